@@ -1,0 +1,60 @@
+import type { Account, Actor, HostId, RefChange, Repository, Sha } from "./model.ts";
+
+/** What both hosts' payloads are parsed into. No provider's word appears here. */
+export type HostEvent = PushEvent | InstallationEvent | RepositoriesEvent | RerunEvent | IgnoredEvent;
+
+/** Refs that moved in one repository. */
+export interface PushEvent {
+  readonly type: "push";
+  readonly repository: Repository;
+  readonly installation: HostId;
+  readonly actor: Actor | null;
+  /** May be empty. */
+  readonly changes: readonly RefChange[];
+}
+
+/** The life of an installation. */
+export interface InstallationEvent {
+  readonly type: "installation";
+  readonly action: "created" | "removed" | "suspended" | "unsuspended" | "permissions";
+  readonly installation: HostId;
+  readonly account: Account;
+  readonly permissions: Readonly<Record<string, string>>;
+  /** Repositories the payload lists; null when it lists none (the host must be asked). */
+  readonly repositories: readonly RepositoryName[] | null;
+  readonly actor: Actor | null;
+}
+
+/** Repositories entered or left an installation. */
+export interface RepositoriesEvent {
+  readonly type: "repositories";
+  readonly installation: HostId;
+  readonly account: Account;
+  readonly added: readonly RepositoryName[];
+  readonly removed: readonly RepositoryName[];
+  readonly actor: Actor | null;
+}
+
+/** A repository as installation payloads name it: without clone address or default branch. */
+export interface RepositoryName extends HostId {
+  readonly fullName: string;
+  readonly private: boolean;
+}
+
+/** Somebody pressed *Re-run*. `check` is the name of the one check to re-run, null for all of the commit's. */
+export interface RerunEvent {
+  readonly type: "rerun";
+  readonly repository: Repository;
+  readonly installation: HostId;
+  readonly sha: Sha;
+  readonly check: string | null;
+  readonly actor: Actor | null;
+}
+
+/** Nothing to do, and why: our own echo, a ping, or an event this program does not act on. */
+export interface IgnoredEvent {
+  readonly type: "ignored";
+  readonly reason: "echo" | "ping" | "unsupported-event";
+  /** A sentence for the delivery's page. */
+  readonly detail: string;
+}

@@ -1,0 +1,278 @@
+/**
+ * The project's words, each defined once.
+ *
+ * Provider       the kind of host events come from: GitHub or Bitbucket Cloud.
+ * Host           one server of a provider ("default" is the one of GITHUB_URL / BITBUCKET_URL).
+ * Installation   one grant of this app by one account, organization or workspace. Installing is the grant.
+ * Namespace      the registry owner an installation publishes into: `acme` in `registry/acme/api`.
+ * Repository     a git repository. Its identity is (provider, host, numeric id or uuid); names are display only.
+ * Delivery       one webhook POST, journalled before it is acknowledged.
+ * Ref change     one branch or tag that moved. A push carries a list of them.
+ * Rule           "this branch or tag is built with these image tags": one entry of `rules:` in `.wharfinger.yml`.
+ * Image          one entry of `images:`; its name is joined to the namespace.
+ * Plan           what a delivery leads to: requests and skips. Every change × image has one or the other.
+ * Request        a build that should run. Skip: a build that should not, with the reason.
+ * Build          a recorded request with a life: queued, running, and one of the final states.
+ * Build request  the document a builder receives (build-request.ts).
+ * Lease          the right of one worker to work on one build (or delivery, or check) until a moment in time;
+ *                its attempt number fences off a worker that lost it.
+ * Check          what the commit shows: a check run on GitHub, a build status on Bitbucket.
+ * Outcome        what came of asking the outside: a value, or a failure that says whether to try again.
+ *
+ * Verbs: parse (wire to words), plan (decide), record (save), dispatch (hand to a builder), report (tell the host).
+ */
+
+export type Provider = "github" | "bitbucket";
+
+/** A full commit hash in lower case: 40 hex digits (64 for SHA-256 repositories). Only {@link parseSha} makes one. */
+export type Sha = string & { readonly __brand: "Sha" };
+
+const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/** The hash as a {@link Sha}, or null if it is not a full hash or is the all-zero hash that means "does not exist". */
+export function parseSha(text: unknown): Sha | null {
+  return typeof text === "string" && SHA.test(text) && !/^0+$/.test(text) ? (text as Sha) : null;
+}
+
+/** Identity of an account, repository or installation: ids are unique within one host only, and outlive names. */
+export interface HostId {
+  readonly provider: Provider;
+  readonly host: string;
+  readonly id: string;
+}
+
+/** One text for a {@link HostId}, for keys and maps: `github:default:186853002`. */
+export function hostKey(id: HostId): string {
+  return `${id.provider}:${id.host}:${id.id}`;
+}
+
+export interface Repository extends HostId {
+  /** `owner/name` as the host spells it today. */
+  readonly fullName: string;
+  readonly private: boolean;
+  /** Null while a repository has no commits. */
+  readonly defaultBranch: string | null;
+  /** HTTPS address for git, without credentials. */
+  readonly cloneUrl: string;
+  /** Address people open in a browser. */
+  readonly webUrl: string;
+}
+
+export interface Account extends HostId {
+  readonly login: string;
+  readonly kind: "user" | "organization" | "enterprise";
+}
+
+/** Who caused an event, as the signed payload names them. Never the git author: anyone can write that. */
+export interface Actor {
+  readonly id: string;
+  readonly login: string;
+}
+
+export type InstallationState = "active" | "suspended" | "paused" | "removed";
+
+export interface Installation extends HostId {
+  readonly account: Account;
+  readonly state: InstallationState;
+  /** Null until the installation owns one. */
+  readonly namespace: string | null;
+  /** Permission name to level as the host granted them, e.g. `{"checks":"write"}`. */
+  readonly permissions: Readonly<Record<string, string>>;
+}
+
+/** How a repository stands towards its installation. `unlinked`: the installation does not cover it (any more). */
+export type LinkState = "linked" | "unlinked" | "paused";
+
+/** One ref that moved. */
+export interface RefChange {
+  readonly kind: "branch" | "tag";
+  /** Full ref, `refs/heads/…` or `refs/tags/…`: a branch and a tag may share a short name. */
+  readonly ref: string;
+  /** The part after `refs/heads/` or `refs/tags/`. */
+  readonly name: string;
+  /** Null when the ref did not exist before. */
+  readonly before: Sha | null;
+  /** Verbatim from the payload; for an annotated tag this is the tag object. Null when the ref was deleted. */
+  readonly after: Sha | null;
+  /** The commit to build: `after`, peeled. Null when the ref was deleted. */
+  readonly commit: Sha | null;
+  readonly forced: boolean;
+  /** Message of the head commit, for skip tokens; empty when unknown. */
+  readonly message: string;
+}
+
+export type Trust = "trusted" | "untrusted";
+
+/** Why a change did not become a build. The codes are public: extend, never rename. */
+export type SkipReason =
+  | "no-match"
+  | "paths-unchanged"
+  | "ref-deleted"
+  | "skip-requested"
+  | "not-linked"
+  | "no-namespace"
+  | "image-not-owned"
+  | "tag-not-granted"
+  | "paused"
+  | "suspended"
+  | "config-missing"
+  | "config-invalid"
+  | "untrusted-fork"
+  | "awaiting-approval"
+  | "draft"
+  | "invalid-tag"
+  | "tag-collision"
+  | "superseded"
+  | "duplicate"
+  | "older-than-published"
+  | "merge-queue"
+  | "brake"
+  | "unsupported-event"
+  | "no-commits";
+
+/** One thing that is not built, and why. `detail` is a sentence for people. */
+export interface Skip {
+  readonly ref: string | null;
+  /** The commit the skip is about, for the check; null when there is none. */
+  readonly sha: Sha | null;
+  readonly image: string | null;
+  /** Path of the rule in the file, e.g. `images[0].rules[1]`. */
+  readonly rule: string | null;
+  readonly reason: SkipReason;
+  readonly detail: string;
+}
+
+/** What may differ between two builds of one commit: everything the builder is told. */
+export interface BuildInputs {
+  /** Repository-relative folder, `.` for the root. */
+  readonly context: string;
+  /** Relative to `context`, as on Docker Hub. */
+  readonly dockerfile: string;
+  readonly target: string | null;
+  /** Stage built before anything is published; null: no test. */
+  readonly testTarget: string | null;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** `os/arch[/variant]`; empty: the builder's own. */
+  readonly platforms: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cache: boolean;
+}
+
+/** A build that should run. */
+export interface PlannedBuild {
+  /** Digest of repository, ref, before, after, image and inputs: equal keys are the same work. */
+  readonly key: string;
+  /** Image name without namespace. */
+  readonly image: string;
+  /** Legal image tags, in the order of the rules; never empty. */
+  readonly tags: readonly string[];
+  readonly ref: string;
+  readonly kind: "branch" | "tag";
+  readonly before: Sha | null;
+  readonly after: Sha;
+  readonly sha: Sha;
+  readonly rules: readonly string[];
+  readonly push: boolean;
+  readonly trust: Trust;
+  readonly supersede: "newest" | "none";
+  readonly inputs: BuildInputs;
+}
+
+export interface Diagnostic {
+  readonly severity: "error" | "warning" | "info";
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+  readonly message: string;
+}
+
+export interface BuildPlan {
+  readonly requests: readonly PlannedBuild[];
+  readonly skips: readonly Skip[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export type BuildState =
+  | "queued"
+  | "running"
+  | "succeeded"
+  | "failed"
+  | "canceled"
+  | "superseded"
+  | "timed_out"
+  | "held";
+
+export const FINAL_STATES: readonly BuildState[] = ["succeeded", "failed", "canceled", "superseded", "timed_out"];
+
+export function isFinal(state: BuildState): boolean {
+  return FINAL_STATES.includes(state);
+}
+
+/** What broke. The class decides what the person is told to do; see failureAdvice in explain.ts. */
+export type FailureClass =
+  | "checkout"
+  | "dockerfile"
+  | "build"
+  | "test"
+  | "push"
+  | "timeout"
+  | "out-of-memory"
+  | "internal";
+
+export interface Failure {
+  readonly class: FailureClass;
+  /** One or two sentences: what happened and what to do. No secrets, no terminal escapes. */
+  readonly message: string;
+  /** Line of the Dockerfile, where known. 1-based. */
+  readonly line?: number;
+}
+
+/** One timed part of a build (`checkout`, `test`, `build`, `push`). Times are ISO 8601, UTC. */
+export interface BuildStep {
+  readonly name: string;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+}
+
+/** A recorded request and what became of it. Times are ISO 8601, UTC. */
+export interface Build {
+  readonly id: string;
+  readonly state: BuildState;
+  readonly repository: Repository;
+  readonly installation: HostId;
+  readonly deliveryId: string;
+  readonly planned: PlannedBuild;
+  /** With the installation's namespace: `acme/api`. */
+  readonly image: string;
+  readonly digest: string | null;
+  /** `event`, `rerun`, `retry` or `manual`. */
+  readonly trigger: "event" | "rerun" | "retry" | "manual";
+  readonly attempt: number;
+  readonly steps: readonly BuildStep[];
+  readonly failure: Failure | null;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+}
+
+/**
+ * The outside's answer. A failure is data: `retryable` says whether the same question may be asked again, `retryAfter`
+ * (seconds) how long the outside wants us to wait, null when it did not say.
+ */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | {
+      readonly ok: false;
+      readonly retryable: boolean;
+      readonly retryAfter: number | null;
+      readonly message: string;
+    };
+
+export function ok<T>(value: T): Outcome<T> {
+  return { ok: true, value };
+}
+
+export function failed(message: string, retry: { retryable: boolean; retryAfter?: number | null }): Outcome<never> {
+  return { ok: false, message, retryable: retry.retryable, retryAfter: retry.retryAfter ?? null };
+}

@@ -1,0 +1,53 @@
+import type { Diagnostic } from "../model.ts";
+import type { Pattern } from "../patterns.ts";
+
+/** `.wharfinger.yml`, version 1, with every default filled in and every pattern compiled. */
+export interface RepoConfig {
+  readonly images: readonly ImageConfig[];
+  /** `owner/name` of further repositories the checkout needs. */
+  readonly repositories: readonly string[];
+  readonly forks: "never" | "approve" | "test";
+  /** Texts that, in a head commit's message, ask for no build. */
+  readonly skip: readonly string[];
+}
+
+export interface ImageConfig {
+  /** Legal image name without namespace. */
+  readonly name: string;
+  readonly inputs: InputsConfig;
+  readonly paths: { readonly include: readonly Pattern[]; readonly exclude: readonly Pattern[] } | null;
+  readonly rules: readonly RuleConfig[];
+  readonly supersede: "newest" | "none";
+}
+
+export interface InputsConfig {
+  readonly context: string;
+  readonly dockerfile: string;
+  readonly target: string | null;
+  readonly testTarget: string | null;
+  readonly platforms: readonly string[];
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cache: boolean;
+}
+
+export interface RuleConfig {
+  /** `images[0].rules[1]` */
+  readonly path: string;
+  readonly on:
+    | { readonly kind: "branch"; readonly pattern: Pattern }
+    | { readonly kind: "tag"; readonly pattern: Pattern }
+    | { readonly kind: "semver"; readonly range: string; readonly prefix: string | null }
+    | { readonly kind: "pull_request"; readonly pattern: Pattern };
+  /** Tag templates; null: the default for this kind of rule. */
+  readonly tags: readonly string[] | null;
+  /** The image's inputs with the rule's own over them. */
+  readonly inputs: InputsConfig;
+  readonly push: boolean;
+}
+
+export interface ParsedConfig {
+  /** Null when a diagnostic is an error. */
+  readonly config: RepoConfig | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
