@@ -58,3 +58,8 @@ export interface IgnoredEvent {
   /** A sentence for the delivery's page. */
   readonly detail: string;
 }
+
+/** What a parser makes of a payload: words, or why the payload is not one of this event. Parsers never throw. */
+export type ParseResult =
+  | { readonly ok: true; readonly event: HostEvent }
+  | { readonly ok: false; readonly message: string };
