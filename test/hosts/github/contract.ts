@@ -1,0 +1,271 @@
+/** What tests, the demo and the benches see of the stand-in. The header of index.ts has an example. */
+
+export interface GithubHostOptions {
+  /** Default: 1 000 001. */
+  readonly appId?: number;
+  /** `""` as on api.github.com (default), `/api/v3` as on a GitHub Enterprise Server. */
+  readonly basePath?: "" | "/api/v3";
+  /** `classic`: `ghs_` and 36 characters (default); `stateless`: `ghs_<app id>_<JWT>`, about 520 characters. */
+  readonly tokenFormat?: "classic" | "stateless";
+  readonly webhook?: Webhook;
+  /** How long a webhook may take to answer. Default: GitHub's 10 000 ms. */
+  readonly webhookTimeoutMs?: number;
+}
+
+export interface Webhook {
+  readonly url: string;
+  readonly secret: string;
+}
+
+/** Permission name to level, as GitHub spells both. */
+export type Permissions = Readonly<Record<string, string>>;
+
+export interface HostAccount {
+  readonly id: number;
+  readonly nodeId: string;
+  readonly login: string;
+  readonly type: "User" | "Organization";
+}
+
+export interface HostInstallation {
+  readonly id: number;
+  readonly account: HostAccount;
+  readonly permissions: Permissions;
+  /** `all`, or the repositories that were chosen. */
+  readonly repositories: "all" | readonly HostRepository[];
+  readonly suspended: boolean;
+}
+
+/** Contents of a file, null to delete it, or something else a tree may hold. */
+export type TreeEntry =
+  | string
+  | Uint8Array
+  | null
+  | { readonly symlink: string }
+  | { readonly submodule: string }
+  | { readonly executable: string };
+
+export interface CommitInput {
+  /** Short name; default: the default branch. */
+  readonly branch?: string;
+  readonly message?: string;
+  /** Path to contents; files that are not named stay as they are. Empty: an empty commit. */
+  readonly files?: Readonly<Record<string, TreeEntry>>;
+  /** Commit to stand on; default: the branch's tip, or for a new branch the default branch's. Null: no parent. */
+  readonly parent?: string | null;
+}
+
+export interface HostRepository {
+  readonly id: number;
+  readonly nodeId: string;
+  readonly owner: HostAccount;
+  readonly name: string;
+  readonly fullName: string;
+  readonly private: boolean;
+  readonly defaultBranch: string;
+  /** HTTP address for git, without credentials. */
+  readonly cloneUrl: string;
+  readonly webUrl: string;
+  /** The bare repository on disk. */
+  readonly gitDir: string;
+  /** Commits and moves the branch, without a webhook. `before` is null for a new branch. */
+  commit(input: CommitInput): Promise<{ readonly sha: string; readonly before: string | null }>;
+  /** Hash a full ref (`refs/heads/main`) points to (the tag object of an annotated tag); null: there is none. */
+  ref(name: string): Promise<string | null>;
+  /** Every check run ever made for the commit, oldest first. */
+  checkRuns(sha: string): readonly HostCheckRun[];
+}
+
+export interface HostCheckRun {
+  readonly id: number;
+  readonly name: string;
+  readonly headSha: string;
+  readonly repository: HostRepository;
+  readonly externalId: string | null;
+  readonly detailsUrl: string | null;
+  readonly status: string;
+  readonly conclusion: string | null;
+  readonly startedAt: string | null;
+  readonly completedAt: string | null;
+  readonly output: {
+    readonly title: string | null;
+    readonly summary: string | null;
+    readonly text: string | null;
+    readonly annotations: readonly HostAnnotation[];
+  };
+  /** How often it was written: 1 for the creation, one more for each update. */
+  readonly writes: number;
+}
+
+export interface HostAnnotation {
+  readonly path: string;
+  readonly start_line: number;
+  readonly end_line: number;
+  readonly annotation_level: string;
+  readonly message: string;
+}
+
+/** One event, delivered or not. GitHub gives each event a GUID whether or not anybody listens. */
+export interface EventDelivery {
+  readonly guid: string;
+  /** False: no webhook is set, or the app is not installed there (or suspended), so nothing was sent. */
+  readonly sent: boolean;
+  /** Answer of the webhook; null when it did not answer in time, could not be reached, or nothing was sent. */
+  readonly status: number | null;
+}
+
+/** One attempt in the app's delivery log. */
+export interface DeliveryAttempt {
+  readonly id: number;
+  readonly guid: string;
+  readonly event: string;
+  readonly action: string | null;
+  readonly redelivery: boolean;
+  /** `OK`, or what went wrong. */
+  readonly status: string;
+  /** 0: no answer. */
+  readonly statusCode: number;
+  readonly deliveredAt: string;
+  readonly requestHeaders: Readonly<Record<string, string>>;
+  /** The exact bytes that were signed. */
+  readonly body: string;
+  readonly responseBody: string;
+}
+
+export interface PushResult {
+  readonly sha: string;
+  readonly before: string | null;
+  readonly delivery: EventDelivery;
+}
+
+export interface TagInput {
+  readonly tag: string;
+  /** The commit. */
+  readonly sha: string;
+  /** Makes a tag object; `push.after` is then that object and not the commit. */
+  readonly annotated?: boolean;
+  /** Message of the tag object. */
+  readonly message?: string;
+}
+
+/** One call of the REST API. */
+export interface ApiCall {
+  readonly method: string;
+  /** As sent, with query, without the base path. */
+  readonly path: string;
+  /** Path of the API description, e.g. `/repos/{owner}/{repo}/check-runs`; null: there is no such operation. */
+  readonly route: string | null;
+  readonly token: "app" | "installation" | "other" | "none";
+  /** 0 when the answer was withheld by an injection. */
+  readonly status: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+export interface GitCall {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly at: number;
+}
+
+export type InjectedAnswer = {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+};
+
+export type Effect =
+  | InjectedAnswer
+  /** Never answers. */
+  | { readonly hang: true }
+  /** Cuts the connection without doing anything. */
+  | { readonly reset: true }
+  /** Does what was asked, then loses the answer. */
+  | { readonly afterwards: "reset" | InjectedAnswer };
+
+export interface Injection {
+  readonly match: (call: { readonly method: string; readonly path: string; readonly route: string | null }) => boolean;
+  /** Default: 1. */
+  readonly times?: number;
+  readonly effect: Effect;
+}
+
+export interface GithubHost {
+  /** Base of web and git addresses, e.g. `http://127.0.0.1:40123`. */
+  readonly url: string;
+  /** Base of the REST API. */
+  readonly apiUrl: string;
+  readonly appId: number;
+  /** PEM of the app's private key, made for this run. */
+  readonly privateKey: string;
+  readonly calls: readonly ApiCall[];
+  readonly gitCalls: readonly GitCall[];
+  /** Everything that broke the API description or GitHub's documented rules, by the caller or by this stand-in. */
+  readonly violations: readonly string[];
+  /** The app's delivery log, oldest first. */
+  readonly deliveries: readonly DeliveryAttempt[];
+
+  setWebhook(webhook: Webhook | null): void;
+  /** The account of that name; made when new. */
+  organization(login: string): HostAccount;
+  user(login: string): HostAccount;
+  repository(
+    owner: HostAccount,
+    name: string,
+    options?: { readonly private?: boolean; readonly defaultBranch?: string },
+  ): Promise<HostRepository>;
+  /** Renames it: REST answers of the old name are 301s. No event. */
+  rename(repository: HostRepository, name: string): Promise<void>;
+
+  /** Installs the app and sends `installation.created`. Default: all repositories, the permissions the product needs. */
+  install(
+    account: HostAccount,
+    options?: {
+      readonly repositories?: "all" | readonly HostRepository[];
+      readonly permissions?: Permissions;
+    },
+  ): Promise<HostInstallation & { readonly delivery: EventDelivery }>;
+  uninstall(installation: HostInstallation): Promise<EventDelivery>;
+  suspend(installation: HostInstallation): Promise<EventDelivery>;
+  unsuspend(installation: HostInstallation): Promise<EventDelivery>;
+  /** Changes what the installation grants and sends `new_permissions_accepted`. */
+  grant(installation: HostInstallation, permissions: Permissions): Promise<EventDelivery>;
+  /** Sends `installation_repositories.added`. */
+  addRepositories(installation: HostInstallation, repositories: readonly HostRepository[]): Promise<EventDelivery>;
+  /** Sends `installation_repositories.removed`. An installation on all repositories becomes one on the others. */
+  removeRepositories(installation: HostInstallation, repositories: readonly HostRepository[]): Promise<EventDelivery>;
+  /** Makes every installation token made so far expire now. */
+  expireTokens(): void;
+
+  /** Commits, moves the branch and sends `push`. */
+  push(repository: HostRepository, input: CommitInput): Promise<PushResult>;
+  /** Commits on `parent` (default: the tip's parent), so that the old tip is lost, and sends a forced `push`. */
+  forcePush(repository: HostRepository, input: CommitInput): Promise<PushResult>;
+  /** Makes or moves one tag and sends `push`. `sha` of the answer is what the tag points to. */
+  pushTag(repository: HostRepository, input: TagInput): Promise<PushResult>;
+  /** Several tags in one push. More than three: GitHub sends no event at all, and neither does this. */
+  pushTags(repository: HostRepository, tags: readonly TagInput[]): Promise<readonly PushResult[]>;
+  /** Deletes a full ref and sends `push`. */
+  deleteRef(repository: HostRepository, ref: string): Promise<EventDelivery>;
+
+  /** Somebody presses *Re-run* beside one check. */
+  rerequest(checkRun: HostCheckRun): Promise<EventDelivery>;
+  /** Somebody presses *Re-run all checks*. */
+  rerequestSuite(repository: HostRepository, sha: string): Promise<EventDelivery>;
+  ping(): Promise<EventDelivery>;
+  /** Signs and sends any payload; a string goes out byte for byte. */
+  deliver(
+    event: string,
+    payload: unknown,
+    options?: { readonly guid?: string; readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<EventDelivery>;
+  /** Sends a delivery once more: same GUID, same bytes. */
+  redeliver(guid: string): Promise<EventDelivery>;
+  /** Resolves when every webhook on its way has an answer. */
+  settled(): Promise<void>;
+
+  inject(injection: Injection): void;
+  /** Stops listening, cuts connections and removes the repositories. */
+  close(): Promise<void>;
+}
