@@ -188,6 +188,15 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
+/** A cursor that no page of this list ever gave out: somebody typed it. */
+export class BadCursor extends Error {
+  constructor() {
+    super("The cursor is not one that this list gave out.");
+    this.name = "BadCursor";
+  }
+}
+
+/** Rejects with {@link BadCursor} when `cursor` is not one of the same list. */
 export interface PageQuery {
   /** 1 to 100. */
   readonly limit: number;
