@@ -83,8 +83,11 @@ export interface Journal {
   append(batch: readonly IncomingDelivery[]): Promise<readonly boolean[]>;
 }
 
-/** What a delivery led to. `pending` until it was processed; `failed` when processing was given up. */
-export type DeliveryOutcome = "pending" | "planned" | "ignored" | "failed";
+/**
+ * What a delivery led to. `pending` until it was processed; `planned`: decisions were recorded; `applied`: it changed
+ * what is known of an installation; `ignored`: nothing to do; `failed`: processing was given up.
+ */
+export type DeliveryOutcome = "pending" | "planned" | "applied" | "ignored" | "failed";
 
 export interface Delivery {
   readonly id: string;
@@ -225,7 +228,7 @@ export interface Store extends Journal {
    */
   recordPlan(deliveryId: string, record: PlanRecord): Promise<readonly NewBuild[]>;
   /** Ends a claim without a plan. */
-  recordIgnored(deliveryId: string, outcome: "ignored" | "failed", note: string): Promise<void>;
+  recordIgnored(deliveryId: string, outcome: "applied" | "ignored" | "failed", note: string): Promise<void>;
   /** Hands a claimed delivery back, to be claimed again not before `notBefore`. */
   postponeDelivery(deliveryId: string, notBefore: string, note: string): Promise<void>;
   getDelivery(id: string): Promise<Delivery | null>;

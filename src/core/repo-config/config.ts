@@ -1,6 +1,9 @@
 import type { Diagnostic } from "../model.ts";
 import type { Pattern } from "../patterns.ts";
 
+/** Where the file lives in a repository. */
+export const CONFIG_FILE = ".wharfinger.yml";
+
 /** `.wharfinger.yml`, version 1, with every default filled in and every pattern compiled. */
 export interface RepoConfig {
   readonly images: readonly ImageConfig[];
