@@ -1,0 +1,95 @@
+/** Keeps the table of installations and their repositories as the hosts announce it. */
+import type { InstallationEvent, RepositoriesEvent } from "../core/events.ts";
+import { failed, type HostId, hostKey, type Installation, type Outcome, ok } from "../core/model.ts";
+import { namespaceFor } from "../core/namespaces.ts";
+import type { Host, Logger, Store } from "./ports.ts";
+
+export interface Installations {
+  /** The event's meaning for people, or why it has to wait. Safe to call again for the same event. */
+  apply(host: Host, event: InstallationEvent | RepositoriesEvent): Promise<Outcome<string>>;
+  /**
+   * The installation as recorded; one never heard of (its event was lost, or comes later) is asked for and recorded.
+   * Null: the host does not know it either.
+   */
+  known(host: Host, id: HostId): Promise<Outcome<Installation | null>>;
+}
+
+export function createInstallations({ store, log }: { store: Store; log: Logger }): Installations {
+  /** Asks the host what is true now and records it. */
+  async function learn(host: Host, id: HostId): Promise<Outcome<Installation | null>> {
+    const told = await host.installation(id);
+    if (!told.ok) return told;
+    if (told.value === null) return ok(null);
+    const repositories = await host.repositories(id);
+    if (!repositories.ok) return repositories;
+    const saved = await store.saveInstallation({ id, ...told.value, namespace: namespaceFor(told.value.account) });
+    await store.linkRepositories(id, repositories.value, { complete: true });
+    log.info({ installation: hostKey(id), account: told.value.account.login }, "learned of an installation");
+    return ok(saved);
+  }
+
+  async function created(host: Host, event: InstallationEvent): Promise<Outcome<string>> {
+    const listed = event.repositories === null ? await host.repositories(event.installation) : ok(event.repositories);
+    if (!listed.ok) return listed;
+    const saved = await store.saveInstallation({
+      id: event.installation,
+      account: event.account,
+      state: "active",
+      permissions: event.permissions,
+      namespace: namespaceFor(event.account),
+    });
+    await store.linkRepositories(event.installation, listed.value, { complete: true });
+    const owns = saved.namespace === null ? "no namespace is free for it" : `it publishes into ${saved.namespace}/`;
+    return ok(`installed on ${event.account.login} with ${count(listed.value.length, "repository")}; ${owns}`);
+  }
+
+  /** Nothing of this installation may run any more: the host refuses its tokens from now on. */
+  async function halt(host: Host, event: InstallationEvent, state: "removed" | "suspended"): Promise<string> {
+    await store.setInstallationState(event.installation, state);
+    host.forget(event.installation);
+    const stopped = await store.cancelInstallation(event.installation);
+    return `${state}; ${count(stopped, "build")} canceled`;
+  }
+
+  async function installation(host: Host, event: InstallationEvent): Promise<Outcome<string>> {
+    switch (event.action) {
+      case "created":
+        return created(host, event);
+      case "removed":
+      case "suspended":
+        return ok(await halt(host, event, event.action));
+      case "unsuspended":
+      case "permissions": {
+        host.forget(event.installation);
+        const learned = await learn(host, event.installation);
+        if (!learned.ok) return learned;
+        if (learned.value === null) return failed("the host does not know this installation", { retryable: false });
+        return ok(event.action === "permissions" ? "new permissions accepted" : "active again");
+      }
+    }
+  }
+
+  async function repositories(host: Host, event: RepositoriesEvent): Promise<Outcome<string>> {
+    const known = await installations.known(host, event.installation);
+    if (!known.ok) return known;
+    await store.linkRepositories(event.installation, event.added, { complete: false });
+    await store.unlinkRepositories(event.installation, event.removed);
+    return ok(`${count(event.added.length, "repository")} added, ${event.removed.length} removed`);
+  }
+
+  const installations: Installations = {
+    apply(host, event) {
+      return event.type === "installation" ? installation(host, event) : repositories(host, event);
+    },
+    async known(host, id) {
+      const recorded = await store.getInstallation(id);
+      return recorded === null ? learn(host, id) : ok(recorded);
+    },
+  };
+  return installations;
+}
+
+function count(n: number, noun: string): string {
+  const plural = noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  return `${n} ${n === 1 ? noun : plural}`;
+}

@@ -1,0 +1,217 @@
+/** A journalled delivery becomes a recorded plan. */
+import type { HostEvent, PushEvent, RerunEvent } from "../core/events.ts";
+import { type Installation, type LinkState, type Outcome, ok, type Sha, type Skip } from "../core/model.ts";
+import { type ChangeFacts, type ConfigFact, neededFacts, needsConfig, planBuilds } from "../core/plan.ts";
+import { CONFIG_FILE } from "../core/repo-config/config.ts";
+import { parseRepoConfig } from "../core/repo-config/parse.ts";
+import type { Installations } from "./installations.ts";
+import { backoff, isoTime } from "./loop.ts";
+import type { ClaimedDelivery, Clock, Host, Logger, PlanRecord, Store } from "./ports.ts";
+
+/** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
+const AT_ONCE = 8;
+const LEASE_MS = 120_000;
+/** A delivery whose host stays away is tried for about a day (doubling from 5 s to 30 min), then given up. */
+const MAX_ATTEMPTS = 56;
+
+/** Reasons that leave the commit without a check: it has no file of ours, or the host must not be called. */
+const SILENT: readonly Skip["reason"][] = ["config-missing", "not-linked", "suspended", "paused", "unsupported-event"];
+
+export interface ProcessorOptions {
+  readonly store: Store;
+  readonly hosts: readonly Host[];
+  readonly installations: Installations;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called after each recorded delivery: there may be builds to start and checks to show. */
+  onRecorded(): void;
+}
+
+/** What became of one event. */
+type Handled =
+  | { readonly kind: "planned"; readonly record: PlanRecord }
+  | { readonly kind: "applied" | "ignored"; readonly note: string };
+
+/** `step` processes what is due and answers whether there was anything. */
+export function createProcessor(options: ProcessorOptions): { step(): Promise<boolean> } {
+  const { store, hosts, installations, clock, log } = options;
+
+  async function step(): Promise<boolean> {
+    const claimed = await store.claimDeliveries({ limit: AT_ONCE, leaseMs: LEASE_MS });
+    await Promise.all(claimed.map(processOne));
+    if (claimed.length > 0) options.onRecorded();
+    return claimed.length > 0;
+  }
+
+  async function processOne(claim: ClaimedDelivery): Promise<void> {
+    const { delivery } = claim;
+    const fields = { delivery: delivery.id, event: delivery.event, repository: delivery.repositoryName };
+    try {
+      const handled = await interpret(claim);
+      if (!handled.ok) return await giveWay(claim, handled);
+      if (handled.value.kind !== "planned") {
+        const { kind, note } = handled.value;
+        await store.recordIgnored(delivery.id, kind, note);
+        log.info({ ...fields, note }, `delivery ${kind}`);
+        return;
+      }
+      const builds = await store.recordPlan(delivery.id, handled.value.record);
+      const { skips } = handled.value.record.plan;
+      log.info({ ...fields, builds: builds.map((b) => b.id), skips: skips.map((s) => s.reason) }, "delivery planned");
+    } catch (error) {
+      // A bug: it must not take other deliveries with it, nor be tried for ever.
+      log.error({ ...fields, err: error }, "delivery failed");
+      await store.recordIgnored(delivery.id, "failed", "an internal error; the log has the details");
+    }
+  }
+
+  /** The outside failed: later, or never. */
+  async function giveWay(claim: ClaimedDelivery, failure: Outcome<never> & { ok: false }): Promise<void> {
+    const { id, attempts } = claim.delivery;
+    if (!failure.retryable || attempts >= MAX_ATTEMPTS) {
+      log.warn({ delivery: id, reason: failure.message }, "delivery given up");
+      return store.recordIgnored(id, "failed", failure.message);
+    }
+    const wait = Math.max(backoff(attempts, 5_000, 30 * 60_000), (failure.retryAfter ?? 0) * 1_000);
+    log.warn({ delivery: id, reason: failure.message, waitMs: wait }, "delivery postponed");
+    return store.postponeDelivery(id, isoTime(clock.now() + wait), failure.message);
+  }
+
+  /** Has the host's edge parse the delivery. Failures of our own handling never travel through the edge's library. */
+  async function interpret({ delivery, body }: ClaimedDelivery): Promise<Outcome<Handled>> {
+    const host = hosts.find((one) => one.provider === delivery.provider && one.host === delivery.host);
+    if (host === undefined) {
+      return ok({ kind: "ignored", note: `this instance is no longer set up for the host ${delivery.host}` });
+    }
+    let result: { handled: Outcome<Handled> } | { error: unknown } | null = null;
+    await host.receive({ deliveryId: delivery.deliveryId, event: delivery.event, body }, async (event) => {
+      try {
+        result = { handled: await handle(host, event) };
+      } catch (error) {
+        result = { error };
+      }
+    });
+    const ended = result as { handled: Outcome<Handled> } | { error: unknown } | null;
+    if (ended === null) return ok({ kind: "ignored", note: `unsupported-event: ${delivery.event} is not acted on` });
+    if ("error" in ended) throw ended.error;
+    return ended.handled;
+  }
+
+  async function handle(host: Host, event: HostEvent): Promise<Outcome<Handled>> {
+    switch (event.type) {
+      case "push":
+        return planPush(host, event);
+      case "rerun":
+        return planRerun(host, event);
+      case "installation":
+      case "repositories": {
+        const applied = await installations.apply(host, event);
+        return applied.ok ? ok({ kind: "applied", note: applied.value }) : applied;
+      }
+      case "ignored":
+        return ok({ kind: "ignored", note: `${event.reason}: ${event.detail}` });
+    }
+  }
+
+  async function planPush(host: Host, event: PushEvent): Promise<Outcome<Handled>> {
+    const known = await installations.known(host, event.installation);
+    if (!known.ok) return known;
+    const link = await store.linkState(event.installation, event.repository);
+    const changes: ChangeFacts[] = [];
+    for (const change of event.changes) {
+      const facts = await gather(host, event, change, known.value, link);
+      if (!facts.ok) return facts;
+      changes.push(facts.value);
+    }
+    const plan = planBuilds({
+      repository: event.repository,
+      installation: known.value,
+      link,
+      changes,
+      zeroConfig: false,
+      now: isoTime(clock.now()),
+    });
+    const told = plan.skips.filter((skip) => !SILENT.includes(skip.reason)).map((skip) => skip.sha);
+    const record: PlanRecord = {
+      repository: event.repository,
+      installation: event.installation,
+      namespace: known.value?.namespace ?? null,
+      trigger: "event",
+      changes: event.changes,
+      plan,
+      report: unique([...plan.requests.map((request) => request.sha), ...told]),
+    };
+    return ok({ kind: "planned", record });
+  }
+
+  /** Everything the planner needs to know of one change, and nothing it does not: each is a call to the host. */
+  async function gather(
+    host: Host,
+    event: PushEvent,
+    change: PushEvent["changes"][number],
+    installation: Installation | null,
+    link: LinkState,
+  ): Promise<Outcome<ChangeFacts>> {
+    const unknown = { change, changedPaths: null, tags: null };
+    if (change.commit === null || !needsConfig({ installation, link }, change)) {
+      return ok({ ...unknown, config: { kind: "not-asked" } });
+    }
+    const file = await host.file(event.installation, event.repository, change.commit, CONFIG_FILE);
+    if (!file.ok) return file;
+    if (file.value.kind !== "file") return ok({ ...unknown, config: file.value });
+    const repositoryName = event.repository.fullName.split("/").at(-1) ?? event.repository.fullName;
+    const config: ConfigFact = { kind: "read", parsed: parseRepoConfig(file.value.text, { repositoryName }) };
+    if (config.parsed.config === null) return ok({ ...unknown, config });
+    const needed = neededFacts(change, config.parsed.config);
+    const paths = needed.changedPaths
+      ? await host.changedPaths(event.installation, event.repository, change)
+      : ok(null);
+    if (!paths.ok) return paths;
+    const tags = needed.tags ? await host.tags(event.installation, event.repository) : ok(null);
+    if (!tags.ok) return tags;
+    return ok({ change, config, changedPaths: paths.value, tags: tags.value });
+  }
+
+  /** The same work again, for everything (or the one image) a commit's check stands for. */
+  async function planRerun(host: Host, event: RerunEvent): Promise<Outcome<Handled>> {
+    const known = await installations.known(host, event.installation);
+    if (!known.ok) return known;
+    const builds = await store.buildsOfCommit(event.repository, event.sha);
+    const wanted = builds.filter((build) => event.check === null || namesImage(event.check, build.planned.image));
+    if (wanted.length === 0) {
+      return ok({
+        kind: "ignored",
+        note: `nothing of ${event.sha.slice(0, 7)} was built, so there is nothing to re-run`,
+      });
+    }
+    const link = await store.linkState(event.installation, event.repository);
+    if (known.value?.state !== "active" || link !== "linked") {
+      return ok({
+        kind: "ignored",
+        note: `not re-run: the installation is ${known.value?.state ?? "unknown"}, the repository ${link}`,
+      });
+    }
+    await store.renewChecks(event.repository, event.sha);
+    const record: PlanRecord = {
+      repository: event.repository,
+      installation: event.installation,
+      namespace: known.value.namespace,
+      trigger: "rerun",
+      changes: [],
+      plan: { requests: wanted.map((build) => build.planned), skips: [], diagnostics: [] },
+      report: [event.sha],
+    };
+    return ok({ kind: "planned", record });
+  }
+
+  return { step };
+}
+
+/** `wharfinger` stands for all images of a commit, `wharfinger: api` for one. */
+function namesImage(check: string, image: string): boolean {
+  return check === "wharfinger" || check === `wharfinger: ${image}`;
+}
+
+function unique(shas: readonly (Sha | null)[]): Sha[] {
+  return [...new Set(shas.filter((sha) => sha !== null))];
+}
