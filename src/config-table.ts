@@ -1,0 +1,392 @@
+import { createPrivateKey } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+
+/**
+ * Every variable the program reads, once: how it is read, what it stands for, where to get it. The configuration page
+ * and `.env.example` are made from this table. A variable that is set to nothing counts as not set.
+ */
+export interface Variable<T> {
+  readonly group: Group;
+  readonly type: z.ZodType<T, string>;
+  /** Read in the variable's place when it is not set; null: then the value is null. */
+  readonly fallback: string | null;
+  /** The default in words, where `fallback` does not say it. */
+  readonly fallbackText?: string;
+  /** Never printed, logged or shown. */
+  readonly secret: boolean;
+  /** One or two sentences for the configuration page. */
+  readonly about: string;
+  /** What to do when it is missing or wrong: where to get it, how to make it. */
+  readonly todo: string;
+  /** Never a usable secret. */
+  readonly example: string;
+}
+
+type Group = "Addresses" | "Data and keys" | "GitHub" | "Bitbucket Cloud" | "Registry" | "Builds" | "Retention" | "Log";
+
+type Details = Pick<Variable<unknown>, "about" | "todo" | "example"> &
+  Partial<Pick<Variable<unknown>, "secret" | "fallbackText">>;
+
+function optional<T>(group: Group, type: z.ZodType<T, string>, details: Details): Variable<T | null> {
+  return { secret: false, ...details, group, type, fallback: null };
+}
+
+function defaulting<T>(group: Group, type: z.ZodType<T, string>, fallback: string, details: Details): Variable<T> {
+  return { secret: false, ...details, group, type, fallback };
+}
+
+const line = z.string().regex(/^\P{Cc}+$/u, "contains control characters or line breaks");
+
+const MIN_SECRET = 32;
+/** A secret somebody else chose: taken as it is. */
+const foreignSecret = line.refine((text) => text.trim() === text, "has spaces around it");
+/** A secret this installation's operator chose. */
+const ownSecret = z
+  .string()
+  .min(MIN_SECRET, `is too short: secrets have at least ${MIN_SECRET} characters`)
+  .regex(/^[\x21-\x7e]*$/, "contains spaces, line breaks or characters outside ASCII");
+
+/** Never quoted in messages: people put passwords into addresses. */
+const address = z.string().transform((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const wrong =
+    url === null || !["http:", "https:"].includes(url.protocol)
+      ? "is not an http:// or https:// address"
+      : url.username !== "" || url.password !== ""
+        ? "holds a user name or password, which addresses must not"
+        : url.search !== "" || url.hash !== ""
+          ? "holds a ? or # part"
+          : null;
+  if (url === null || wrong !== null) {
+    context.addIssue({ code: "custom", message: wrong ?? "" });
+    return z.NEVER;
+  }
+  return url.href.replace(/\/+$/, "");
+});
+
+/** The scheme, host and port alone: our routes and image names can not live below a path. */
+const origin = address.refine((text) => new URL(text).pathname === "/", "has a path; only scheme, host and port count");
+
+function whole(min: number, max: number): z.ZodType<number, string> {
+  const message = `is not a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, message)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, message);
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** Bytes: `512m`, `4g`, `4GiB`, `1048576`. */
+function size(min: number, max: number): z.ZodType<number, string> {
+  return z.string().transform((text, context) => {
+    const match = /^(\d{1,15}) ?([kmg]?)(?:i?b)?$/i.exec(text);
+    const bytes = Number(match?.[1]) * (UNITS[match?.[2]?.toLowerCase() ?? ""] ?? 1);
+    if (match === null || bytes < min || bytes > max) {
+      const range = `${min / 1024 ** 2}m to ${max / 1024 ** 3}g`;
+      context.addIssue({ code: "custom", message: `is not a size such as 512m or 4g (allowed: ${range})` });
+      return z.NEVER;
+    }
+    return bytes;
+  });
+}
+
+function choice<const T extends string>(...values: readonly T[]): z.ZodType<T, string> {
+  const message = `is not one of ${values.join(", ")}`;
+  return z.string().transform((text, context): T => {
+    const value = values.find((candidate) => candidate === text);
+    if (value === undefined) {
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    }
+    return value;
+  });
+}
+
+const builder = choice("buildah", "webhook").transform((value, context): "buildah" => {
+  if (value !== "buildah") {
+    context.addIssue({ code: "custom", message: `is ${value}, which comes with a later release` });
+    return z.NEVER;
+  }
+  return value;
+});
+
+const key32 = z.string().transform((text, context) => {
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.length !== 32 || bytes.toString("base64").replace(/=+$/, "") !== text.replace(/=+$/, "")) {
+    context.addIssue({ code: "custom", message: "is not 32 bytes in base64" });
+    return z.NEVER;
+  }
+  return bytes;
+});
+
+/** PEM, as PKCS #8. Line breaks may be the two characters `\n`, and the whole may be base64: one-line variables. */
+export const privateKey: z.ZodType<string, string> = z.string().transform((text, context) => {
+  const decoded = text.includes("-----BEGIN") ? text : Buffer.from(text, "base64").toString("utf8");
+  try {
+    const key = createPrivateKey(decoded.replaceAll("\\n", "\n"));
+    if (key.asymmetricKeyType === "rsa" && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048) {
+      return key.export({ type: "pkcs8", format: "pem" }).toString();
+    }
+    context.addIssue({ code: "custom", message: "is not an RSA key of at least 2048 bits" });
+  } catch {
+    // The reason names nothing a person could act on, and may quote the key.
+    context.addIssue({ code: "custom", message: "is not a private key that can be read" });
+  }
+  return z.NEVER;
+});
+
+const appPage = "GitHub → Settings → Developer settings → GitHub Apps → your app → General";
+const random = "make one with: openssl rand -hex 32";
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+export const VARIABLES = {
+  PORT: defaulting("Addresses", whole(0, 65_535), "3000", {
+    about: "Port to listen on; `0` takes a free one.",
+    todo: "give a free port",
+    example: "3000",
+  }),
+  HOST: defaulting("Addresses", line, "127.0.0.1", {
+    about: "Address to listen on. `0.0.0.0` or `::` lets other machines in; put a proxy with TLS before it.",
+    todo: "give an IP address or host name of this machine",
+    example: "127.0.0.1",
+  }),
+  PUBLIC_URL: optional("Addresses", origin, {
+    fallbackText: "`http://localhost:$PORT`",
+    about: "How GitHub and browsers reach this server. Links in checks start with it.",
+    todo: "give scheme, host and port, e.g. https://builds.example.com",
+    example: "https://builds.example.com",
+  }),
+  DATA_DIR: defaulting("Data and keys", line, "data", {
+    about: "Folder for the SQLite file, keys and build logs. Back it up.",
+    todo: "give a folder this user can write to",
+    example: "/var/lib/wharfinger",
+  }),
+  DATABASE_URL: optional(
+    "Data and keys",
+    line.refine(
+      (text) => /^sqlite:./.test(text),
+      "is not sqlite:PATH (PostgreSQL is not supported yet; it comes with the next release)",
+    ),
+    {
+      fallbackText: "`sqlite:$DATA_DIR/wharfinger.db`",
+      secret: true,
+      about: "The database. Only `sqlite:PATH` for now.",
+      todo: "leave it out, or give sqlite:PATH",
+      example: "sqlite:/var/lib/wharfinger/wharfinger.db",
+    },
+  ),
+  SECRET_KEY: optional("Data and keys", key32, {
+    fallbackText: "made on first start as `$DATA_DIR/secret.key`",
+    secret: true,
+    about: "32 bytes in base64. Encrypts the secrets in the database.",
+    todo: "leave it out to have one made, or make one with: openssl rand -base64 32",
+    example: "(openssl rand -base64 32)",
+  }),
+  SECRET_KEY_PREVIOUS: optional("Data and keys", key32, {
+    secret: true,
+    about: "The key before `SECRET_KEY` was changed; still opens what it sealed.",
+    todo: "give the former SECRET_KEY, or leave it out",
+    example: "(the former SECRET_KEY)",
+  }),
+  ADMIN_TOKEN: optional("Data and keys", ownSecret, {
+    secret: true,
+    about: "The operator's token for the pages and `/api`. Without it both stay closed, also for this machine.",
+    todo: random,
+    example: "(openssl rand -hex 32)",
+  }),
+  APP_ID: optional("GitHub", whole(1, Number.MAX_SAFE_INTEGER), {
+    about: "Number of the GitHub App.",
+    todo: `copy the App ID from ${appPage} (a number, not the client id)`,
+    example: "123456",
+  }),
+  PRIVATE_KEY: optional("GitHub", privateKey, {
+    secret: true,
+    about: "The app's private key (PEM). Line breaks may be written as `\\n`; base64 of the file works too.",
+    todo: `generate one at ${appPage} → Private keys, or use PRIVATE_KEY_PATH with the downloaded .pem file`,
+    example: "-----BEGIN RSA PRIVATE KEY-----\\n…",
+  }),
+  PRIVATE_KEY_PATH: optional("GitHub", line, {
+    about: "File with the app's private key, instead of `PRIVATE_KEY`.",
+    todo: `download the .pem file from ${appPage} → Private keys and give its path`,
+    example: "/etc/wharfinger/app.pem",
+  }),
+  WEBHOOK_SECRET: optional("GitHub", ownSecret, {
+    secret: true,
+    about: "Signs GitHub's deliveries; the same text as in the app's settings.",
+    todo: `${random}, and put the same text at ${appPage} → Webhook secret`,
+    example: "(openssl rand -hex 32)",
+  }),
+  WEBHOOK_SECRET_PREVIOUS: optional("GitHub", ownSecret, {
+    secret: true,
+    about: "The secret before `WEBHOOK_SECRET` was changed; still accepted, so that changing it loses no delivery.",
+    todo: "give the former WEBHOOK_SECRET, or leave it out",
+    example: "(the former WEBHOOK_SECRET)",
+  }),
+  GITHUB_CLIENT_ID: optional("GitHub", line, {
+    about: "Client id of the app, for people who sign in. Not used yet.",
+    todo: `copy the Client ID from ${appPage}`,
+    example: "Iv23li…",
+  }),
+  GITHUB_CLIENT_SECRET: optional("GitHub", foreignSecret, {
+    secret: true,
+    about: "Client secret of the app. Not used yet.",
+    todo: `generate one at ${appPage} → Client secrets`,
+    example: "(from GitHub)",
+  }),
+  GITHUB_URL: defaulting("GitHub", address, "https://github.com", {
+    about: "Address of GitHub: GitHub Enterprise Server, ghe.com or an emulator. Goes together with `GITHUB_API_URL`.",
+    todo: "give the address people open, e.g. https://ghe.example.com",
+    example: "https://ghe.example.com",
+  }),
+  GITHUB_API_URL: defaulting("GitHub", address, "https://api.github.com", {
+    about: "Address of GitHub's REST API. Goes together with `GITHUB_URL`.",
+    todo: "give https://HOST/api/v3 (Enterprise Server) or https://api.SUBDOMAIN.ghe.com",
+    example: "https://ghe.example.com/api/v3",
+  }),
+  GITHUB_HOSTS_FILE: optional(
+    "GitHub",
+    line.refine(() => false, "is not supported yet: one GitHub host per server for now"),
+    {
+      about: "Further GitHub hosts. Not supported yet: setting it is refused.",
+      todo: "leave it out; run one server for each GitHub host",
+      example: "/etc/wharfinger/hosts.yml",
+    },
+  ),
+  BITBUCKET_URL: defaulting("Bitbucket Cloud", address, "https://bitbucket.org", {
+    about: "Address of Bitbucket Cloud or an emulator. Not served yet.",
+    todo: "leave it out",
+    example: "https://bitbucket.org",
+  }),
+  BITBUCKET_API_URL: defaulting("Bitbucket Cloud", address, "https://api.bitbucket.org", {
+    about: "Address of Bitbucket's API. Not served yet.",
+    todo: "leave it out",
+    example: "https://api.bitbucket.org",
+  }),
+  BITBUCKET_APP_KEY: defaulting("Bitbucket Cloud", line, "wharfinger", {
+    about: "Key of the Connect app. Not served yet.",
+    todo: "leave it out",
+    example: "wharfinger",
+  }),
+  BITBUCKET_APP_SECRET: optional("Bitbucket Cloud", foreignSecret, {
+    secret: true,
+    about: "Secret of the Connect app. Not served yet.",
+    todo: "leave it out",
+    example: "(from Bitbucket)",
+  }),
+  BITBUCKET_CLIENT_ID: optional("Bitbucket Cloud", line, {
+    about: "OAuth consumer people sign in with. Not served yet.",
+    todo: "leave it out",
+    example: "(from Bitbucket)",
+  }),
+  BITBUCKET_CLIENT_SECRET: optional("Bitbucket Cloud", foreignSecret, {
+    secret: true,
+    about: "Secret of the OAuth consumer. Not served yet.",
+    todo: "leave it out",
+    example: "(from Bitbucket)",
+  }),
+  REGISTRY_URL: optional("Registry", origin, {
+    about: "The Docker registry images are pushed to. `http://` means a registry without TLS.",
+    todo: "give the registry's address, e.g. https://registry.example.com",
+    example: "https://registry.example.com",
+  }),
+  REGISTRY_USERNAME: optional("Registry", line, {
+    about: "Who pushes. Without it the registry is asked without credentials.",
+    todo: "give a user that may push to every namespace; it goes together with REGISTRY_PASSWORD",
+    example: "wharfinger",
+  }),
+  REGISTRY_PASSWORD: optional("Registry", foreignSecret, {
+    secret: true,
+    about:
+      "Password or access token of `REGISTRY_USERNAME`. May be shorter than our own secrets: the registry made it.",
+    todo: "give the password or access token of REGISTRY_USERNAME",
+    example: "(from the registry)",
+  }),
+  REGISTRY_TOKEN_ISSUER: defaulting("Registry", line, "wharfinger", {
+    about: "Issuer named in registry tokens. Not served yet.",
+    todo: "leave it out",
+    example: "wharfinger",
+  }),
+  REGISTRY_TOKEN_SERVICE: optional("Registry", line, {
+    fallbackText: "host of `REGISTRY_URL`",
+    about: "Service named in registry tokens. Not served yet.",
+    todo: "leave it out",
+    example: "registry.example.com",
+  }),
+  REGISTRY_EVENTS_SECRET: optional("Registry", ownSecret, {
+    secret: true,
+    about: "Bearer token of the registry's notifications. Not served yet.",
+    todo: random,
+    example: "(openssl rand -hex 32)",
+  }),
+  BUILDER: defaulting("Builds", builder, "buildah", {
+    about: "What builds images: `buildah` on this machine. `webhook` comes with a later release.",
+    todo: "set BUILDER=buildah or leave it out",
+    example: "buildah",
+  }),
+  BUILD_CONCURRENCY: defaulting("Builds", whole(1, 256), String(availableParallelism()), {
+    fallbackText: "number of CPU cores",
+    about: "How many builds run at once.",
+    todo: "give a number of builds this machine can hold",
+    example: "2",
+  }),
+  BUILD_NETWORK: defaulting("Builds", choice("none", "internet", "host"), "internet", {
+    about:
+      "What `RUN` instructions reach. `none`: nothing. `internet`: public addresses only; comes with the next " +
+      "release, until then starting without a choice is refused. `host`: all that this machine reaches, internal " +
+      "services included; only for repositories you trust.",
+    todo: "set BUILD_NETWORK=none, or BUILD_NETWORK=host if all who can push may reach what this machine reaches",
+    example: "none",
+  }),
+  BUILD_TIMEOUT: defaulting("Builds", whole(10, 86_400), "3600", {
+    about: "Seconds after which a build is stopped.",
+    todo: "give seconds",
+    example: "3600",
+  }),
+  BUILD_MEMORY: defaulting("Builds", size(64 * MIB, 1024 * GIB), "4GiB", {
+    about: "Memory of one build. `512m`, `4g` and `4GiB` are understood.",
+    todo: "give a size such as 4g",
+    example: "4GiB",
+  }),
+  BUILD_LOG_LIMIT: defaulting("Builds", size(MIB / 16, GIB), "16MiB", {
+    about: "Longest log of one build; what comes after is dropped with a note.",
+    todo: "give a size such as 16m",
+    example: "16MiB",
+  }),
+  RETENTION_BODIES_DAYS: defaulting("Retention", whole(1, 36_500), "30", {
+    about: "Days the raw bodies of deliveries are kept. They hold commit messages and e-mail addresses.",
+    todo: "give days",
+    example: "30",
+  }),
+  RETENTION_DELIVERIES_DAYS: defaulting("Retention", whole(1, 36_500), "400", {
+    about: "Days deliveries and their decisions are kept.",
+    todo: "give days, at least RETENTION_BODIES_DAYS",
+    example: "400",
+  }),
+  LOG_LEVEL: defaulting("Log", choice("debug", "info", "warn", "error"), "info", {
+    about: "Least severe messages to log: `debug`, `info`, `warn`, `error`.",
+    todo: "set debug, info, warn or error",
+    example: "info",
+  }),
+  LOG_FORMAT: optional("Log", choice("pretty", "json"), {
+    fallbackText: "`pretty` on a terminal, else `json`",
+    about: "`pretty` for people, `json` (one object a line) for machines.",
+    todo: "set pretty or json",
+    example: "json",
+  }),
+} as const;
+
+export type VariableName = keyof typeof VARIABLES;
+
+export type Values = {
+  readonly [N in VariableName]: (typeof VARIABLES)[N] extends Variable<infer T> ? T : never;
+};
+
+/** Table of all variables in the order of their definition, by name. */
+export const TABLE: readonly (readonly [VariableName, Variable<unknown>])[] = Object.entries(VARIABLES) as [
+  VariableName,
+  Variable<unknown>,
+][];

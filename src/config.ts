@@ -1,0 +1,347 @@
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { privateKey, TABLE, VARIABLES, type Values, type VariableName } from "./config-table.ts";
+
+/** The whole configuration, read and checked. Null: not set. */
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  /** Without a trailing slash. */
+  readonly publicUrl: string;
+  readonly dataDir: string;
+  /** `sqlite:PATH`. */
+  readonly databaseUrl: string;
+  /** Null: {@link ensureSecretKey} has it. */
+  readonly secretKey: Buffer | null;
+  readonly secretKeyPrevious: Buffer | null;
+  readonly adminToken: string | null;
+  /** Null: nothing of GitHub is set. */
+  readonly github: GithubConfig | null;
+  readonly registry: RegistryConfig | null;
+  readonly builder: "buildah";
+  readonly builds: {
+    readonly concurrency: number;
+    readonly network: "none" | "internet" | "host";
+    readonly timeoutSeconds: number;
+    readonly memoryBytes: number;
+    readonly logBytes: number;
+  };
+  readonly retention: { readonly bodiesDays: number; readonly deliveriesDays: number };
+  readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "pretty" | "json" | null };
+}
+
+export interface GithubConfig {
+  readonly appId: number;
+  /** PEM, PKCS #8. */
+  readonly privateKey: string;
+  /** The current one first. */
+  readonly webhookSecrets: readonly string[];
+  readonly clientId: string | null;
+  readonly clientSecret: string | null;
+  readonly url: string;
+  readonly apiUrl: string;
+}
+
+export interface RegistryConfig {
+  readonly url: string;
+  /** Host and port as image names carry it. */
+  readonly name: string;
+  /** True: plain HTTP. */
+  readonly insecure: boolean;
+  /** Null: no credentials are needed. */
+  readonly credentials: { readonly username: string; readonly password: string } | null;
+}
+
+/** Something to put right: the variable, what is wrong with it, what to do (and where to get it). Holds no secret. */
+export interface Problem {
+  readonly variable: string;
+  readonly wrong: string;
+  readonly todo: string;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads every variable and reports all problems at once. What only `start` needs is {@link startProblems}' business. */
+export function parseConfig(env: Environment): ConfigResult {
+  const { values, problems } = readValues(env);
+  const warnings: string[] = [];
+  const github = readGithub(values, env, problems);
+  const registry = readRegistry(values, problems, warnings);
+  if ((values.RETENTION_DELIVERIES_DAYS ?? 0) < (values.RETENTION_BODIES_DAYS ?? 0)) {
+    problems.push(problem("RETENTION_DELIVERIES_DAYS", "is less than RETENTION_BODIES_DAYS"));
+  }
+  if (values.PORT === 0 && values.PUBLIC_URL === null) {
+    warnings.push("PORT is 0 and PUBLIC_URL is not set: links in checks will lead nowhere.");
+  }
+  warnings.push(...notServed(env));
+  if (problems.length > 0) {
+    return { ok: false, problems };
+  }
+  // Without problems every variable was read.
+  return { ok: true, config: assemble(values as Values, github, registry), warnings };
+}
+
+/** What is missing to start serving, beyond what {@link parseConfig} checks. */
+export function startProblems(env: Environment): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (!isSet(env, "APP_ID") && !isSet(env, "PRIVATE_KEY") && !isSet(env, "PRIVATE_KEY_PATH")) {
+    for (const name of ["APP_ID", "PRIVATE_KEY"] as const) {
+      problems.push(problem(name, "is not set"));
+    }
+    if (!isSet(env, "WEBHOOK_SECRET")) {
+      problems.push(problem("WEBHOOK_SECRET", "is not set"));
+    }
+  }
+  if (!isSet(env, "REGISTRY_URL")) {
+    problems.push(problem("REGISTRY_URL", "is not set"));
+  }
+  const network = env["BUILD_NETWORK"];
+  if (!isSet(env, "BUILD_NETWORK")) {
+    problems.push(problem("BUILD_NETWORK", "is not set, and its default `internet` comes with the next release"));
+  } else if (network === "internet") {
+    problems.push(problem("BUILD_NETWORK", "is `internet`, which comes with the next release"));
+  }
+  return problems;
+}
+
+/** The first words for somebody who starts this for the first time; the problems are listed after it. */
+export function startHelp(): string {
+  return [
+    "Wharfinger needs a GitHub App to hear from and a Docker registry to push to.",
+    "",
+    "  1. Register the app: GitHub → Settings → Developer settings → GitHub Apps → New GitHub App.",
+    "     Webhook URL: PUBLIC_URL followed by /webhooks/github. Permissions and events: see app.yml.",
+    "  2. Copy .env.example to .env and fill in what is named below (docs/configuration.md has every word).",
+    "  3. Try it: wharfinger doctor",
+  ].join("\n");
+}
+
+/** Every variable with its value for logs and `doctor`. Secrets say only whether they are set. */
+export function describeConfig(env: Environment): Readonly<Record<string, string>> {
+  const described: Record<string, string> = {};
+  for (const [name, variable] of TABLE) {
+    const text = env[name];
+    if (isSet(env, name) && text !== undefined) {
+      // Addresses may hold credentials by mistake; such a value is refused, and must not be shown on the way.
+      described[name] = variable.secret || /\/\/[^/]*@/.test(text) ? "(set, not shown)" : text;
+    } else {
+      described[name] = `(not set; default: ${variable.fallbackText ?? variable.fallback ?? "none"})`;
+    }
+  }
+  return described;
+}
+
+const KEY_FILE = "secret.key";
+
+/**
+ * The 32 bytes that seal secrets, from `secret.key` in the folder; made there, readable by this user only, when there
+ * is none. Two processes that start at once get the same key: the file appears complete, by a hard link, or not at all.
+ * Throws an error that says what to do.
+ */
+export function ensureSecretKey(dataDir: string): Buffer {
+  const path = join(dataDir, KEY_FILE);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  try {
+    return readSecretKey(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") {
+      throw error;
+    }
+  }
+  const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
+  const file = openSync(temporary, "wx", 0o600);
+  try {
+    writeSync(file, `${randomBytes(32).toString("base64")}\n`);
+    fsyncSync(file);
+    linkSync(temporary, path);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") {
+      throw error;
+    }
+  } finally {
+    closeSync(file);
+    unlinkSync(temporary);
+  }
+  return readSecretKey(path);
+}
+
+function readSecretKey(path: string): Buffer {
+  const text = readFileSync(path, "utf8").trim();
+  if ((statSync(path).mode & 0o077) !== 0) {
+    throw new Error(`${path} can be read by others. Do: chmod 600 ${path}`);
+  }
+  const parsed = VARIABLES.SECRET_KEY.type.safeParse(text);
+  if (!parsed.success || parsed.data === null) {
+    throw new Error(`${path} does not hold 32 bytes in base64. Restore it from a backup, or set SECRET_KEY.`);
+  }
+  return parsed.data;
+}
+
+function readValues(env: Environment): { values: Partial<Values>; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, variable] of TABLE) {
+    const text = isSet(env, name) ? env[name] : variable.fallback;
+    if (text === null || text === undefined) {
+      values[name] = null;
+      continue;
+    }
+    const parsed = variable.type.safeParse(text);
+    if (parsed.success) {
+      values[name] = parsed.data;
+    } else {
+      problems.push(problem(name, parsed.error.issues[0]?.message ?? "is not valid"));
+    }
+  }
+  return { values, problems };
+}
+
+function readGithub(values: Partial<Values>, env: Environment, problems: Problem[]): GithubConfig | null {
+  checkGithubAddresses(env, problems);
+  const names = ["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH", "WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS"] as const;
+  if (!names.some((name) => isSet(env, name))) {
+    return null;
+  }
+  const key = readPrivateKey(values, env, problems);
+  for (const name of ["APP_ID", "WEBHOOK_SECRET"] as const) {
+    if (!isSet(env, name)) {
+      problems.push(problem(name, "is not set, but other parts of the GitHub App are"));
+    }
+  }
+  const { APP_ID: appId, WEBHOOK_SECRET: secret, GITHUB_URL: url, GITHUB_API_URL: apiUrl } = values;
+  if (!appId || !secret || !key || !url || !apiUrl) {
+    return null;
+  }
+  return {
+    appId,
+    privateKey: key,
+    webhookSecrets: [secret, ...(values.WEBHOOK_SECRET_PREVIOUS ? [values.WEBHOOK_SECRET_PREVIOUS] : [])],
+    clientId: values.GITHUB_CLIENT_ID ?? null,
+    clientSecret: values.GITHUB_CLIENT_SECRET ?? null,
+    url,
+    apiUrl,
+  };
+}
+
+/** One without the other would send an Enterprise Server's app credentials to github.com, or the other way round. */
+function checkGithubAddresses(env: Environment, problems: Problem[]): void {
+  if (isSet(env, "GITHUB_URL") !== isSet(env, "GITHUB_API_URL")) {
+    const [missing, there] = isSet(env, "GITHUB_URL")
+      ? (["GITHUB_API_URL", "GITHUB_URL"] as const)
+      : (["GITHUB_URL", "GITHUB_API_URL"] as const);
+    problems.push(problem(missing, `is not set, but ${there} is; they go together`));
+  }
+}
+
+function readPrivateKey(values: Partial<Values>, env: Environment, problems: Problem[]): string | null {
+  const path = values.PRIVATE_KEY_PATH ?? null;
+  if (path === null) {
+    if (!isSet(env, "PRIVATE_KEY")) {
+      problems.push(problem("PRIVATE_KEY", "is not set, but other parts of the GitHub App are"));
+    }
+    return values.PRIVATE_KEY ?? null;
+  }
+  if (isSet(env, "PRIVATE_KEY")) {
+    problems.push({
+      variable: "PRIVATE_KEY_PATH",
+      wrong: "is set beside PRIVATE_KEY",
+      todo: "keep one of the two",
+    });
+    return null;
+  }
+  try {
+    const parsed = privateKey.safeParse(readFileSync(path, "utf8"));
+    if (parsed.success) {
+      return parsed.data;
+    }
+    problems.push(problem("PRIVATE_KEY_PATH", `names a file that ${parsed.error.issues[0]?.message ?? "is no key"}`));
+  } catch (error) {
+    const why = codeOf(error) ?? "unknown error";
+    problems.push(problem("PRIVATE_KEY_PATH", `names a file that can not be read (${why})`));
+  }
+  return null;
+}
+
+function readRegistry(values: Partial<Values>, problems: Problem[], warnings: string[]): RegistryConfig | null {
+  const { REGISTRY_URL: url, REGISTRY_USERNAME: username, REGISTRY_PASSWORD: password } = values;
+  if (username && password === null) {
+    problems.push(problem("REGISTRY_PASSWORD", "is not set, but REGISTRY_USERNAME is"));
+  }
+  if (password && username === null) {
+    problems.push(problem("REGISTRY_USERNAME", "is not set, but REGISTRY_PASSWORD is"));
+  }
+  if (!url) {
+    return null;
+  }
+  const { protocol, host, hostname } = new URL(url);
+  const insecure = protocol === "http:";
+  if (insecure && !isLoopback(hostname)) {
+    warnings.push("REGISTRY_URL is http://: images and the registry's password travel unencrypted.");
+  }
+  return { url, name: host, insecure, credentials: username && password ? { username, password } : null };
+}
+
+function assemble(values: Values, github: GithubConfig | null, registry: RegistryConfig | null): Config {
+  return {
+    port: values.PORT,
+    host: values.HOST,
+    publicUrl: values.PUBLIC_URL ?? `http://localhost:${values.PORT}`,
+    dataDir: values.DATA_DIR,
+    databaseUrl: values.DATABASE_URL ?? `sqlite:${join(values.DATA_DIR, "wharfinger.db")}`,
+    secretKey: values.SECRET_KEY,
+    secretKeyPrevious: values.SECRET_KEY_PREVIOUS,
+    adminToken: values.ADMIN_TOKEN,
+    github,
+    registry,
+    builder: values.BUILDER,
+    builds: {
+      concurrency: values.BUILD_CONCURRENCY,
+      network: values.BUILD_NETWORK,
+      timeoutSeconds: values.BUILD_TIMEOUT,
+      memoryBytes: values.BUILD_MEMORY,
+      logBytes: values.BUILD_LOG_LIMIT,
+    },
+    retention: { bodiesDays: values.RETENTION_BODIES_DAYS, deliveriesDays: values.RETENTION_DELIVERIES_DAYS },
+    log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
+  };
+}
+
+/** Groups of variables that are known, but do nothing yet. */
+function notServed(env: Environment): string[] {
+  const set = TABLE.map(([name]) => name).filter(
+    (name) => isSet(env, name) && /^(BITBUCKET_|REGISTRY_TOKEN_|REGISTRY_EVENTS_)/.test(name),
+  );
+  return set.length === 0 ? [] : [`Set, but not served by this release yet: ${set.join(", ")}.`];
+}
+
+function problem(name: VariableName, wrong: string): Problem {
+  return { variable: name, wrong, todo: VARIABLES[name].todo };
+}
+
+function isSet(env: Environment, name: VariableName): boolean {
+  return (env[name] ?? "") !== "";
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+/** Code of an error of Node's own, e.g. `ENOENT`; null: it has none. */
+function codeOf(error: unknown): string | null {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : null;
+}
