@@ -206,11 +206,6 @@ export interface PageQuery {
   readonly cursor: string | null;
 }
 
-/** Lists reject with it when the cursor is not one they gave out: the caller's mistake, not a bug. */
-export class CursorError extends Error {
-  override readonly name = "CursorError";
-}
-
 /**
  * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
  * ends nobody else gets the same thing; a lease that ended without word is claimable again.
