@@ -140,6 +140,8 @@ export interface Skip {
   readonly rule: string | null;
   readonly reason: SkipReason;
   readonly detail: string;
+  /** For `config-invalid`: the errors of the file, for annotations on it. */
+  readonly problems?: readonly Diagnostic[];
 }
 
 /** What may differ between two builds of one commit: everything the builder is told. */
