@@ -1,0 +1,138 @@
+import type { RefChange, SkipReason } from "../model.ts";
+import type { ImageConfig, RuleConfig } from "../repo-config/config.ts";
+import type { RuleMatch } from "../rules.ts";
+import { placeholders, renderTag, tagValues } from "./native.ts";
+import { isPrerelease, type Line, parseRange, type VersionHistory, versionText } from "./semver.ts";
+
+/** The tags one matched rule gives, and what became of the others. */
+export interface RuleTags {
+  /** Legal, distinct, in the order of the file. */
+  readonly tags: readonly string[];
+  readonly dropped: readonly DroppedTag[];
+  readonly remarks: readonly TagRemark[];
+}
+
+export interface DroppedTag {
+  readonly template: string;
+  readonly reason: Extract<SkipReason, "invalid-tag" | "older-than-published">;
+  /** A clause for people. */
+  readonly why: string;
+}
+
+export interface TagRemark {
+  readonly severity: "warning" | "info";
+  readonly message: string;
+}
+
+export interface TagContext {
+  readonly image: ImageConfig;
+  readonly change: RefChange;
+  readonly defaultBranch: string | null;
+  readonly history: VersionHistory;
+  /** ISO 8601. */
+  readonly now: string;
+}
+
+/** Placeholders that name one version, ref or commit: a tag with one of them never has to move. */
+const FIXED: readonly string[] = ["version", "tag", "sourceref", "sha", "sha7"];
+
+/** True: whether the tag may be published depends on which other versions there are. */
+export function isMoving(template: string): boolean {
+  return !placeholders(template).some((name) => FIXED.includes(name));
+}
+
+/** The rule's templates, or what it means to leave `tags` out. */
+export function templatesOf(
+  rule: Pick<RuleConfig, "tags" | "on">,
+  change: Pick<RefChange, "name">,
+  defaultBranch: string | null,
+): readonly string[] {
+  if (rule.tags !== null) {
+    return rule.tags;
+  }
+  switch (rule.on.kind) {
+    case "branch":
+      return change.name === defaultBranch ? ["latest"] : ["{sourceref}"];
+    case "tag":
+      return ["{sourceref}"];
+    case "semver":
+      return ["{version}"];
+    case "pull_request":
+      return ["pr-{pr}"];
+  }
+}
+
+export function ruleTags(match: RuleMatch, context: TagContext): RuleTags {
+  const templates = templatesOf(match.rule, context.change, context.defaultBranch);
+  const values = tagValues(context.change, match, context.now);
+  const tags = new Set<string>();
+  const dropped: DroppedTag[] = [];
+  const remarks = historyRemarks(match, templates, context);
+  for (const template of templates) {
+    const rendered = renderTag(template, values);
+    if (!rendered.ok) {
+      dropped.push({ template, reason: "invalid-tag", why: rendered.why });
+      continue;
+    }
+    const refusal = refuseMove(template, rendered.tag, match, context);
+    if (refusal !== null) {
+      dropped.push(refusal);
+      continue;
+    }
+    if (rendered.tag !== rendered.written) {
+      remarks.push({ severity: "info", message: `${rendered.written} is published as ${rendered.tag}` });
+    }
+    tags.add(rendered.tag);
+  }
+  return { tags: [...tags], dropped, remarks };
+}
+
+/** Null: the tag may be published. Only tags of semver rules move by version; a branch's `latest` follows the branch. */
+function refuseMove(template: string, tag: string, match: RuleMatch, context: TagContext): DroppedTag | null {
+  const { version, rule } = match;
+  if (version === null || rule.on.kind !== "semver" || !isMoving(template)) {
+    return null;
+  }
+  if (isPrerelease(version)) {
+    const why = `${versionText(version)} is a pre-release, which publishes only tags that carry its whole version`;
+    return { template, reason: "invalid-tag", why };
+  }
+  if (tag === "0") {
+    return { template, reason: "invalid-tag", why: "versions 0.x promise nothing to each other, so there is no tag 0" };
+  }
+  const { prefix } = rule.on;
+  const ranges = rangesPublishing(template, prefix, context.image);
+  const newer = context.history.newer(version, { prefix, line: lineOf(template), ranges });
+  return newer === null
+    ? null
+    : { template, reason: "older-than-published", why: `${tag} stays with ${versionText(newer)}, which is newer` };
+}
+
+function lineOf(template: string): Line {
+  const names = placeholders(template);
+  return { major: names.includes("major"), minor: names.includes("minor"), patch: names.includes("patch") };
+}
+
+/** Several rules may move one tag, each in its own range (`1.x` and `2.x` both publish `latest`): all of them count. */
+function rangesPublishing(template: string, prefix: string | null, image: ImageConfig) {
+  return image.rules
+    .flatMap(({ on, tags }) =>
+      on.kind === "semver" && on.prefix === prefix && tags?.includes(template) ? [on.range] : [],
+    )
+    .map(parseRange)
+    .filter((range) => range !== null);
+}
+
+function historyRemarks(match: RuleMatch, templates: readonly string[], { history, change }: TagContext): TagRemark[] {
+  if (match.rule.on.kind !== "semver") {
+    return [];
+  }
+  if (!history.known && templates.some(isMoving)) {
+    const message = `the repository's other tags are not known: ${change.name} is taken as its only version`;
+    return [{ severity: "warning", message }];
+  }
+  const twin = history.twin(change.name, match.rule.on.prefix);
+  return twin === null
+    ? []
+    : [{ severity: "warning", message: `tags ${change.name} and ${twin} are the same version and share image tags` }];
+}
