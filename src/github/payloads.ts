@@ -1,0 +1,150 @@
+import { z } from "zod";
+
+/**
+ * The fields of GitHub's payloads and answers that this program reads, and nothing else: whatever GitHub adds or drops
+ * elsewhere must not stop a build. Ids are positive integers on the wire and strings inside.
+ */
+
+const numericId = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+const id = numericId.transform(String);
+
+/** A numeric id as text; null if it is anything but a positive, exactly represented integer. */
+export function parseId(value: unknown): string | null {
+  const result = numericId.safeParse(value);
+  return result.success ? String(result.data) : null;
+}
+
+/** `owner/name`. These characters are all GitHub allows; a part of dots alone would change the path of an API call. */
+const fullName = z.string().regex(/^(?!\.{1,2}\/)[\w.-]{1,100}\/(?!\.{1,2}$)[\w.-]{1,100}$/, "not owner/name");
+
+/** A web address without credentials. */
+const address = z.string().max(2_000).refine(isPlainAddress, { message: "not an http(s) address without credentials" });
+
+function isPlainAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+}
+
+const person = z.object({ id, login: z.string().min(1).max(255) });
+
+export const senderSchema = z.object({ sender: person.nullish() });
+
+export const repositorySchema = z.object({
+  id,
+  full_name: fullName,
+  private: z.boolean(),
+  default_branch: z.string().nullish(),
+  clone_url: address,
+  html_url: address,
+});
+
+export const repositoryNameSchema = z.object({ id, full_name: fullName, private: z.boolean() });
+
+/** An enterprise has a slug and no login. */
+export const accountSchema = z.union([
+  z.object({ id, login: z.string().min(1).max(255), type: z.string().nullish() }),
+  z.object({ id, slug: z.string().min(1).max(255) }),
+]);
+
+export const installationSchema = z.object({
+  id,
+  account: accountSchema,
+  permissions: z.record(z.string(), z.string()).nullish(),
+  suspended_at: z.string().nullish(),
+});
+
+const installationRef = z.object({ id });
+
+const hash = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, "not a full commit hash");
+
+export const pushSchema = z.object({
+  // Git forbids control characters and spaces in refs; everything else, odd as it may look, is a name.
+  ref: z
+    .string()
+    .min(1)
+    .max(1_024)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+    .regex(/^[^\u0000-\u0020\u007f]+$/, "not a ref"),
+  before: hash,
+  after: hash,
+  forced: z.boolean().nullish(),
+  head_commit: z.object({ id: hash, message: z.string().nullish() }).nullish(),
+  repository: repositorySchema,
+  installation: installationRef.nullish(),
+});
+
+export const installationEventSchema = z.object({
+  action: z.string(),
+  installation: installationSchema,
+  repositories: z.array(repositoryNameSchema).nullish(),
+});
+
+export const installationRepositoriesSchema = z.object({
+  action: z.string(),
+  installation: installationSchema,
+  repositories_added: z.array(repositoryNameSchema),
+  repositories_removed: z.array(repositoryNameSchema),
+});
+
+export const actionSchema = z.object({ action: z.string().nullish() });
+
+const app = z.object({ id: numericId });
+
+/** Enough to tell our own check runs from those of others. */
+export const checkRunOwnerSchema = z.object({ check_run: z.object({ app: app.nullish() }) });
+export const checkSuiteOwnerSchema = z.object({ check_suite: z.object({ app: app.nullish() }) });
+
+export const checkRunRerequestedSchema = z.object({
+  check_run: z.object({ name: z.string().min(1), head_sha: hash }),
+  repository: repositorySchema,
+  installation: installationRef,
+});
+
+export const checkSuiteRerequestedSchema = z.object({
+  check_suite: z.object({ head_sha: hash }),
+  repository: repositorySchema,
+  installation: installationRef,
+});
+
+// ---------------------------------------------------------------------------------------------- answers of the API
+
+export const tokenSchema = z.object({
+  /** Opaque: 40 characters once, about 520 with two dots today. */
+  token: z.string().min(1).max(10_000),
+  expires_at: z.iso.datetime({ offset: true }),
+});
+
+export const contentSchema = z.object({
+  type: z.string(),
+  size: z.number().nullish(),
+  encoding: z.string().nullish(),
+  content: z.string().nullish(),
+});
+
+export const listingSchema = z.array(z.object({ name: z.string(), type: z.string() }));
+
+export const compareSchema = z.object({
+  status: z.string(),
+  files: z.array(z.object({ filename: z.string(), previous_filename: z.string().nullish() })).nullish(),
+});
+
+export const refsSchema = z.array(z.object({ ref: z.string() }));
+
+export const installationRepositoriesAnswerSchema = z.object({ repositories: z.array(repositoryNameSchema) });
+
+export const checkRunSchema = z.object({
+  id,
+  external_id: z.string().nullish(),
+  output: z.object({ annotations_count: z.number().nullish() }).nullish(),
+});
+
+export const checkRunsSchema = z.object({ check_runs: z.array(checkRunSchema) });
+
+export const errorSchema = z.object({
+  message: z.string(),
+  errors: z
+    .array(z.object({ code: z.string().nullish(), message: z.string().nullish() }))
+    .nullish()
+    .catch(null),
+});
