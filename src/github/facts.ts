@@ -1,0 +1,209 @@
+import type { RepositoryName } from "../core/events.ts";
+import { type Account, failed, type HostId, type Outcome, ok, type RefChange, type Repository } from "../core/model.ts";
+import type { FetchedFile } from "../engine/ports.ts";
+import type { GithubAccess } from "./access.ts";
+import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal, repositorySegments } from "./api.ts";
+import { toAccount, toRepositoryName } from "./parse.ts";
+import {
+  compareSchema,
+  contentSchema,
+  errorSchema,
+  installationRepositoriesAnswerSchema,
+  installationSchema,
+  listingSchema,
+  refsSchema,
+} from "./payloads.ts";
+import type { TokenScope } from "./tokens.ts";
+
+/** Reading only, one repository only; also what a clone gets. */
+export function readScope(installation: HostId, repository: HostId): TokenScope {
+  return { installationId: installation.id, repositoryIds: [repository.id], permissions: { contents: "read" } };
+}
+
+/** GitHub lists at most this many files of a comparison; a list this long may have been cut. */
+const MAX_COMPARED_FILES = 300;
+
+const MAX_TAG_PAGES = 10;
+
+/** 100 repositories each; more than GitHub lets one account have. */
+const MAX_REPOSITORY_PAGES = 1_000;
+
+export async function readFile(
+  access: GithubAccess,
+  installation: HostId,
+  repository: Repository,
+  sha: string,
+  path: string,
+): Promise<Outcome<FetchedFile>> {
+  const segments = path.split("/");
+  if (segments.some((part) => part === "" || part === "." || part === "..")) {
+    return ok({ kind: "unreadable", why: "its path is not a plain path inside the repository" });
+  }
+  const scope = readScope(installation, repository);
+  const answer = await access.asInstallation(scope, contents(repository, sha, segments));
+  if (!answer.ok) return answer;
+  if (answer.value.status === 404) return whyMissing(access, scope, repository, sha, path);
+  if (answer.value.status === 403 && isTooLarge(answer.value)) return ok(tooLarge);
+  if (answer.value.status !== 200) return refusal(answer.value);
+  return fileOf(answer.value);
+}
+
+function contents(repository: Repository, sha: string, segments: readonly string[]): ApiRequest {
+  return {
+    method: "GET",
+    path: apiPath([...repositorySegments(repository), "contents", ...segments], { ref: sha }),
+  };
+}
+
+const tooLarge: FetchedFile = { kind: "unreadable", why: "it is larger than 1 MiB" };
+
+function fileOf(answer: ApiAnswer): Outcome<FetchedFile> {
+  if (Array.isArray(answer.body)) return ok({ kind: "unreadable", why: "it is a folder" });
+  const result = contentSchema.safeParse(answer.body);
+  if (!result.success) return misshapen(answer);
+  const { type, encoding, content } = result.data;
+  // GitHub itself follows a link to a file of the same commit; one that is still a link leads elsewhere.
+  if (type === "symlink") return ok({ kind: "unreadable", why: "it is a symbolic link to something else than a file" });
+  if (type !== "file") return ok({ kind: "unreadable", why: `it is a ${type}` });
+  if (encoding !== "base64" || typeof content !== "string") return ok(tooLarge);
+  try {
+    return ok({
+      kind: "file",
+      text: new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(content, "base64")),
+    });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return ok({ kind: "unreadable", why: "it is not UTF-8 text" });
+  }
+}
+
+function isTooLarge(answer: ApiAnswer): boolean {
+  const error = errorSchema.safeParse(answer.body);
+  return error.success && (error.data.errors ?? []).some((item) => item.code === "too_large");
+}
+
+/**
+ * A 404 may mean the file, the commit or the whole repository. The commit's root folder tells them apart, and names the
+ * file somebody may have meant.
+ */
+async function whyMissing(
+  access: GithubAccess,
+  scope: TokenScope,
+  repository: Repository,
+  sha: string,
+  path: string,
+): Promise<Outcome<FetchedFile>> {
+  const answer = await access.asInstallation(scope, contents(repository, sha, []));
+  if (!answer.ok) return answer;
+  if (answer.value.status === 404) return ok({ kind: "gone" });
+  if (answer.value.status !== 200) return refusal(answer.value);
+  const listing = listingSchema.safeParse(answer.value.body);
+  if (!listing.success) return misshapen(answer.value);
+  const similar = listing.data.find((item) => item.type === "file" && plainName(item.name) === plainName(path));
+  return ok({ kind: "missing", hint: similar?.name ?? null });
+}
+
+/** `.Wharfinger.yaml`, `wharfinger.yml` and `.wharfinger.yml` are the same to a person. */
+function plainName(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/^\.+/, "")
+    .replace(/\.yaml$/, ".yml");
+}
+
+/**
+ * Paths between two commits. Null, not known, wherever the comparison does not answer the question "what is different
+ * in the image now": it starts at the merge base, so after a force push it would hide what the push took away.
+ */
+export async function readChangedPaths(
+  access: GithubAccess,
+  installation: HostId,
+  repository: Repository,
+  change: RefChange,
+): Promise<Outcome<readonly string[] | null>> {
+  const base = change.before ?? repository.defaultBranch;
+  if (change.kind !== "branch" || change.commit === null || base === null) return ok(null);
+  if (change.before === null && change.name === repository.defaultBranch) return ok(null);
+  const answer = await access.asInstallation(readScope(installation, repository), {
+    method: "GET",
+    // The files come with the first page whatever its size; the size is that of the commits, which nobody reads.
+    path: apiPath([...repositorySegments(repository), "compare", `${base}...${change.commit}`], { per_page: "1" }),
+  });
+  if (!answer.ok) return answer;
+  if (answer.value.status === 404) return ok(null);
+  if (answer.value.status !== 200) return refusal(answer.value);
+  const result = compareSchema.safeParse(answer.value.body);
+  if (!result.success) return misshapen(answer.value);
+  const { status, files } = result.data;
+  if (!files || files.length >= MAX_COMPARED_FILES) return ok(null);
+  // A new branch without commits of its own: nothing was built of it yet, so nothing can be unchanged.
+  const telling = change.before === null ? ["ahead", "diverged"] : ["ahead", "identical"];
+  if (!telling.includes(status)) return ok(null);
+  const paths = files.flatMap((file) => [file.filename, file.previous_filename ?? file.filename]);
+  return ok([...new Set(paths)]);
+}
+
+export async function readTags(
+  access: GithubAccess,
+  installation: HostId,
+  repository: Repository,
+): Promise<Outcome<readonly string[] | null>> {
+  const tags: string[] = [];
+  let page: ApiRequest | null = {
+    method: "GET",
+    path: apiPath([...repositorySegments(repository), "git", "matching-refs", "tags"]),
+  };
+  for (let count = 0; page !== null; count += 1) {
+    if (count === MAX_TAG_PAGES) return ok(null);
+    const answer: Outcome<ApiAnswer> = await access.asInstallation(readScope(installation, repository), page);
+    if (!answer.ok) return answer;
+    // 409: a repository without commits.
+    if (answer.value.status === 404 || answer.value.status === 409) return ok(null);
+    if (answer.value.status !== 200) return refusal(answer.value);
+    const refs = refsSchema.safeParse(answer.value.body);
+    if (!refs.success) return misshapen(answer.value);
+    for (const { ref } of refs.data) if (ref.startsWith("refs/tags/")) tags.push(ref.slice("refs/tags/".length));
+    page = nextPage(answer.value);
+  }
+  return ok(tags);
+}
+
+export async function readInstallation(
+  access: GithubAccess,
+  id: HostId,
+): Promise<Outcome<{ account: Account; state: "active" | "suspended"; permissions: Record<string, string> } | null>> {
+  const answer = await access.asApp({ method: "GET", path: apiPath(["app", "installations", id.id]) });
+  if (!answer.ok) return answer;
+  if (answer.value.status === 404) return ok(null);
+  if (answer.value.status !== 200) return refusal(answer.value);
+  const result = installationSchema.safeParse(answer.value.body);
+  if (!result.success) return misshapen(answer.value);
+  return ok({
+    account: toAccount(result.data.account, access),
+    state: result.data.suspended_at ? "suspended" : "active",
+    permissions: result.data.permissions ?? {},
+  });
+}
+
+export async function readRepositories(access: GithubAccess, id: HostId): Promise<Outcome<readonly RepositoryName[]>> {
+  const scope: TokenScope = { installationId: id.id, repositoryIds: "all", permissions: { metadata: "read" } };
+  const repositories: RepositoryName[] = [];
+  let page: ApiRequest | null = {
+    method: "GET",
+    path: apiPath(["installation", "repositories"], { per_page: "100" }),
+  };
+  for (let count = 0; page !== null; count += 1) {
+    // The list decides which repositories stay linked: an incomplete one is worse than none.
+    if (count === MAX_REPOSITORY_PAGES) {
+      return failed("The installation covers more repositories than can be listed.", { retryable: false });
+    }
+    const answer: Outcome<ApiAnswer> = await access.asInstallation(scope, page);
+    if (!answer.ok) return answer;
+    if (answer.value.status !== 200) return refusal(answer.value);
+    const result = installationRepositoriesAnswerSchema.safeParse(answer.value.body);
+    if (!result.success) return misshapen(answer.value);
+    repositories.push(...result.data.repositories.map((item) => toRepositoryName(item, access)));
+    page = nextPage(answer.value);
+  }
+  return ok(repositories);
+}
