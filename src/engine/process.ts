@@ -6,7 +6,7 @@ import { CONFIG_FILE } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
 import type { Installations } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
-import type { ClaimedDelivery, Clock, Host, Logger, PlanRecord, Store } from "./ports.ts";
+import type { ClaimedDelivery, Clock, DeliveryOutcome, Host, Logger, PlanRecord, Store } from "./ports.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
 const AT_ONCE = 8;
@@ -23,8 +23,8 @@ export interface ProcessorOptions {
   readonly installations: Installations;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called after each recorded delivery: there may be builds to start and checks to show. */
-  onRecorded(): void;
+  /** Called after each delivery that came to an end: there may be builds to start and checks to show. */
+  onRecorded(outcome: Exclude<DeliveryOutcome, "pending">): void;
 }
 
 /** What became of one event. */
@@ -39,7 +39,6 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   async function step(): Promise<boolean> {
     const claimed = await store.claimDeliveries({ limit: AT_ONCE, leaseMs: LEASE_MS });
     await Promise.all(claimed.map(processOne));
-    if (claimed.length > 0) options.onRecorded();
     return claimed.length > 0;
   }
 
@@ -52,16 +51,19 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       if (handled.value.kind !== "planned") {
         const { kind, note } = handled.value;
         await store.recordIgnored(delivery.id, kind, note);
+        options.onRecorded(kind);
         log.info({ ...fields, note }, `delivery ${kind}`);
         return;
       }
       const builds = await store.recordPlan(delivery.id, handled.value.record);
+      options.onRecorded("planned");
       const { skips } = handled.value.record.plan;
       log.info({ ...fields, builds: builds.map((b) => b.id), skips: skips.map((s) => s.reason) }, "delivery planned");
     } catch (error) {
       // A bug: it must not take other deliveries with it, nor be tried for ever.
       log.error({ ...fields, err: error }, "delivery failed");
       await store.recordIgnored(delivery.id, "failed", "an internal error; the log has the details");
+      options.onRecorded("failed");
     }
   }
 
@@ -70,7 +72,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const { id, attempts } = claim.delivery;
     if (!failure.retryable || attempts >= MAX_ATTEMPTS) {
       log.warn({ delivery: id, reason: failure.message }, "delivery given up");
-      return store.recordIgnored(id, "failed", failure.message);
+      await store.recordIgnored(id, "failed", failure.message);
+      return options.onRecorded("failed");
     }
     const wait = Math.max(backoff(attempts, 5_000, 30 * 60_000), (failure.retryAfter ?? 0) * 1_000);
     log.warn({ delivery: id, reason: failure.message, waitMs: wait }, "delivery postponed");

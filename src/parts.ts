@@ -1,0 +1,91 @@
+/** Makes the parts a configuration asks for. */
+import { join } from "node:path";
+import { createBuildahBuilder } from "./builders/buildah.ts";
+import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
+import type { Clock, Logger, Registry, Store } from "./engine/ports.ts";
+import { createGithubAccess } from "./github/access.ts";
+import { createGithubEntrance } from "./github/entrance.ts";
+import { createGithubHost } from "./github/host.ts";
+import { createGithubReporter } from "./github/reporter.ts";
+import { createRegistryClient } from "./registry/client.ts";
+import type { HostParts, Parts } from "./server.ts";
+import { createLogStore } from "./store/logs.ts";
+import { openStore } from "./store/store.ts";
+import { createVault } from "./store/vault.ts";
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+/** Path of the default GitHub host's webhook, below PUBLIC_URL. */
+export const GITHUB_WEBHOOK_PATH = "/webhooks/github";
+
+/** The instance can not start; each line says what is wrong and what to do. */
+export class StartError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "StartError";
+    this.problems = problems;
+  }
+}
+
+/**
+ * Everything `start` needs. Throws {@link StartError} with every reason it can not: nothing is left open then.
+ * The database must have the current schema.
+ */
+export async function createParts(config: Config, log: Logger, clock: Clock = systemClock): Promise<Parts> {
+  const { github, registry } = config;
+  if (github === null || registry === null) throw new StartError(["A GitHub App and a registry must be configured."]);
+  const builder = createBuildahBuilder({
+    workDir: join(config.dataDir, "builder"),
+    registry: { name: registry.name, insecure: registry.insecure },
+    log,
+  });
+  const missing = await builder.check();
+  if (missing.length > 0) throw new StartError(missing);
+  return {
+    store: await openConfiguredStore(config, clock),
+    logs: createLogStore(join(config.dataDir, "logs"), log),
+    registry: createConfiguredRegistry(registry),
+    builder,
+    hosts: [createGithubParts(github, log, clock)],
+    clock,
+    log,
+  };
+}
+
+/** Rejects when the schema is not current, or when SECRET_KEY is not the one the database was begun with. */
+export function openConfiguredStore(config: Config, clock: Clock = systemClock): Promise<Store> {
+  const keys = [config.secretKey ?? ensureSecretKey(config.dataDir), config.secretKeyPrevious];
+  const vault = createVault(keys.filter((key) => key !== null));
+  return openStore({ url: config.databaseUrl, clock, vault });
+}
+
+export function createConfiguredRegistry(registry: RegistryConfig): Registry {
+  return createRegistryClient({
+    url: registry.url,
+    username: registry.credentials?.username ?? null,
+    password: registry.credentials?.password ?? null,
+  });
+}
+
+export function createGithubParts(github: GithubConfig, log: Logger, clock: Clock): HostParts {
+  const access = createGithubAccess({
+    host: "default",
+    appId: github.appId,
+    privateKey: github.privateKey,
+    apiUrl: github.apiUrl,
+    clock,
+  });
+  return {
+    entrance: createGithubEntrance({
+      path: GITHUB_WEBHOOK_PATH,
+      host: "default",
+      secrets: github.webhookSecrets,
+      appId: github.appId,
+      clock,
+    }),
+    host: createGithubHost({ access, webUrl: github.url, log }),
+    reporter: createGithubReporter({ access }),
+  };
+}

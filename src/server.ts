@@ -1,0 +1,209 @@
+/** Puts the rooms together, listens, and stops in order. The one place where edges meet. */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
+import { createDispatcher } from "./engine/dispatch.ts";
+import { createInbox } from "./engine/inbox.ts";
+import { createInstallations } from "./engine/installations.ts";
+import { startLoop } from "./engine/loop.ts";
+import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Reporter, Store } from "./engine/ports.ts";
+import { createProcessor } from "./engine/process.ts";
+import { createReports } from "./engine/report.ts";
+import { createUpkeep } from "./engine/upkeep.ts";
+import { createIntake, serverLimits } from "./intake/receive.ts";
+import { version } from "./version.ts";
+import { createMetrics } from "./web/metrics.ts";
+import { createWeb } from "./web/web.ts";
+
+/** One Git host as the server uses it: the way in, the reading side, the reporting side. */
+export interface HostParts {
+  readonly entrance: Entrance;
+  readonly host: Host;
+  readonly reporter: Reporter;
+}
+
+export interface Parts {
+  readonly store: Store;
+  readonly logs: LogStore;
+  readonly registry: Registry;
+  readonly builder: Builder;
+  readonly hosts: readonly HostParts[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface ServerSettings {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly publicUrl: string;
+  readonly adminToken: string | null;
+  readonly views: string;
+  readonly builds: {
+    readonly concurrency: number;
+    readonly network: "none" | "internet" | "host";
+    readonly timeoutSeconds: number;
+    readonly memoryBytes: number;
+    readonly logBytes: number;
+  };
+  readonly retention: { readonly bodiesDays: number; readonly deliveriesDays: number };
+  /** How long a silent worker keeps a build, and how long builds under way may go on once a stop was asked for. */
+  readonly leaseMs?: number;
+  readonly stopGraceMs?: number;
+}
+
+export interface Running {
+  /** Where it listens, e.g. `http://127.0.0.1:3000`. */
+  readonly url: string;
+  /** Takes nothing new, finishes or hands back what runs, closes the database. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const LEASE_MS = 15_000;
+const STOP_GRACE_MS = 10_000;
+/** In-process wakes make loops start at once; these are for work that becomes due by time. */
+const POLL_MS = 1_000;
+const HOUR_MS = 60 * 60 * 1_000;
+
+/** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
+export async function startServer(parts: Parts, settings: ServerSettings): Promise<Running> {
+  const { store, logs, registry, clock, log } = parts;
+  const metrics = createMetrics();
+  const hosts = parts.hosts.map((one) => one.host);
+  const leaseMs = settings.leaseMs ?? LEASE_MS;
+
+  const processor = createProcessor({
+    store,
+    hosts,
+    installations: createInstallations({ store, log }),
+    clock,
+    log,
+    onRecorded(outcome) {
+      metrics.processed(outcome);
+      building.wake();
+      reporting.wake();
+    },
+  });
+  const dispatcher = createDispatcher({
+    store,
+    logs,
+    builder: parts.builder,
+    registry,
+    hosts,
+    clock,
+    log,
+    worker: `${hostname()}:${process.pid}`,
+    concurrency: settings.builds.concurrency,
+    network: settings.builds.network,
+    limits: {
+      seconds: settings.builds.timeoutSeconds,
+      memoryBytes: settings.builds.memoryBytes,
+      logBytes: settings.builds.logBytes,
+    },
+    leaseMs,
+    heartbeatMs: leaseMs / 3,
+    onChange() {
+      building.wake();
+      reporting.wake();
+    },
+    onEnd: metrics.ended,
+  });
+  const reports = createReports({
+    store,
+    logs,
+    reporter: ({ provider, host }) =>
+      parts.hosts.find((one) => one.host.provider === provider && one.host.host === host)?.reporter ?? null,
+    clock,
+    log,
+    publicUrl: settings.publicUrl,
+    registryName: registry.name,
+  });
+  const upkeep = createUpkeep({ store, clock, log, ...settings.retention });
+
+  const inbox = createInbox(store, { clock, onStored: () => processing.wake() });
+  const intake = createIntake({
+    entrances: parts.hosts.map((one) => one.entrance),
+    inbox,
+    log,
+    onAnswer: (_path, status, ms) => metrics.answered(status, ms),
+  });
+  const web = createWeb({
+    store,
+    logs,
+    adminToken: settings.adminToken,
+    publicUrl: settings.publicUrl,
+    version,
+    clock,
+    log,
+    metrics,
+    registryName: registry.name,
+    views: settings.views,
+    ready: () => readiness(parts),
+  });
+  const server = createServer(serverLimits(), (req, res) => {
+    if (!intake.handle(req, res)) web(req, res);
+  });
+
+  const processing = startLoop({ name: "process", idleMs: POLL_MS, log, step: processor.step });
+  const building = startLoop({ name: "dispatch", idleMs: POLL_MS, log, step: dispatcher.step });
+  const reporting = startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step });
+  const caring = startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step });
+
+  async function shutDown(): Promise<void> {
+    log.info({ running: dispatcher.running() }, "stopping");
+    // Deliveries first: what is not answered yet must be stored or refused, then nobody may add work.
+    await closeServer(server);
+    await inbox.drain();
+    await Promise.all([processing.stop(), building.stop(), caring.stop()]);
+    await dispatcher.stop(settings.stopGraceMs ?? STOP_GRACE_MS);
+    // Builds that just ended have checks to conclude; what the host does not take now is due at the next start.
+    await reporting.stop();
+    await reports.step().catch((error: unknown) => log.warn({ err: error }, "last checks not shown"));
+    await store.close();
+    log.info({}, "stopped");
+  }
+
+  let stopped: Promise<void> | null = null;
+  function stop(): Promise<void> {
+    stopped ??= shutDown();
+    return stopped;
+  }
+
+  try {
+    await listen(server, settings);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const address = server.address() as AddressInfo;
+  const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+  log.info({ url, version, builder: parts.builder.name, registry: registry.name }, "listening");
+  return { url, stop };
+}
+
+/** What `/readyz` asks: can deliveries be stored, and are there hosts they may come from? */
+async function readiness({ store, hosts }: Parts): Promise<{ name: string; ok: boolean; detail: string }[]> {
+  const database = await store.ping().then(
+    () => ({ name: "database", ok: true, detail: "writable" }),
+    (error: unknown) => ({ name: "database", ok: false, detail: error instanceof Error ? error.message : "failed" }),
+  );
+  const names = hosts.map((one) => `${one.host.provider} (${one.host.host})`);
+  return [database, { name: "hosts", ok: names.length > 0, detail: names.join(", ") || "none is configured" }];
+}
+
+function listen(server: Server, settings: ServerSettings): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(settings.port, settings.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
