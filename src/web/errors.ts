@@ -1,0 +1,60 @@
+import type { NextFunction, Request, RequestHandler, Response } from "express";
+import { BadCursor, type PageQuery } from "../engine/ports.ts";
+
+/** An answer other than the one asked for. `message` is for the reader: what is wrong and what to do. */
+export class WebError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.name = "WebError";
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+/** What may be told of an error. A bug's words are for the log, never for the reader. */
+export function publicError(error: unknown): WebError {
+  if (error instanceof WebError) {
+    return error;
+  }
+  if (error instanceof BadCursor) {
+    return new WebError(
+      400,
+      "bad-cursor",
+      "The cursor is not one this list gave out. Leave it out to start at the top.",
+    );
+  }
+  // Express' own: a path that is not valid percent-encoding, a body that is too large or not what it says.
+  const status = typeof error === "object" && error !== null && "status" in error ? error.status : null;
+  if (typeof status === "number" && status >= 400 && status < 500) {
+    return new WebError(status, "bad-request", "The request could not be read. Check its address and its body.");
+  }
+  return new WebError(500, "internal", "Something went wrong here. The server's log has the details.");
+}
+
+/** Express 4 does not hand on what an async handler rejects with. */
+export function route(handler: (req: Request, res: Response) => Promise<void> | void): RequestHandler {
+  return (req: Request, res: Response, next: NextFunction) => {
+    Promise.resolve()
+      .then(() => handler(req, res))
+      .catch(next);
+  };
+}
+
+const DEFAULT_LIMIT = 30;
+
+/** `limit` and `cursor` of a list. */
+export function pageQuery(req: Request): PageQuery {
+  const { limit = String(DEFAULT_LIMIT), cursor = null } = req.query;
+  if (typeof limit !== "string" || !/^(?:[1-9]\d?|100)$/.test(limit)) {
+    throw new WebError(400, "bad-limit", "limit must be a whole number from 1 to 100.");
+  }
+  if (cursor !== null && (typeof cursor !== "string" || !/^[\x21-\x7e]{1,500}$/.test(cursor))) {
+    throw new BadCursor();
+  }
+  return { limit: Number(limit), cursor };
+}

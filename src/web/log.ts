@@ -1,0 +1,61 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Request, Response } from "express";
+import type { LogStore } from "../engine/ports.ts";
+import { ansiToHtml } from "./ansi.ts";
+import { WebError } from "./errors.ts";
+
+export type Logs = Pick<LogStore, "read">;
+
+const CHUNK = 256 * 1024;
+/** A page shows this much of a log's end; more makes browsers slow. */
+const SHOWN = 256 * 1024;
+
+/**
+ * The log as it is now, from byte `?offset=` on, as plain text. Who follows a running build asks again with the offset
+ * advanced by the answer's length. No log yet is an empty one.
+ */
+export async function sendLog(logs: Logs, buildId: string, req: Request, res: Response): Promise<void> {
+  const { offset = "0" } = req.query;
+  if (typeof offset !== "string" || !/^\d{1,15}$/.test(offset)) {
+    throw new WebError(400, "bad-offset", "offset must be a number of bytes.");
+  }
+  const start = Number(offset);
+  const first = await logs.read(buildId, start, CHUNK);
+  const end = Math.max(start, first?.size ?? 0);
+  res.status(200).set({ "Content-Type": "text/plain; charset=utf-8", "Content-Length": String(end - start) });
+  if (req.method === "HEAD") {
+    res.end();
+    return;
+  }
+  try {
+    await pipeline(Readable.from(chunks(logs, buildId, start, end)), res);
+  } catch (error) {
+    // The reader left: nothing to do, and nobody to tell.
+    if (!res.destroyed || req.aborted !== true) {
+      throw error;
+    }
+  }
+}
+
+async function* chunks(logs: Logs, buildId: string, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let at = start; at < end; ) {
+    const part = await logs.read(buildId, at, Math.min(CHUNK, end - at));
+    if (part === null || part.bytes.length === 0) {
+      throw new Error(`The log of build ${buildId} became shorter while it was sent.`);
+    }
+    at += part.bytes.length;
+    yield part.bytes;
+  }
+}
+
+/** The end of a log for a page, as HTML. `cut`: what came before is left out. */
+export async function logHtml(logs: Logs, buildId: string): Promise<{ readonly html: string; readonly cut: boolean }> {
+  const size = (await logs.read(buildId, 0, 1))?.size ?? 0;
+  const start = Math.max(0, size - SHOWN);
+  const bytes = (await logs.read(buildId, start, SHOWN))?.bytes ?? Buffer.alloc(0);
+  const text = bytes.toString("utf8");
+  // A cut may fall into a line, or into a character of it.
+  const whole = start === 0 ? text : text.slice(text.indexOf("\n") + 1);
+  return { html: ansiToHtml(whole), cut: start > 0 };
+}

@@ -1,0 +1,189 @@
+import type { Build, BuildState, BuildStep } from "../core/model.ts";
+import type { Decision, Delivery } from "../engine/ports.ts";
+
+/** What templates show: texts, ready but for escaping, which the templates' engine does. */
+export interface BuildView {
+  readonly id: string;
+  readonly href: string;
+  readonly state: BuildState;
+  readonly stateText: string;
+  readonly final: boolean;
+  readonly repository: string;
+  readonly repositoryUrl: string | null;
+  readonly ref: string;
+  readonly kind: string;
+  readonly sha: string;
+  readonly commitUrl: string | null;
+  readonly image: string;
+  readonly tags: readonly string[];
+  /** Empty while it has not begun. */
+  readonly duration: string;
+  readonly created: TimeView;
+}
+
+export interface TimeView {
+  readonly iso: string;
+  readonly ago: string;
+}
+
+const STATES: Readonly<Record<BuildState, string>> = {
+  queued: "queued",
+  running: "running",
+  succeeded: "succeeded",
+  failed: "failed",
+  canceled: "canceled",
+  superseded: "superseded",
+  timed_out: "timed out",
+  held: "held",
+};
+
+const UNFINISHED: readonly BuildState[] = ["queued", "running", "held"];
+
+export function buildView(build: Build, now: number): BuildView {
+  const { planned, repository } = build;
+  const webUrl = webLink(repository.webUrl);
+  const commits = repository.provider === "github" ? "commit" : "commits";
+  return {
+    id: build.id,
+    href: `/builds/${encodeURIComponent(build.id)}`,
+    state: build.state,
+    stateText: STATES[build.state],
+    final: !UNFINISHED.includes(build.state),
+    repository: repository.fullName,
+    repositoryUrl: webUrl,
+    ref: shortRef(planned.ref),
+    kind: planned.kind,
+    sha: planned.sha.slice(0, 7),
+    commitUrl: webUrl === null ? null : `${webUrl}/${commits}/${planned.sha}`,
+    image: build.image,
+    tags: planned.tags,
+    duration: build.startedAt === null ? "" : between(build.startedAt, build.finishedAt, now),
+    created: timeView(build.createdAt, now),
+  };
+}
+
+/** The parts of a build with how long each took. */
+export function stepViews(steps: readonly BuildStep[], now: number): readonly { name: string; duration: string }[] {
+  return steps.map((step) => ({ name: step.name, duration: between(step.startedAt, step.finishedAt, now) }));
+}
+
+/** The command that fetches exactly what was pushed; null: nothing was. */
+export function pullCommand(build: Build, registryName: string): string | null {
+  return build.digest === null ? null : `docker pull ${registryName}/${build.image}@${build.digest}`;
+}
+
+export interface DeliveryView {
+  readonly id: string;
+  readonly href: string;
+  readonly event: string;
+  readonly repository: string | null;
+  readonly outcome: Delivery["outcome"];
+  readonly received: TimeView;
+  /** What it led to, in a few words. */
+  readonly result: string;
+}
+
+export function deliveryView(delivery: Delivery, now: number): DeliveryView {
+  return {
+    id: delivery.id,
+    href: `/deliveries/${encodeURIComponent(delivery.id)}`,
+    event: delivery.action === null ? delivery.event : `${delivery.event}.${delivery.action}`,
+    repository: delivery.repositoryName,
+    outcome: delivery.outcome,
+    received: timeView(delivery.receivedAt, now),
+    result: resultOf(delivery),
+  };
+}
+
+function resultOf(delivery: Delivery): string {
+  const built = delivery.builds.length;
+  const skipped = delivery.decisions.filter((decision) => decision.build === null);
+  if (delivery.outcome === "pending") {
+    return "Waits to be processed.";
+  }
+  if (built > 0) {
+    const more = skipped.length > 0 ? `, ${skipped.length} not built` : "";
+    return `${built} ${built === 1 ? "build" : "builds"}${more}`;
+  }
+  const [first] = skipped;
+  return delivery.note ?? first?.detail ?? "Nothing to build.";
+}
+
+export interface DecisionView {
+  readonly ref: string | null;
+  readonly image: string | null;
+  readonly rule: string | null;
+  readonly reason: string | null;
+  readonly detail: string;
+  /** The build it led to, with its state now, where it is still known. */
+  readonly build: { readonly href: string; readonly state: string; readonly stateText: string } | null;
+}
+
+export function decisionView(decision: Decision, builds: ReadonlyMap<string, Build>): DecisionView {
+  const { ref, image, rule, reason, detail, build: id } = decision;
+  const build = id === null ? undefined : builds.get(id);
+  return {
+    ref: ref === null ? null : shortRef(ref),
+    image,
+    rule,
+    reason,
+    detail,
+    build:
+      id === null
+        ? null
+        : {
+            href: `/builds/${encodeURIComponent(id)}`,
+            state: build?.state ?? "queued",
+            stateText: build === undefined ? "build" : STATES[build.state],
+          },
+  };
+}
+
+export function timeView(iso: string, now: number): TimeView {
+  return { iso, ago: ago(now - Date.parse(iso)) };
+}
+
+/** `refs/heads/main` as `main`; the pill beside it says whether it is a branch or a tag. */
+export function shortRef(ref: string): string {
+  return ref.replace(/^refs\/(?:heads|tags)\//, "");
+}
+
+/** Addresses come from payloads: only those a browser opens as pages become links. */
+export function webLink(url: string): string | null {
+  return URL.canParse(url) && ["http:", "https:"].includes(new URL(url).protocol) ? url : null;
+}
+
+function between(from: string, to: string | null, now: number): string {
+  return duration((to === null ? now : Date.parse(to)) - Date.parse(from));
+}
+
+export function duration(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 10) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  if (hours > 0) {
+    return `${hours} h ${minutes} min`;
+  }
+  return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+}
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+function ago(ms: number): string {
+  if (ms < MINUTE) {
+    return "just now";
+  }
+  if (ms < HOUR) {
+    return `${Math.floor(ms / MINUTE)} min ago`;
+  }
+  if (ms < DAY) {
+    return `${Math.floor(ms / HOUR)} h ago`;
+  }
+  const days = Math.floor(ms / DAY);
+  return days === 1 ? "yesterday" : `${days} days ago`;
+}

@@ -1,0 +1,125 @@
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import type { Clock, Logger, Store } from "../engine/ports.ts";
+import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
+import { createGate } from "./auth.ts";
+import { publicError, WebError } from "./errors.ts";
+import type { Logs } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { createPages } from "./pages.ts";
+import { createProbes, type Readiness } from "./probes.ts";
+import { createViews, type Views } from "./views.ts";
+
+export interface WebOptions {
+  readonly store: ApiStore & Pick<Store, "stats">;
+  readonly logs: Logs;
+  /** Null: pages and API stay closed. */
+  readonly adminToken: string | null;
+  /** Decides, by its scheme, about HSTS and how cookies are marked. */
+  readonly publicUrl: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly ready: () => Promise<readonly Readiness[]>;
+  readonly metrics: Metrics;
+  /** Host and port of the registry, as image names carry it. */
+  readonly registryName: string;
+  /** Folder with the templates and, below it, `assets`. */
+  readonly views: string;
+}
+
+/** Everything the server answers beside webhooks: pages, JSON API, probes. */
+export function createWeb(options: WebOptions): Express {
+  const { store, logs, clock, log } = options;
+  const secure = options.publicUrl.startsWith("https:");
+  const gate = createGate({ adminToken: options.adminToken, secure, clock });
+  const views = createViews(options.views, options.version);
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.enable("case sensitive routing");
+  // Strings and lists of strings only; the default parser makes objects of `a[b]=c`.
+  app.set("query parser", "simple");
+
+  app.use(headers(secure));
+  app.use(createProbes({ ready: options.ready, store, metrics: options.metrics, clock, log }));
+  app.get("/assets/:name", sendAsset(views));
+  app.use("/api/v1", createApi({ store, logs, gate }));
+  app.use(createPages({ store, logs, gate, views, clock, registryName: options.registryName }));
+  app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
+    next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
+  });
+  app.use((_req, _res, next) => {
+    next(new WebError(404, "not-found", "There is nothing at this address."));
+  });
+  app.use(answerError(views, log));
+  return app;
+}
+
+const POLICY = [
+  "default-src 'none'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join("; ");
+
+function headers(secure: boolean): RequestHandler {
+  return (_req, res, next) => {
+    res.set({
+      "Content-Security-Policy": POLICY,
+      "Referrer-Policy": "no-referrer",
+      "X-Content-Type-Options": "nosniff",
+      "Cross-Origin-Opener-Policy": "same-origin",
+      "Cross-Origin-Resource-Policy": "same-origin",
+      "Cache-Control": "no-store",
+      ...(secure ? { "Strict-Transport-Security": "max-age=31536000" } : {}),
+    });
+    next();
+  };
+}
+
+/** The name holds a hash of the content, so it may be kept for good. */
+function sendAsset(views: Views): RequestHandler {
+  return (req, res, next) => {
+    const asset = views.asset(req.params["name"] ?? "");
+    if (asset === null) {
+      next();
+      return;
+    }
+    res.set({ "Content-Type": asset.type, "Cache-Control": "public, max-age=31536000, immutable" }).send(asset.body);
+  };
+}
+
+function answerError(views: Views, log: Logger): ErrorRequestHandler {
+  return (error, req, res, _next) => {
+    const shown = publicError(error);
+    if (shown.status >= 500) {
+      log.error({ err: error, method: req.method, path: req.path }, "a request failed");
+    }
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    res.status(shown.status).set(shown.headers);
+    if (!wantsPage(req)) {
+      res.json({ error: { code: shown.code, message: shown.message } });
+      return;
+    }
+    const data = { title: TITLES[shown.status] ?? "That did not work", section: null, formToken: null } as const;
+    res.send(views.render("error", { ...data, status: shown.status, message: shown.message }));
+  };
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "That request makes no sense",
+  403: "Closed",
+  404: "Not here",
+  405: "Not like this",
+  500: "Something went wrong",
+};
+
+function wantsPage(req: express.Request): boolean {
+  const people = ["GET", "HEAD"].includes(req.method) || req.path.startsWith("/auth/");
+  return people && !/^\/(?:api|webhooks)(?:\/|$)/.test(req.originalUrl) && req.accepts(["json", "html"]) === "html";
+}
