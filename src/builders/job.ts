@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Bind } from "./process.ts";
+
+/** The folder of one build, removed with it. Inside the sandbox it is `/mnt/job`, the scope's folder `/mnt/scope`. */
+export interface Job {
+  readonly id: string;
+  /** Where the commit's files are, on the machine. */
+  readonly source: string;
+  readonly binds: readonly Bind[];
+  /** Environment of every buildah of this job. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Arguments every buildah of this job begins with. */
+  readonly buildah: readonly [string, ...string[]];
+  /** A file buildah wrote into the job's folder, without white space at its ends. */
+  read(name: string): Promise<string>;
+  remove(): Promise<void>;
+}
+
+/** Inside the sandbox. */
+export const PLACES = {
+  source: "/mnt/job/src",
+  git: "/mnt/job/git",
+  /** Images come from registries only: not from folders, archives, other stores or a daemon of this machine. */
+  pullPolicy: "/mnt/job/pull.json",
+  image: "/mnt/job/image",
+  digest: "/mnt/job/digest",
+} as const;
+
+const PULL_POLICY = {
+  default: [{ type: "reject" }],
+  transports: { docker: { "": [{ type: "insecureAcceptAnything" }] } },
+};
+
+/** Where tools are looked for; the environment of this program is never handed on. */
+export const TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+export interface RegistryAccess {
+  /** Host and port. */
+  readonly name: string;
+  /** Speaks http, or has a certificate nobody signed. */
+  readonly insecure: boolean;
+  readonly credential: { readonly username: string; readonly password: string } | null;
+}
+
+export async function createJob(options: {
+  readonly jobs: string;
+  /** Folder of the cache scope. */
+  readonly scope: string;
+  readonly owner: number;
+  readonly registry: RegistryAccess;
+  readonly buildah: string;
+}): Promise<Job> {
+  const id = randomUUID();
+  const folder = join(options.jobs, id);
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  await own(folder, options.owner, 0o711);
+  for (const part of ["src", "git", "run", "conf.d"]) {
+    await mkdir(join(folder, part));
+    await own(join(folder, part), options.owner, 0o700);
+  }
+  const { registry } = options;
+  const auths = registry.credential === null ? {} : { [registry.name]: { auth: basic(registry.credential) } };
+  const files = {
+    "auth.json": JSON.stringify({ auths }),
+    "registries.conf": registriesConf(registry),
+    "pull.json": JSON.stringify(PULL_POLICY),
+    "containers.conf": "",
+    "storage.conf": '[storage]\ndriver = "overlay"\n',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(folder, name), text, { mode: 0o600 });
+    await own(join(folder, name), options.owner, 0o600);
+  }
+  return {
+    id,
+    source: join(folder, "src"),
+    binds: [
+      { folder, name: "job" },
+      { folder: options.scope, name: "scope" },
+    ],
+    env: {
+      PATH: TOOL_PATH,
+      LC_ALL: "C.UTF-8",
+      HOME: "/mnt/scope/home",
+      TMPDIR: "/mnt/scope/tmp",
+      XDG_RUNTIME_DIR: "/mnt/job/run",
+      XDG_CONFIG_HOME: "/mnt/scope/home/config",
+      XDG_CACHE_HOME: "/mnt/scope/home/cache",
+      XDG_DATA_HOME: "/mnt/scope/home/data",
+      CONTAINERS_CONF: "/mnt/job/containers.conf",
+      CONTAINERS_STORAGE_CONF: "/mnt/job/storage.conf",
+      CONTAINERS_REGISTRIES_CONF: "/mnt/job/registries.conf",
+      REGISTRY_AUTH_FILE: "/mnt/job/auth.json",
+      // buildah is in a user namespace already and must act like it, not make another one.
+      _CONTAINERS_USERNS_CONFIGURED: "done",
+      _CONTAINERS_ROOTLESS_UID: String(options.owner),
+      _CONTAINERS_ROOTLESS_GID: String(options.owner),
+    },
+    buildah: [
+      options.buildah,
+      "--root=/mnt/scope/root",
+      // State of mounts. Each sandbox has its own mounts, so each job has its own state; the layers are shared.
+      "--runroot=/mnt/job/run",
+      "--storage-driver=overlay",
+      "--registries-conf-dir=/mnt/job/conf.d",
+    ],
+    async read(name) {
+      return (await readFile(join(folder, name), "utf8")).trim();
+    },
+    async remove() {
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+/** Short names mean Docker Hub, as in every Dockerfile's documentation; nothing of the machine's own settings applies. */
+function registriesConf(registry: RegistryAccess): string {
+  const location = JSON.stringify(registry.name);
+  const ours = registry.insecure ? `[[registry]]\nlocation = ${location}\ninsecure = true\n` : "";
+  return `unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n${ours}`;
+}
+
+function basic(credential: { readonly username: string; readonly password: string }): string {
+  return Buffer.from(`${credential.username}:${credential.password}`).toString("base64");
+}
+
+async function own(path: string, owner: number, mode: number): Promise<void> {
+  await chown(path, owner, owner);
+  // mkdir's and writeFile's modes are subject to the umask.
+  await chmod(path, mode);
+}

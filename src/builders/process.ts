@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import type { Cgroup } from "./cgroup.ts";
+
+/**
+ * Runs a tool of a build in a sandbox of its own: user, mount and process namespaces.
+ *
+ * Inside, "root" is an unprivileged user of the machine (`idBase` and up), nothing of the machine's data is visible
+ * but the folders that are bound, and no process outlives the tool. The tool sees itself as root, so files it creates
+ * are owned by 0 there: owners in image layers come out right. (Giving buildah `--userns-uid-map` instead wrote the
+ * shifted owners into the layers of the published image: seen with buildah 1.28 on kernel 6.18.)
+ */
+export interface Launch {
+  readonly command: readonly [string, ...string[]];
+  /** The whole environment. Secrets may be in it: it is readable by root and the sandbox's own user only. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Folders visible inside, as `/mnt/<name>`. */
+  readonly binds: readonly Bind[];
+  /** First of the 65536 machine ids that ids 0 to 65535 inside stand for. */
+  readonly idBase: number;
+  /** Null: no limits. */
+  readonly cgroup: Cgroup | null;
+  /** Standard output and standard error in the order they were written. */
+  readonly output: (chunk: Buffer) => void;
+  /** Aborting ends the tool: SIGTERM, after `graceMs` SIGKILL. */
+  readonly signal: AbortSignal;
+  readonly graceMs: number;
+}
+
+export interface Bind {
+  readonly folder: string;
+  readonly name: string;
+}
+
+export interface Exit {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** False: the sandbox could not be made, the tool never ran, and the output says why. */
+  readonly started: boolean;
+}
+
+/** Ids 0 to 65535 exist inside; `nobody` is 65534. */
+export const ID_COUNT = 65_536;
+
+// Makes the mounts as the machine's root, so that the folders may lie below ones that only root can search.
+const MOUNTS = `set -e
+exec 2>&1
+mount -t tmpfs -o mode=0755,size=64k wharfinger /mnt
+while [ "$1" != -- ]; do mkdir "/mnt/$2"; mount --bind "$1" "/mnt/$2"; shift 2; done
+shift
+exec unshare --user --keep-caps -- sh -c "$IDENTITY" sh "$@"`;
+
+// Waits for the id maps, then becomes id 0 of them. --pdeathsig: when this program is killed, so is the tool.
+// --kill-child: killing the outer process kills the tool, and with it (it is process 1) all it started.
+const IDENTITY = `unset IDENTITY
+echo ready >&3
+read -r _ || exit 125
+exec 3>&- </dev/null setpriv --reuid 0 --regid 0 --clear-groups --inh-caps=-all --ambient-caps=-all --pdeathsig KILL \
+  unshare --mount --pid --fork --kill-child --mount-proc -- "$@"`;
+
+export function runInSandbox(launch: Launch): Promise<Exit> {
+  const mounts = launch.binds.flatMap((bind) => [bind.folder, bind.name]);
+  const child = spawn("unshare", ["--mount", "--", "sh", "-c", MOUNTS, "sh", ...mounts, "--", ...launch.command], {
+    cwd: "/",
+    env: { ...launch.env, IDENTITY },
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    // Its own process group, so that SIGTERM reaches the tool although unshare(1) stands in between.
+    detached: true,
+  });
+  const { pid, stdin, stdout, stderr } = child;
+  const ready = child.stdio[3];
+  let started = false;
+  let killTimer: NodeJS.Timeout | undefined;
+
+  function kill(signal: NodeJS.Signals): void {
+    if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+  function abort(): void {
+    kill("SIGTERM");
+    killTimer ??= setTimeout(() => kill("SIGKILL"), launch.graceMs);
+  }
+  async function admit(): Promise<void> {
+    if (pid === undefined) return;
+    await launch.cgroup?.add(pid);
+    for (const map of ["uid_map", "gid_map"])
+      await writeFile(`/proc/${pid}/${map}`, `0 ${launch.idBase} ${ID_COUNT}\n`);
+    started = true;
+    stdin?.end("go\n");
+  }
+
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    // The tool may end before it reads: then its exit says what there is to say.
+    stdin?.on("error", () => undefined);
+    stdout?.on("data", launch.output);
+    stderr?.on("data", launch.output);
+    ready?.once("data", () => {
+      admit().catch((error: unknown) => {
+        kill("SIGKILL");
+        reject(error);
+      });
+    });
+    child.on("close", (code, signal) => {
+      clearTimeout(killTimer);
+      launch.signal.removeEventListener("abort", abort);
+      resolve({ code, signal, started });
+    });
+    if (launch.signal.aborted) abort();
+    else launch.signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ESRCH";
+}

@@ -1,0 +1,101 @@
+import { access, constants, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { cgroupVersion } from "./cgroup.ts";
+import { createJob } from "./job.ts";
+import { runInSandbox } from "./process.ts";
+
+/** Tool to the package it comes in. */
+const TOOLS: Readonly<Record<string, string>> = {
+  buildah: "buildah",
+  runc: "runc",
+  git: "git",
+  unshare: "util-linux",
+  setpriv: "util-linux",
+  mount: "mount",
+};
+
+/** Everything that is missing to build in `workDir`, each with what to do. */
+export async function missingRequirements(options: {
+  readonly workDir: string;
+  readonly owner: number;
+  readonly tools: { readonly buildah: string; readonly runc: string; readonly git: string };
+}): Promise<readonly string[]> {
+  if (process.getuid?.() !== 0) {
+    return ["The builder has to run as root, to make user namespaces and memory limits for builds. Start it as root."];
+  }
+  const missing: string[] = [];
+  const wanted = {
+    ...TOOLS,
+    ...Object.fromEntries(Object.keys(options.tools).map((name) => [name, TOOLS[name] ?? name])),
+  };
+  for (const [name, from] of Object.entries(wanted)) {
+    const path = name in options.tools ? options.tools[name as keyof typeof options.tools] : name;
+    if (!(await isExecutable(path))) missing.push(`${path} is missing. Install it: apt-get install ${from}`);
+  }
+  if ((await cgroupVersion()) === null) {
+    missing.push("No memory controller is mounted below /sys/fs/cgroup, so builds can not be limited. Mount cgroups.");
+  }
+  return missing.length > 0 ? missing : await probe(options);
+}
+
+/** Makes a sandbox and an overlay mount in it, as every build does. */
+async function probe(options: { readonly workDir: string; readonly owner: number }): Promise<readonly string[]> {
+  const scope = join(options.workDir, "probe");
+  await mkdir(scope, { recursive: true });
+  const job = await createJob({
+    jobs: scope,
+    scope,
+    owner: options.owner,
+    registry: { name: "localhost", insecure: false, credential: null },
+    buildah: "buildah",
+  });
+  const said: Buffer[] = [];
+  try {
+    const exit = await runInSandbox({
+      command: ["sh", "-c", OVERLAY],
+      env: job.env,
+      binds: job.binds,
+      idBase: options.owner,
+      cgroup: null,
+      output: (chunk) => said.push(chunk),
+      signal: AbortSignal.timeout(10_000),
+      graceMs: 1000,
+    });
+    if (exit.code === 0) return [];
+    const words = Buffer.concat(said).toString("utf8").trim().split("\n").at(-1) ?? "";
+    if (!exit.started) {
+      return [
+        `A sandbox can not be made: ${words}. Allow user namespaces (sysctl user.max_user_namespaces) and mounts.`,
+      ];
+    }
+    return [
+      `Overlay mounts do not work in user namespaces here: ${words}. Linux 5.11 and a local file system are needed.`,
+    ];
+  } catch (error) {
+    return [`A sandbox can not be made: ${String(error)}. Give the service CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID.`];
+  } finally {
+    await job.remove();
+    await rm(scope, { recursive: true, force: true });
+  }
+}
+
+const OVERLAY = `set -e
+cd /mnt/job/src
+mkdir lower upper work merged
+mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,userxattr merged
+touch merged/file`;
+
+async function isExecutable(tool: string): Promise<boolean> {
+  const places = tool.includes("/")
+    ? [tool]
+    : ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map((place) => join(place, tool));
+  const found = await Promise.all(
+    places.map((place) =>
+      access(place, constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return found.includes(true);
+}
