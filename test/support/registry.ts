@@ -1,0 +1,112 @@
+/** A real Docker registry in a folder of its own, on a free port. */
+import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface TestRegistry {
+  /** `127.0.0.1:<port>`, as image names carry it. */
+  readonly name: string;
+  readonly url: string;
+  /** Null without authentication. */
+  readonly username: string | null;
+  readonly password: string | null;
+  /** Where it keeps its data. */
+  readonly folder: string;
+  stop(): Promise<void>;
+}
+
+export interface RegistryOptions {
+  /** Basic authentication with a password made for this registry. */
+  readonly auth?: boolean;
+}
+
+export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
+  // Another process may take the port between finding and using it.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOn(await freePort(), options);
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function startOn(port: number, options: RegistryOptions): Promise<TestRegistry> {
+  const folder = await mkdtemp(join(tmpdir(), "wharfinger-registry-"));
+  const username = options.auth === true ? "wharfinger" : null;
+  const password = options.auth === true ? `registry-${randomBytes(12).toString("hex")}` : null;
+  let auth = {};
+  if (username !== null && password !== null) {
+    await writeFile(join(folder, "htpasswd"), `${username}:${bcrypt(password)}\n`);
+    auth = { auth: { htpasswd: { realm: "test registry", path: join(folder, "htpasswd") } } };
+  }
+  const name = `127.0.0.1:${port}`;
+  const config = {
+    version: "0.1",
+    log: { level: "error", accesslog: { disabled: true } },
+    storage: {
+      filesystem: { rootdirectory: join(folder, "data") },
+      delete: { enabled: true },
+      maintenance: { uploadpurging: { enabled: false } },
+    },
+    http: { addr: name, secret: randomBytes(16).toString("hex") },
+    ...auth,
+  };
+  // JSON is YAML.
+  await writeFile(join(folder, "config.yml"), JSON.stringify(config));
+  const child = spawn("docker-registry", ["serve", join(folder, "config.yml")], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const said: Buffer[] = [];
+  child.stderr.on("data", (chunk: Buffer) => said.push(chunk));
+  const ended = once(child, "close");
+
+  async function stop(): Promise<void> {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  const url = `http://${name}`;
+  const deadline = Date.now() + 15_000;
+  while (!(await answers(url))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop();
+      throw new Error(`docker-registry did not start: ${Buffer.concat(said).toString("utf8").slice(-500)}`);
+    }
+    await sleep(20);
+  }
+  return { name, url, username, password, folder, stop };
+}
+
+async function answers(url: string): Promise<boolean> {
+  return await fetch(`${url}/v2/`).then(
+    (response) => response.headers.has("docker-distribution-api-version"),
+    () => false,
+  );
+}
+
+/** Perl ships with Debian and knows the C library's crypt(3), bcrypt included; the registry accepts nothing else. */
+function bcrypt(password: string): string {
+  const alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  const salt = [...randomBytes(21)].map((byte) => alphabet[byte & 63]).join("");
+  const script = "chomp(my $password = <STDIN>); print crypt($password, $ARGV[0])";
+  const hash = execFileSync("perl", ["-e", script, `$2b$04$${salt}.`], { input: `${password}\n`, encoding: "utf8" });
+  if (!hash.startsWith("$2b$")) throw new Error("this perl's crypt knows no bcrypt");
+  return hash;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
