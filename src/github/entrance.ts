@@ -6,7 +6,7 @@ import { parseId } from "./payloads.ts";
 const MAX_BODY_BYTES = 26 * 1024 ** 2;
 
 const EVENT = /^[a-z_]{1,64}$/;
-const DELIVERY = /^[!-~]{1,200}$/;
+const DELIVERY = /^[ -~]{1,200}$/;
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
 const MEDIA_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 
