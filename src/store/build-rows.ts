@@ -1,0 +1,140 @@
+import { type Build, type BuildState, hostKey, type PlannedBuild, type Repository, type Sha } from "../core/model.ts";
+import type { Sql } from "./database.ts";
+import {
+  flag,
+  integer,
+  json,
+  jsonOrNull,
+  key,
+  type Row,
+  text,
+  textOrNull,
+  time,
+  timeOrNull,
+  type Value,
+} from "./rows.ts";
+
+/** A commit whose checks may have changed. */
+export interface Commit {
+  readonly repository: string;
+  readonly installationId: string;
+  readonly sha: Sha;
+}
+
+export const REPOSITORY_COLUMNS = `r.provider, r.host, r.id AS repository_id, r.full_name, r.private, r.default_branch,
+  r.clone_url, r.web_url`;
+
+/** What {@link toBuild} reads of `builds b JOIN repositories r`. */
+export const BUILD_COLUMNS = `b.seq, b.id, b.state, b.repository, b.installation_id, b.delivery, b.full_image, b.planned, b.cause,
+  b.attempt, b.digest, b.steps, b.failure, b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
+
+export const SELECT_BUILDS = `SELECT ${BUILD_COLUMNS} FROM builds b JOIN repositories r ON r.key = b.repository`;
+
+export function toRepository(row: Row): Repository {
+  return {
+    provider: text(row, "provider") as Repository["provider"],
+    host: text(row, "host"),
+    id: text(row, "repository_id"),
+    fullName: text(row, "full_name"),
+    private: flag(row, "private"),
+    defaultBranch: textOrNull(row, "default_branch"),
+    cloneUrl: text(row, "clone_url"),
+    webUrl: text(row, "web_url"),
+  };
+}
+
+export function toBuild(row: Row): Build {
+  const repository = toRepository(row);
+  return {
+    id: text(row, "id"),
+    state: text(row, "state") as BuildState,
+    repository,
+    // An installation covers repositories of its own host only.
+    installation: { provider: repository.provider, host: repository.host, id: text(row, "installation_id") },
+    deliveryId: key(row, "delivery"),
+    planned: json<PlannedBuild>(row, "planned"),
+    image: text(row, "full_image"),
+    digest: textOrNull(row, "digest"),
+    trigger: text(row, "cause") as Build["trigger"],
+    attempt: integer(row, "attempt"),
+    steps: json(row, "steps"),
+    failure: jsonOrNull(row, "failure"),
+    createdAt: time(row, "created_at"),
+    startedAt: timeOrNull(row, "started_at"),
+    finishedAt: timeOrNull(row, "finished_at"),
+  };
+}
+
+/** Of the rows a statement changed: `RETURNING repository, installation_id, sha`. */
+export function toCommit(row: Row): Commit {
+  return {
+    repository: text(row, "repository"),
+    installationId: text(row, "installation_id"),
+    sha: text(row, "sha") as Sha,
+  };
+}
+
+export const RETURNING_COMMIT = "RETURNING repository, installation_id, sha";
+
+export async function findBuild(sql: Sql, id: string): Promise<Build | null> {
+  const rows = await sql.query(`${SELECT_BUILDS} WHERE b.id = $1`, [id]);
+  return rows[0] === undefined ? null : toBuild(rows[0]);
+}
+
+/**
+ * What a commit's checks are made of: of each (ref, image) the builds of its newest generation, each piece of work
+ * (equal keys) once, by its newest build. One generation has several pieces of work when rules of one image differ in
+ * their inputs.
+ */
+export async function newestBuilds(sql: Sql, repository: string, sha: Sha): Promise<readonly Build[]> {
+  const rows = await sql.query(
+    `SELECT ${BUILD_COLUMNS} FROM (
+       SELECT c.*,
+         MAX(c.generation) OVER (PARTITION BY c.ref, c.image) AS newest,
+         ROW_NUMBER() OVER (PARTITION BY c.ref, c.image, c.generation, c.key ORDER BY c.seq DESC) AS place
+       FROM builds c WHERE c.repository = $1 AND c.sha = $2
+     ) b JOIN repositories r ON r.key = b.repository
+     WHERE b.generation = b.newest AND b.place = 1 ORDER BY b.seq`,
+    [repository, sha],
+  );
+  return rows.map(toBuild);
+}
+
+/** A build as it enters the queue. */
+export interface QueuedBuild {
+  readonly id: string;
+  readonly repository: string;
+  readonly installation: Build["installation"];
+  readonly delivery: number;
+  readonly fullImage: string;
+  readonly generation: number;
+  readonly planned: PlannedBuild;
+  readonly trigger: Build["trigger"];
+  readonly now: number;
+}
+
+export async function insertBuild(sql: Sql, build: QueuedBuild): Promise<void> {
+  const { planned } = build;
+  const row: Readonly<Record<string, Value>> = {
+    id: build.id,
+    state: "queued",
+    repository: build.repository,
+    installation: hostKey(build.installation),
+    installation_id: build.installation.id,
+    delivery: build.delivery,
+    ref: planned.ref,
+    sha: planned.sha,
+    image: planned.image,
+    full_image: build.fullImage,
+    key: planned.key,
+    generation: build.generation,
+    planned: JSON.stringify(planned),
+    cause: build.trigger,
+    created_at: build.now,
+  };
+  const columns = Object.keys(row);
+  await sql.query(
+    `INSERT INTO builds (${columns.join(", ")}) VALUES (${columns.map((_name, index) => `$${index + 1}`).join(", ")})`,
+    Object.values(row),
+  );
+}

@@ -1,0 +1,64 @@
+import type { CheckFacts } from "../core/check.ts";
+import type { Sha, Skip, SkipReason } from "../core/model.ts";
+import { type Commit, newestBuilds } from "./build-rows.ts";
+import type { Sql } from "./database.ts";
+import { text, textOrNull } from "./rows.ts";
+
+export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promise<CheckFacts> {
+  const builds = await newestBuilds(sql, repository, sha);
+  // A duplicate is left out: the build it repeats is among the builds.
+  const rows = await sql.query(
+    `SELECT d.ref, d.sha, d.image, d.rule, d.reason, d.detail FROM (
+       SELECT c.*, MAX(c.delivery) OVER (PARTITION BY c.ref) AS newest
+       FROM decisions c WHERE c.repository = $1 AND c.sha = $2
+     ) d
+     WHERE d.delivery = d.newest AND d.reason IS NOT NULL AND d.reason <> 'duplicate'
+     ORDER BY d.delivery, d.position`,
+    [repository, sha],
+  );
+  const skips: Skip[] = rows.map((row) => ({
+    ref: textOrNull(row, "ref"),
+    sha: textOrNull(row, "sha") as Sha | null,
+    image: textOrNull(row, "image"),
+    rule: textOrNull(row, "rule"),
+    reason: text(row, "reason") as SkipReason,
+    detail: text(row, "detail"),
+  }));
+  return { builds, skips };
+}
+
+/** `wharfinger`, and one for each image when the commit has several. */
+function checkNames(facts: CheckFacts): readonly string[] {
+  const images = new Set(facts.builds.map((build) => build.planned.image));
+  for (const skip of facts.skips) if (skip.image !== null) images.add(skip.image);
+  return images.size < 2 ? ["wharfinger"] : ["wharfinger", ...[...images].map((image) => `wharfinger: ${image}`)];
+}
+
+/**
+ * Marks the checks of the commits as different from what their host shows. Belongs into the transaction that changed
+ * what they show. Checks a commit has already are marked too, whatever its names are now: each must reach its end.
+ */
+export async function touchChecks(
+  sql: Sql,
+  commits: readonly Commit[],
+  now: number,
+  newId: () => string,
+): Promise<void> {
+  const distinct = new Map(commits.map((commit) => [`${commit.repository} ${commit.sha}`, commit]));
+  for (const { repository, installationId, sha } of distinct.values()) {
+    const touched = await sql.query(
+      `UPDATE checks SET revision = revision + 1, changed_at = $3, installation_id = $4
+       WHERE repository = $1 AND sha = $2 RETURNING name`,
+      [repository, sha, now, installationId],
+    );
+    const present = touched.map((row) => text(row, "name"));
+    const names = checkNames(await checkFacts(sql, repository, sha));
+    for (const name of names.filter((candidate) => !present.includes(candidate))) {
+      await sql.query(
+        `INSERT INTO checks (repository, installation_id, sha, name, changed_at, external_id)
+         VALUES ($1, $2, $3, $4, $5, $6)`,
+        [repository, installationId, sha, name, now, newId()],
+      );
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { type HostId, hostKey, type Sha } from "../core/model.ts";
+import type { ClaimedCheck, Store } from "../engine/ports.ts";
+import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
+import type { StoreParts } from "./builds.ts";
+import { checkFacts } from "./check-rows.ts";
+import type { Sql } from "./database.ts";
+import { flag, integer, key, keyNumber, marks, milliseconds, type Row, text, textOrNull } from "./rows.ts";
+
+type Checks = Pick<
+  Store,
+  "claimChecks" | "checkUncertain" | "checkShown" | "postponeCheck" | "dropCheck" | "renewChecks"
+>;
+
+export function createChecks({ database, clock, newId }: StoreParts): Checks {
+  return {
+    claimChecks({ limit, leaseMs }) {
+      const now = clock.now();
+      return database.transaction(async (sql) => {
+        const claimed = await sql.query(CLAIM, [now, now + leaseMs, limit]);
+        if (claimed.length === 0) return [];
+        const rows = await sql.query(
+          `SELECT c.id, c.repository, c.installation_id, c.sha, c.name, c.revision, c.attempts, c.host_id, c.external_id,
+             c.uncertain, c.concluded, ${REPOSITORY_COLUMNS}
+           FROM checks c JOIN repositories r ON r.key = c.repository
+           WHERE c.id IN (${marks(1, claimed.length)}) ORDER BY c.changed_at, c.id`,
+          claimed.map((row) => integer(row, "id")),
+        );
+        const checks: ClaimedCheck[] = [];
+        for (const row of rows) checks.push(await toClaimedCheck(sql, row));
+        return checks;
+      });
+    },
+
+    async checkUncertain(id, externalId) {
+      // Renewed since the claim: what is being created is already given up, and the new check is not in doubt.
+      await database.query("UPDATE checks SET uncertain = TRUE WHERE id = $1 AND external_id = $2", [
+        keyNumber(id),
+        externalId,
+      ]);
+    },
+
+    async checkShown(id, revision, shown) {
+      await database.transaction(async (sql) => {
+        const rows = await sql.query(
+          `UPDATE checks SET lease_until = 0, attempts = 0, not_before = 0, note = NULL WHERE id = $1
+           RETURNING external_id`,
+          [keyNumber(id)],
+        );
+        if (rows[0] === undefined || text(rows[0], "external_id") !== shown.externalId) return;
+        await sql.query(
+          `UPDATE checks SET host_id = $3, uncertain = $4, concluded = $5,
+             shown_revision = CASE WHEN shown_revision > $2 THEN shown_revision ELSE $2 END
+           WHERE id = $1`,
+          [keyNumber(id), revision, shown.hostId, shown.uncertain, shown.concluded],
+        );
+      });
+    },
+
+    async postponeCheck(id, notBefore, note) {
+      await database.query("UPDATE checks SET lease_until = 0, not_before = $2, note = $3 WHERE id = $1", [
+        keyNumber(id),
+        milliseconds(notBefore),
+        note,
+      ]);
+    },
+
+    async dropCheck(id, revision, note) {
+      await database.query(
+        `UPDATE checks SET lease_until = 0, attempts = 0, not_before = 0, note = $3,
+           shown_revision = CASE WHEN shown_revision > $2 THEN shown_revision ELSE $2 END
+         WHERE id = $1`,
+        [keyNumber(id), revision, note],
+      );
+    },
+
+    renewChecks: (repository: HostId, sha: Sha) =>
+      database.transaction(async (sql) => {
+        const rows = await sql.query("SELECT id FROM checks WHERE repository = $1 AND sha = $2", [
+          hostKey(repository),
+          sha,
+        ]);
+        for (const row of rows) {
+          await sql.query(
+            `UPDATE checks SET host_id = NULL, external_id = $2, uncertain = FALSE, concluded = FALSE,
+               revision = revision + 1, changed_at = $3, attempts = 0, not_before = 0
+             WHERE id = $1`,
+            [integer(row, "id"), newId(), clock.now()],
+          );
+        }
+      }),
+  };
+}
+
+/** Of each repository the check that waits longest, unless another one of it is being shown. */
+const CLAIM = `
+  UPDATE checks SET lease_until = $2, attempts = attempts + 1
+  WHERE id IN (
+    SELECT due.id FROM (
+      SELECT c.id, c.changed_at, ROW_NUMBER() OVER (PARTITION BY c.repository ORDER BY c.changed_at, c.id) AS place
+      FROM checks c
+      WHERE c.revision > c.shown_revision AND c.not_before <= $1 AND c.lease_until <= $1
+        AND NOT EXISTS (
+          SELECT 1 FROM checks busy
+          WHERE busy.repository = c.repository AND busy.revision > busy.shown_revision AND busy.lease_until > $1
+        )
+    ) due
+    WHERE due.place = 1 ORDER BY due.changed_at, due.id LIMIT $3
+  )
+  RETURNING id`;
+
+async function toClaimedCheck(sql: Sql, row: Row): Promise<ClaimedCheck> {
+  const repository = toRepository(row);
+  const sha = text(row, "sha") as Sha;
+  return {
+    id: key(row, "id"),
+    repository,
+    installation: { provider: repository.provider, host: repository.host, id: text(row, "installation_id") },
+    sha,
+    name: text(row, "name"),
+    revision: integer(row, "revision"),
+    attempts: integer(row, "attempts"),
+    shown: {
+      hostId: textOrNull(row, "host_id"),
+      externalId: text(row, "external_id"),
+      uncertain: flag(row, "uncertain"),
+      concluded: flag(row, "concluded"),
+    },
+    facts: await checkFacts(sql, text(row, "repository"), sha),
+  };
+}

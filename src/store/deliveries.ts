@@ -1,0 +1,171 @@
+import type { Sha } from "../core/model.ts";
+import type { ClaimedDelivery, Clock, Decision, Delivery, DeliveryOutcome, Store } from "../engine/ports.ts";
+import { unpackBody } from "./bodies.ts";
+import type { Database, Sql } from "./database.ts";
+import { afterKey, page, rowsWanted } from "./pages.ts";
+import {
+  bytesOrNull,
+  integer,
+  key,
+  keyNumber,
+  marks,
+  milliseconds,
+  type Row,
+  text,
+  textOrNull,
+  time,
+  type Value,
+} from "./rows.ts";
+
+type Deliveries = Pick<
+  Store,
+  | "claimDeliveries"
+  | "recordIgnored"
+  | "postponeDelivery"
+  | "getDelivery"
+  | "findDelivery"
+  | "deliveryBody"
+  | "listDeliveries"
+>;
+
+/** All columns but the body, which is large. */
+const COLUMNS = `id, provider, host, delivery_id, event, action, repository_id, repository_name, installation_id,
+  received_at, outcome, note, attempts`;
+
+export function createDeliveries(database: Database, clock: Clock): Deliveries {
+  async function one(where: string, bind: readonly Value[]): Promise<Delivery | null> {
+    return database.reading(async (sql) => {
+      const rows = await sql.query(`SELECT ${COLUMNS} FROM deliveries WHERE ${where} LIMIT 1`, bind);
+      return (await readDeliveries(sql, rows))[0] ?? null;
+    });
+  }
+
+  return {
+    async claimDeliveries({ limit, leaseMs }) {
+      const now = clock.now();
+      const claimed = await database.transaction(async (sql) => {
+        const rows = await sql.query(CLAIM, [now, now + leaseMs, limit]);
+        const deliveries = await readDeliveries(sql, inOrder(rows));
+        return inOrder(rows).map((row, index) => ({ delivery: deliveries[index], packed: bytesOrNull(row, "body") }));
+      });
+      // Unpacked after the transaction: nobody waits for a large body.
+      const ready: ClaimedDelivery[] = [];
+      for (const { delivery, packed } of claimed) {
+        // Bodies of pending deliveries are never pruned.
+        if (delivery === undefined || packed === null) throw new Error("a pending delivery has no body");
+        ready.push({ delivery, body: await unpackBody(packed) });
+      }
+      return ready;
+    },
+
+    async recordIgnored(deliveryId, outcome, note) {
+      await database.query(
+        "UPDATE deliveries SET outcome = $2, note = $3, lease_until = 0 WHERE id = $1 AND outcome = 'pending'",
+        [keyNumber(deliveryId), outcome, note],
+      );
+    },
+
+    async postponeDelivery(deliveryId, notBefore, note) {
+      await database.query(
+        "UPDATE deliveries SET not_before = $2, note = $3, lease_until = 0 WHERE id = $1 AND outcome = 'pending'",
+        [keyNumber(deliveryId), milliseconds(notBefore), note],
+      );
+    },
+
+    getDelivery: (id) => one("id = $1", [keyNumber(id)]),
+
+    // A host's id may look like one of ours: ours wins.
+    findDelivery: (id) =>
+      one("id = $1 OR delivery_id = $2 ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, id DESC", [keyNumber(id), id]),
+
+    async deliveryBody(id) {
+      const rows = await database.query("SELECT body FROM deliveries WHERE id = $1", [keyNumber(id)]);
+      const packed = rows[0] === undefined ? null : bytesOrNull(rows[0], "body");
+      return packed === null ? null : unpackBody(packed);
+    },
+
+    listDeliveries(query) {
+      return database.reading(async (sql) => {
+        const rows = await sql.query(`SELECT ${COLUMNS} FROM deliveries WHERE id < $1 ORDER BY id DESC LIMIT $2`, [
+          afterKey("deliveries", query.cursor),
+          rowsWanted(query),
+        ]);
+        return page("deliveries", query, await readDeliveries(sql, rows), (delivery) => Number(delivery.id));
+      });
+    },
+  };
+}
+
+/** Only the oldest unfinished delivery of a stream is claimable, so a postponed one holds back those behind it. */
+const CLAIM = `
+  UPDATE deliveries SET lease_until = $2, attempts = attempts + 1
+  WHERE id IN (
+    SELECT d.id FROM deliveries d
+    WHERE d.outcome = 'pending' AND d.not_before <= $1 AND d.lease_until <= $1
+      AND NOT EXISTS (
+        SELECT 1 FROM deliveries older
+        WHERE older.outcome = 'pending' AND older.stream = d.stream AND older.id < d.id
+      )
+    ORDER BY d.id LIMIT $3
+  )
+  RETURNING ${COLUMNS}, body`;
+
+function inOrder(rows: readonly Row[]): readonly Row[] {
+  return rows.toSorted((a, b) => integer(a, "id") - integer(b, "id"));
+}
+
+/** Deliveries of the rows, in the same order, each with its decisions and builds. */
+async function readDeliveries(sql: Sql, rows: readonly Row[]): Promise<readonly Delivery[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map((row) => integer(row, "id"));
+  const list = marks(1, ids.length);
+  const decisions = byDelivery(
+    await sql.query(`SELECT * FROM decisions WHERE delivery IN (${list}) ORDER BY delivery, position`, ids),
+  );
+  const builds = byDelivery(
+    await sql.query(`SELECT id, delivery FROM builds WHERE delivery IN (${list}) ORDER BY seq`, ids),
+  );
+  return rows.map((row) => {
+    const id = key(row, "id");
+    return {
+      id,
+      // Written from IncomingDelivery and recordPlan only.
+      provider: text(row, "provider") as Delivery["provider"],
+      host: text(row, "host"),
+      deliveryId: text(row, "delivery_id"),
+      event: text(row, "event"),
+      action: textOrNull(row, "action"),
+      repositoryId: textOrNull(row, "repository_id"),
+      repositoryName: textOrNull(row, "repository_name"),
+      installationId: textOrNull(row, "installation_id"),
+      receivedAt: time(row, "received_at"),
+      outcome: text(row, "outcome") as DeliveryOutcome,
+      note: textOrNull(row, "note"),
+      attempts: integer(row, "attempts"),
+      builds: (builds.get(id) ?? []).map((build) => text(build, "id")),
+      decisions: (decisions.get(id) ?? []).map(readDecision),
+    };
+  });
+}
+
+function byDelivery(rows: readonly Row[]): ReadonlyMap<string, Row[]> {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(key(row, "delivery"));
+    if (group === undefined) groups.set(key(row, "delivery"), [row]);
+    else group.push(row);
+  }
+  return groups;
+}
+
+function readDecision(row: Row): Decision {
+  return {
+    ref: textOrNull(row, "ref"),
+    sha: textOrNull(row, "sha") as Sha | null,
+    image: textOrNull(row, "image"),
+    rule: textOrNull(row, "rule"),
+    build: textOrNull(row, "build"),
+    reason: textOrNull(row, "reason"),
+    detail: text(row, "detail"),
+  };
+}

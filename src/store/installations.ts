@@ -1,0 +1,154 @@
+import { type Account, type HostId, hostKey, type Installation, type InstallationState } from "../core/model.ts";
+import type { Clock, Store } from "../engine/ports.ts";
+import type { Database, Sql } from "./database.ts";
+import { afterKey, page, rowsWanted } from "./pages.ts";
+import { flag, integer, json, type Row, text, textOrNull } from "./rows.ts";
+
+type Installations = Pick<
+  Store,
+  | "saveInstallation"
+  | "setInstallationState"
+  | "getInstallation"
+  | "listInstallations"
+  | "linkRepositories"
+  | "unlinkRepositories"
+  | "setRepositoryPaused"
+  | "linkState"
+>;
+
+/** A namespace belongs to an account, not to an installation: installing anew gives it back, to that account only. */
+const SELECT = `SELECT i.*, n.name AS namespace FROM installations i
+  LEFT JOIN namespaces n ON n.provider = i.provider AND n.host = i.host AND n.account_id = i.account_id`;
+
+export function createInstallations(database: Database, clock: Clock): Installations {
+  return {
+    saveInstallation({ id, account, state, permissions, namespace }) {
+      return database.transaction(async (sql) => {
+        await sql.query(SAVE, [
+          hostKey(id),
+          id.provider,
+          id.host,
+          id.id,
+          account.id,
+          account.login,
+          account.kind,
+          state,
+          JSON.stringify(permissions),
+        ]);
+        if (namespace !== null) await bindNamespace(sql, id, account, namespace, clock.now());
+        const saved = await readInstallation(sql, id);
+        if (saved === null) throw new Error(`installation ${hostKey(id)} was not saved`);
+        return saved;
+      });
+    },
+
+    async setInstallationState(id, state) {
+      await database.query("UPDATE installations SET state = $2 WHERE key = $1", [hostKey(id), state]);
+    },
+
+    getInstallation: (id) => database.reading((sql) => readInstallation(sql, id)),
+
+    async listInstallations(query) {
+      const rows = await database.query(`${SELECT} WHERE i.seq < $1 ORDER BY i.seq DESC LIMIT $2`, [
+        afterKey("installations", query.cursor),
+        rowsWanted(query),
+      ]);
+      const listed = page("installations", query, rows, (row) => integer(row, "seq"));
+      return { items: listed.items.map(toInstallation), next: listed.next };
+    },
+
+    async linkRepositories(installation, repositories, { complete }) {
+      await database.transaction(async (sql) => {
+        if (complete) {
+          await sql.query("UPDATE repositories SET linked = FALSE WHERE installation = $1", [hostKey(installation)]);
+        }
+        for (const repository of repositories) {
+          await sql.query(LINK, [
+            hostKey(repository),
+            repository.provider,
+            repository.host,
+            repository.id,
+            repository.fullName,
+            repository.private,
+            hostKey(installation),
+          ]);
+        }
+      });
+    },
+
+    async unlinkRepositories(installation, repositories) {
+      await database.transaction(async (sql) => {
+        for (const repository of repositories) {
+          // A repository that moved on to another installation stays that one's.
+          await sql.query("UPDATE repositories SET linked = FALSE WHERE key = $1 AND installation = $2", [
+            hostKey(repository),
+            hostKey(installation),
+          ]);
+        }
+      });
+    },
+
+    async setRepositoryPaused(repository, paused) {
+      await database.query("UPDATE repositories SET paused = $2 WHERE key = $1", [hostKey(repository), paused]);
+    },
+
+    async linkState(installation, repository) {
+      const rows = await database.query(
+        "SELECT paused FROM repositories WHERE key = $1 AND installation = $2 AND linked",
+        [hostKey(repository), hostKey(installation)],
+      );
+      if (rows[0] === undefined) return "unlinked";
+      return flag(rows[0], "paused") ? "paused" : "linked";
+    },
+  };
+}
+
+const SAVE = `
+  INSERT INTO installations (key, provider, host, id, account_id, account_login, account_kind, state, permissions)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  ON CONFLICT (key) DO UPDATE SET account_id = excluded.account_id, account_login = excluded.account_login,
+    account_kind = excluded.account_kind, state = excluded.state, permissions = excluded.permissions`;
+
+const LINK = `
+  INSERT INTO repositories (key, provider, host, id, full_name, private, installation, linked)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, TRUE)
+  ON CONFLICT (key) DO UPDATE SET full_name = excluded.full_name, private = excluded.private,
+    installation = excluded.installation, linked = TRUE`;
+
+/**
+ * Does nothing when the account owns a namespace already or the name is taken: both are unique, and the first one stays.
+ * The name is what decides whose images somebody pulls, so it is compared without regard to case.
+ */
+async function bindNamespace(sql: Sql, id: HostId, account: Account, namespace: string, now: number): Promise<void> {
+  await sql.query(
+    `INSERT INTO namespaces (name, provider, host, account_id, created_at) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT DO NOTHING`,
+    [namespace.toLowerCase(), id.provider, id.host, account.id, now],
+  );
+}
+
+async function readInstallation(sql: Sql, id: HostId): Promise<Installation | null> {
+  const rows = await sql.query(`${SELECT} WHERE i.key = $1`, [hostKey(id)]);
+  return rows[0] === undefined ? null : toInstallation(rows[0]);
+}
+
+function toInstallation(row: Row): Installation {
+  // Written by saveInstallation only.
+  const provider = text(row, "provider") as Installation["provider"];
+  const host = text(row, "host");
+  return {
+    provider,
+    host,
+    id: text(row, "id"),
+    account: {
+      provider,
+      host,
+      id: text(row, "account_id"),
+      login: text(row, "account_login"),
+      kind: text(row, "account_kind") as Account["kind"],
+    },
+    state: text(row, "state") as InstallationState,
+    namespace: textOrNull(row, "namespace"),
+    permissions: json(row, "permissions"),
+  };
+}

@@ -1,0 +1,68 @@
+import { Umzug } from "umzug";
+import type { Database, Sql } from "./database.ts";
+import { first } from "./migrations/0001-first.ts";
+import { text } from "./rows.ts";
+
+/** One step of the schema, as statements for each database. A step that was released is never changed. */
+export interface Migration {
+  readonly name: string;
+  readonly sqlite: readonly string[];
+}
+
+const MIGRATIONS: readonly Migration[] = [first];
+
+/** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */
+export function migrate(database: Database): Promise<readonly string[]> {
+  return database.transaction(async (sql) => {
+    await sql.query("CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)");
+    const applied = await umzug(sql).up();
+    return applied.map((step) => step.name);
+  });
+}
+
+/**
+ * Null when the schema is the one this program was written for, else a sentence that says what to do. Also refuses a
+ * schema that is newer: an older program would write rows that the newer one does not expect.
+ */
+export function schemaProblem(database: Database): Promise<string | null> {
+  return database.reading(async (sql) => {
+    const table = await sql.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'");
+    if (table.length === 0) return "The database is empty: run `wharfinger migrate` first.";
+    const known = MIGRATIONS.map((migration) => migration.name);
+    const unknown = (await executed(sql)).filter((name) => !known.includes(name));
+    if (unknown.length > 0) {
+      return `The database was written by a newer version (${unknown.join(", ")}): run that version, or restore a backup.`;
+    }
+    const pending = await umzug(sql).pending();
+    if (pending.length === 0) return null;
+    return `The database schema is not current (${pending.map((step) => step.name).join(", ")}): run \`wharfinger migrate\`.`;
+  });
+}
+
+async function executed(sql: Sql): Promise<string[]> {
+  return (await sql.query("SELECT name FROM migrations ORDER BY name")).map((row) => text(row, "name"));
+}
+
+function umzug(sql: Sql): Umzug<Sql> {
+  return new Umzug<Sql>({
+    migrations: MIGRATIONS.map((migration) => ({
+      name: migration.name,
+      up: async () => {
+        for (const statement of migration.sqlite) await sql.query(statement);
+      },
+    })),
+    context: sql,
+    // Not umzug's own storage for Sequelize: that one writes outside our transaction, so that a crash between a step
+    // and its mark would run the step twice.
+    storage: {
+      executed: () => executed(sql),
+      logMigration: async ({ name }) => {
+        await sql.query("INSERT INTO migrations (name, applied_at) VALUES ($1, $2)", [name, new Date().toISOString()]);
+      },
+      unlogMigration: async ({ name }) => {
+        await sql.query("DELETE FROM migrations WHERE name = $1", [name]);
+      },
+    },
+    logger: undefined,
+  });
+}

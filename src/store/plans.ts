@@ -1,0 +1,203 @@
+import { hostKey, type PlannedBuild, type RefChange, type Skip } from "../core/model.ts";
+import type { NewBuild, PlanRecord, Store } from "../engine/ports.ts";
+import { type Commit, insertBuild, RETURNING_COMMIT, toCommit } from "./build-rows.ts";
+import type { StoreParts } from "./builds.ts";
+import { touchChecks } from "./check-rows.ts";
+import type { Sql } from "./database.ts";
+import { integer, keyNumber, text, textOrNull } from "./rows.ts";
+
+/** One line of a delivery's trace, about to be recorded. */
+interface NewDecision {
+  readonly about: Pick<Skip, "ref" | "sha" | "image" | "rule">;
+  readonly build: string | null;
+  readonly reason: string | null;
+  readonly detail: string;
+}
+
+export function createPlans({ database, clock, newId }: StoreParts): Pick<Store, "recordPlan"> {
+  return {
+    recordPlan: (deliveryId, record) =>
+      database.transaction(async (sql) => {
+        const delivery = keyNumber(deliveryId);
+        const rows = await sql.query("SELECT outcome FROM deliveries WHERE id = $1", [delivery]);
+        if (delivery === null || rows[0] === undefined) throw new Error(`no delivery ${deliveryId}`);
+        if (text(rows[0], "outcome") !== "pending") return buildsRecorded(sql, delivery);
+        const recorded = await recordRequests(sql, delivery, record, { now: clock.now(), newId });
+        await insertDecisions(sql, delivery, record, recorded.decisions);
+        await sql.query("UPDATE deliveries SET outcome = 'planned', note = NULL, lease_until = 0 WHERE id = $1", [
+          delivery,
+        ]);
+        const report = record.report.map((sha) => commitOf(record, sha));
+        await touchChecks(sql, [...recorded.commits, ...report], clock.now(), newId);
+        return recorded.builds;
+      }),
+  };
+}
+
+function commitOf(record: PlanRecord, sha: Commit["sha"]): Commit {
+  return { repository: hostKey(record.repository), installationId: record.installation.id, sha };
+}
+
+async function recordRequests(
+  sql: Sql,
+  delivery: number,
+  record: PlanRecord,
+  { now, newId }: { readonly now: number; readonly newId: () => string },
+): Promise<{ builds: NewBuild[]; decisions: NewDecision[]; commits: Commit[] }> {
+  const { repository, installation, namespace } = record;
+  if (repository.provider !== installation.provider || repository.host !== installation.host) {
+    throw new Error("an installation covers repositories of its own host only");
+  }
+  await saveRepository(sql, record);
+  for (const change of record.changes) await advanceRef(sql, hostKey(repository), change);
+
+  const builds: NewBuild[] = [];
+  const decisions: NewDecision[] = [];
+  const commits: Commit[] = [];
+  for (const planned of record.plan.requests) {
+    if (namespace === null) throw new Error("a plan without a namespace has no requests");
+    const generation = await generationOf(sql, hostKey(repository), planned.ref);
+    const about = { ref: planned.ref, sha: planned.sha, image: planned.image, rule: planned.rules.join(", ") };
+    const same = record.trigger === "event" ? await sameWork(sql, hostKey(repository), planned, generation) : null;
+    if (same !== null) {
+      const detail = `The same work is build ${same} already, and ${planned.ref} has not changed since.`;
+      decisions.push({ about, build: null, reason: "duplicate", detail });
+      continue;
+    }
+    if (planned.supersede === "newest" && planned.kind === "branch") {
+      commits.push(...(await supersede(sql, hostKey(repository), planned, delivery, now)));
+    }
+    const id = newId();
+    const fullImage = `${namespace}/${planned.image}`;
+    await insertBuild(sql, {
+      id,
+      repository: hostKey(repository),
+      installation,
+      delivery,
+      fullImage,
+      generation,
+      planned,
+      trigger: record.trigger,
+      now,
+    });
+    builds.push({ id, key: planned.key });
+    commits.push(commitOf(record, planned.sha));
+    decisions.push({ about, build: id, reason: null, detail: `Queued: ${fullImage} as ${planned.tags.join(", ")}.` });
+  }
+  for (const skip of record.plan.skips) {
+    decisions.push({ about: skip, build: null, reason: skip.reason, detail: skip.detail });
+  }
+  return { builds, decisions, commits };
+}
+
+/** What the payload says now; whose repository it is stays as it was linked. */
+async function saveRepository(sql: Sql, { repository }: PlanRecord): Promise<void> {
+  await sql.query(
+    `INSERT INTO repositories (key, provider, host, id, full_name, private, default_branch, clone_url, web_url)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT (key) DO UPDATE SET full_name = excluded.full_name, private = excluded.private,
+       default_branch = excluded.default_branch, clone_url = excluded.clone_url, web_url = excluded.web_url`,
+    [
+      hostKey(repository),
+      repository.provider,
+      repository.host,
+      repository.id,
+      repository.fullName,
+      repository.private,
+      repository.defaultBranch,
+      repository.cloneUrl,
+      repository.webUrl,
+    ],
+  );
+}
+
+/**
+ * A change equal to the last one of its ref is the same event told twice (a redelivery, a replay under a new id); every
+ * other change starts a generation. Moving away and back is thus not "the same work again".
+ */
+async function advanceRef(sql: Sql, repository: string, change: RefChange): Promise<void> {
+  const rows = await sql.query("SELECT before_sha, after_sha FROM refs WHERE repository = $1 AND ref = $2", [
+    repository,
+    change.ref,
+  ]);
+  const last = rows[0];
+  if (last !== undefined && textOrNull(last, "before_sha") === change.before) {
+    if (textOrNull(last, "after_sha") === change.after) return;
+  }
+  await sql.query(
+    `INSERT INTO refs (repository, ref, generation, before_sha, after_sha) VALUES ($1, $2, 1, $3, $4)
+     ON CONFLICT (repository, ref) DO UPDATE SET generation = refs.generation + 1,
+       before_sha = excluded.before_sha, after_sha = excluded.after_sha`,
+    [repository, change.ref, change.before, change.after],
+  );
+}
+
+/** 0: no change of the ref was ever recorded. */
+async function generationOf(sql: Sql, repository: string, ref: string): Promise<number> {
+  const rows = await sql.query("SELECT generation FROM refs WHERE repository = $1 AND ref = $2", [repository, ref]);
+  return rows[0] === undefined ? 0 : integer(rows[0], "generation");
+}
+
+async function sameWork(
+  sql: Sql,
+  repository: string,
+  planned: PlannedBuild,
+  generation: number,
+): Promise<string | null> {
+  const rows = await sql.query(
+    `SELECT id FROM builds WHERE repository = $1 AND ref = $2 AND image = $3 AND generation = $4 AND key = $5
+     ORDER BY seq DESC LIMIT 1`,
+    [repository, planned.ref, planned.image, generation, planned.key],
+  );
+  return rows[0] === undefined ? null : text(rows[0], "id");
+}
+
+/** Builds of this same delivery stay: rules of one image may ask for several, with different inputs. */
+async function supersede(
+  sql: Sql,
+  repository: string,
+  planned: PlannedBuild,
+  delivery: number,
+  now: number,
+): Promise<readonly Commit[]> {
+  const rows = await sql.query(
+    `UPDATE builds SET state = 'superseded', finished_at = $5
+     WHERE repository = $1 AND ref = $2 AND image = $3 AND delivery <> $4 AND state = 'queued' ${RETURNING_COMMIT}`,
+    [repository, planned.ref, planned.image, delivery, now],
+  );
+  return rows.map(toCommit);
+}
+
+async function insertDecisions(
+  sql: Sql,
+  delivery: number,
+  record: PlanRecord,
+  decisions: readonly NewDecision[],
+): Promise<void> {
+  for (const [position, { about, build, reason, detail }] of decisions.entries()) {
+    await sql.query(
+      `INSERT INTO decisions (delivery, position, repository, ref, sha, image, rule, build, reason, detail)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      [
+        delivery,
+        position,
+        hostKey(record.repository),
+        about.ref,
+        about.sha,
+        about.image,
+        about.rule,
+        build,
+        reason,
+        detail,
+      ],
+    );
+  }
+}
+
+async function buildsRecorded(sql: Sql, delivery: number): Promise<readonly NewBuild[]> {
+  const rows = await sql.query(
+    `SELECT b.id, b.key FROM decisions d JOIN builds b ON b.id = d.build WHERE d.delivery = $1 ORDER BY d.position`,
+    [delivery],
+  );
+  return rows.map((row) => ({ id: text(row, "id"), key: text(row, "key") }));
+}

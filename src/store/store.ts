@@ -1,0 +1,98 @@
+import { v7 as uuidv7 } from "uuid";
+import type { Clock, Store, Vault } from "../engine/ports.ts";
+import { createBuilds, type StoreParts } from "./builds.ts";
+import { createChecks } from "./checks.ts";
+import { type Database, openDatabase, sqlitePath } from "./database.ts";
+import { createDeliveries } from "./deliveries.ts";
+import { createInstallations } from "./installations.ts";
+import { createJournal } from "./journal.ts";
+import { migrate, schemaProblem } from "./migrate.ts";
+import { createPlans } from "./plans.ts";
+import { bytesOrNull, text } from "./rows.ts";
+import { createUpkeep } from "./upkeep.ts";
+
+export interface StoreOptions {
+  /** `sqlite:PATH` or `sqlite::memory:`. */
+  readonly url: string;
+  readonly clock: Clock;
+  /** When given, the store refuses a database whose secrets this vault can not open. */
+  readonly vault?: Vault;
+  /** Ids of builds and external ids of checks; default: UUID version 7, which sorts by time. */
+  readonly newId?: () => string;
+}
+
+/** The database is there, but this program must not use it as it is. The message says what to do. */
+export class StoreRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "StoreRefused";
+  }
+}
+
+/**
+ * Opens a database whose schema is current; changes no schema itself, so that opening never surprises a second process.
+ * The exception is `sqlite::memory:`, which nobody else could have prepared. Rejects with {@link StoreRefused}.
+ */
+export async function openStore({ url, clock, vault, newId = uuidv7 }: StoreOptions): Promise<Store> {
+  const database = await openDatabase(url);
+  try {
+    if (sqlitePath(url) === ":memory:") await migrate(database);
+    const problem = await schemaProblem(database);
+    if (problem !== null) throw new StoreRefused(problem);
+    if (vault !== undefined) await checkKey(database, vault);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const parts: StoreParts = { database, clock, newId };
+  return {
+    ...createJournal(database),
+    ...createDeliveries(database, clock),
+    ...createPlans(parts),
+    ...createInstallations(database, clock),
+    ...createBuilds(parts),
+    ...createChecks(parts),
+    ...createUpkeep(parts),
+  };
+}
+
+/** Creates the schema or brings it up to date; answers the steps that ran. Safe to call from several processes at once. */
+export async function migrateStore(url: string): Promise<{ readonly applied: readonly string[] }> {
+  const database = await openDatabase(url);
+  try {
+    return { applied: await migrate(database) };
+  } finally {
+    await database.close();
+  }
+}
+
+const KEY_CHECK = "key-check";
+
+/**
+ * A row sealed at the first start tells a wrong SECRET_KEY from a right one before anything depends on it. All secrets
+ * are sealed anew with the current key, so that after one start with both keys the previous one can be dropped.
+ */
+async function checkKey(database: Database, vault: Vault): Promise<void> {
+  await database.transaction(async (sql) => {
+    const rows = await sql.query("SELECT name, sealed FROM secrets");
+    const secrets = new Map<string, string>([[KEY_CHECK, "this key opens what is sealed here"]]);
+    for (const row of rows) secrets.set(text(row, "name"), open(vault, text(row, "name"), bytesOrNull(row, "sealed")));
+    for (const [name, secret] of secrets) {
+      await sql.query(
+        "INSERT INTO secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+        [name, vault.seal(name, secret)],
+      );
+    }
+  });
+}
+
+function open(vault: Vault, name: string, sealed: Buffer | null): string {
+  try {
+    return vault.open(name, sealed ?? Buffer.alloc(0));
+  } catch (error) {
+    throw new StoreRefused(
+      `SECRET_KEY does not open the secrets in this database (${name}: ${error instanceof Error ? error.message : "damaged"}). ` +
+        "Start with the key it was made with; to change keys, put the old one into SECRET_KEY_PREVIOUS.",
+    );
+  }
+}

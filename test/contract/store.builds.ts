@@ -1,0 +1,239 @@
+import { describe, expect, it } from "@jest/globals";
+import type { HostId } from "../../src/core/model.ts";
+import type { BuildResult, ClaimedBuild, Store } from "../../src/engine/ports.ts";
+import type { Opened } from "./store.contract.ts";
+import { change, delivery, installationId, record, repository, request, sha } from "./store.samples.ts";
+
+const LEASE = { worker: "worker-1", leaseMs: 15_000 };
+const GOOD: BuildResult = { state: "succeeded", digest: `sha256:${"a".repeat(64)}`, failure: null, steps: [] };
+
+let counter = 0;
+
+/** Queues one build on a branch of its own and answers its id. */
+async function queue(
+  store: Store,
+  where: { readonly installation?: HostId; readonly repository?: string; readonly seed?: string } = {},
+): Promise<string> {
+  counter += 1;
+  await store.append([delivery(`build-${counter}`)]);
+  const moved = change(null, where.seed ?? `${counter}`, `refs/heads/b${counter}`);
+  const built = await store.recordPlan(
+    (await store.findDelivery(`build-${counter}`))?.id ?? "",
+    record([moved], [request(moved)], {
+      installation: where.installation ?? installationId("7"),
+      repository: repository(where.repository ?? "1"),
+    }),
+  );
+  return built[0]?.id ?? "";
+}
+
+async function claim(store: Store): Promise<ClaimedBuild> {
+  const claimed = await store.claimBuild(LEASE);
+  if (claimed === null) throw new Error("no build to claim");
+  return claimed;
+}
+
+async function stateOf(store: Store, id: string): Promise<string | undefined> {
+  return (await store.getBuild(id))?.state;
+}
+
+export function buildsContract(opened: Opened): void {
+  describe("queues builds", () => {
+    it("oldest first, each to one worker, and marks them running", async () => {
+      const { store } = opened();
+      const ids = [await queue(store), await queue(store)];
+      const first = await claim(store);
+      expect(first.build).toMatchObject({ id: ids[0], state: "running", attempt: 1 });
+      expect(first.build.startedAt).toBe("2026-11-20T10:00:00.000Z");
+      expect((await claim(store)).build.id).toBe(ids[1]);
+      expect(await store.claimBuild(LEASE)).toBeNull();
+    });
+
+    it("fairly: the installation with the fewest running builds is served first", async () => {
+      const { store } = opened();
+      const busy = [await queue(store), await queue(store), await queue(store)];
+      const quiet = await queue(store, { installation: installationId("8"), repository: "2" });
+      const order = [];
+      for (let index = 0; index < 4; index += 1) order.push((await claim(store)).build.id);
+      expect(order).toEqual([busy[0], quiet, busy[1], busy[2]]);
+    });
+
+    it("to sixty workers at once, each build once", async () => {
+      const { store } = opened();
+      for (let index = 0; index < 20; index += 1) await queue(store);
+      const claims = await Promise.all(Array.from({ length: 60 }, () => store.claimBuild(LEASE)));
+      const ids = claims.flatMap((claimed) => (claimed === null ? [] : [claimed.build.id]));
+      expect(ids).toHaveLength(20);
+      expect(new Set(ids).size).toBe(20);
+    });
+
+    it("not before a released one may be tried", async () => {
+      const { store, clock } = opened();
+      const id = await queue(store);
+      const { attempt } = await claim(store);
+      const later = new Date(clock.now() + 30_000).toISOString();
+      expect(await store.releaseBuild(id, attempt, later)).toBe(true);
+      expect(await store.getBuild(id)).toMatchObject({ state: "queued", startedAt: null });
+      expect(await store.claimBuild(LEASE)).toBeNull();
+      clock.advance(30_000);
+      expect((await claim(store)).attempt).toBe(2);
+    });
+  });
+
+  describe("leases builds", () => {
+    it("as long as the heart beats, and keeps the steps so far", async () => {
+      const { store, clock } = opened();
+      const id = await queue(store);
+      const { attempt } = await claim(store);
+      const steps = [{ name: "checkout", startedAt: "2026-11-20T10:00:01.000Z", finishedAt: null }];
+      for (let beat = 0; beat < 5; beat += 1) {
+        clock.advance(10_000);
+        expect(await store.heartbeat(id, attempt, 15_000, steps)).toBe("held");
+        expect(await store.claimBuild(LEASE)).toBeNull();
+      }
+      expect((await store.getBuild(id))?.steps).toEqual(steps);
+    });
+
+    it("to the next worker when the lease ended, and shuts the first one out for good", async () => {
+      const { store, clock } = opened();
+      const id = await queue(store);
+      const lost = await claim(store);
+      clock.advance(15_000);
+      const taken = await claim(store);
+      expect(taken.build.id).toBe(id);
+      expect(taken.attempt).toBe(lost.attempt + 1);
+      expect(await store.heartbeat(id, lost.attempt, 15_000, [])).toBe("lost");
+      expect(await store.releaseBuild(id, lost.attempt, "2026-11-20T10:00:00.000Z")).toBe(false);
+      const late: BuildResult = { ...GOOD, digest: "sha256:zombie" };
+      expect(await store.finishBuild(id, lost.attempt, late)).toBe(false);
+      expect(await store.getBuild(id)).toMatchObject({ state: "running", digest: null });
+      expect(await store.finishBuild(id, taken.attempt, GOOD)).toBe(true);
+      expect(await store.finishBuild(id, taken.attempt, late)).toBe(false);
+      expect(await store.getBuild(id)).toMatchObject({ state: "succeeded", digest: GOOD.digest });
+    });
+
+    it("and takes a late result when nobody else began", async () => {
+      const { store, clock } = opened();
+      const id = await queue(store);
+      const { attempt } = await claim(store);
+      clock.advance(60_000);
+      expect(await store.finishBuild(id, attempt, GOOD)).toBe(true);
+    });
+
+    it("and keeps how a build ended", async () => {
+      const { store, clock } = opened();
+      const id = await queue(store);
+      const { attempt } = await claim(store);
+      clock.advance(5_000);
+      const failure = { class: "dockerfile" as const, message: "line 3 is unknown", line: 3 };
+      const steps = [{ name: "build", startedAt: "2026-11-20T10:00:01.000Z", finishedAt: "2026-11-20T10:00:04.000Z" }];
+      await store.finishBuild(id, attempt, { state: "failed", digest: null, failure, steps });
+      expect(await store.getBuild(id)).toMatchObject({
+        state: "failed",
+        failure,
+        steps,
+        startedAt: "2026-11-20T10:00:00.000Z",
+        finishedAt: "2026-11-20T10:00:05.000Z",
+      });
+    });
+  });
+
+  describe("cancels", () => {
+    it("a queued build at once", async () => {
+      const { store } = opened();
+      const id = await queue(store);
+      expect(await store.cancelBuild(id)).toBe("canceled");
+      expect(await stateOf(store, id)).toBe("canceled");
+      expect((await store.getBuild(id))?.finishedAt).not.toBeNull();
+      expect(await store.claimBuild(LEASE)).toBeNull();
+      expect(await store.cancelBuild(id)).toBe("final");
+      expect(await store.cancelBuild("no-such-build")).toBe("unknown");
+    });
+
+    it("a running build by its heartbeat", async () => {
+      const { store } = opened();
+      const id = await queue(store);
+      const { attempt } = await claim(store);
+      expect(await store.cancelBuild(id)).toBe("canceling");
+      expect(await stateOf(store, id)).toBe("running");
+      expect(await store.heartbeat(id, attempt, 15_000, [])).toBe("cancel");
+      await store.finishBuild(id, attempt, { state: "canceled", digest: null, failure: null, steps: [] });
+      expect(await stateOf(store, id)).toBe("canceled");
+    });
+
+    it("for good: neither a handed back nor an abandoned build starts again", async () => {
+      const { store, clock } = opened();
+      const handedBack = await queue(store);
+      const first = await claim(store);
+      await store.cancelBuild(handedBack);
+      expect(await store.releaseBuild(handedBack, first.attempt, "2026-11-20T10:00:00.000Z")).toBe(true);
+      expect(await stateOf(store, handedBack)).toBe("canceled");
+      const abandoned = await queue(store);
+      await claim(store);
+      await store.cancelBuild(abandoned);
+      clock.advance(15_000);
+      expect(await store.claimBuild(LEASE)).toBeNull();
+      expect(await stateOf(store, abandoned)).toBe("canceled");
+    });
+
+    it("all of an installation, and nothing of another", async () => {
+      const { store } = opened();
+      const running = await queue(store);
+      const { attempt } = await claim(store);
+      const queued = await queue(store);
+      const other = await queue(store, { installation: installationId("8"), repository: "2" });
+      expect(await store.cancelInstallation(installationId("7"))).toBe(2);
+      expect(await store.heartbeat(running, attempt, 15_000, [])).toBe("cancel");
+      expect([await stateOf(store, queued), await stateOf(store, other)]).toEqual(["canceled", "queued"]);
+      expect(await store.cancelInstallation({ ...installationId("8"), host: "ghes" })).toBe(0);
+    });
+  });
+
+  describe("repeats builds", () => {
+    it("as the same work, once it is over", async () => {
+      const { store } = opened();
+      const id = await queue(store);
+      const { attempt } = await claim(store);
+      await store.finishBuild(id, attempt, { ...GOOD, state: "timed_out", digest: null });
+      const again = await store.repeatBuild(id, "retry");
+      const original = await store.getBuild(id);
+      expect(again).toMatchObject({ state: "queued", trigger: "retry", attempt: 0, planned: original?.planned });
+      expect(again?.id).not.toBe(id);
+      expect((await claim(store)).build.id).toBe(again?.id);
+      expect(await store.repeatBuild("no-such-build", "retry")).toBeNull();
+    });
+
+    it("only once while the repetition is on its way", async () => {
+      const { store } = opened();
+      const id = await queue(store);
+      await store.cancelBuild(id);
+      const clicks = await Promise.all(Array.from({ length: 5 }, () => store.repeatBuild(id, "rerun")));
+      expect(new Set(clicks.map((build) => build?.id)).size).toBe(1);
+      expect((await store.listBuilds({ limit: 10, cursor: null })).items).toHaveLength(2);
+    });
+
+    it("and shows the newest of each image as the commit's", async () => {
+      const { store } = opened();
+      const id = await queue(store, { seed: "the-commit" });
+      await store.cancelBuild(id);
+      const again = await store.repeatBuild(id, "rerun");
+      const builds = await store.buildsOfCommit(repository("1"), sha("the-commit"));
+      expect(builds.map((build) => build.id)).toEqual([again?.id]);
+      expect(await store.buildsOfCommit(repository("2"), sha("the-commit"))).toEqual([]);
+    });
+  });
+
+  describe("lists builds", () => {
+    it("newest first, page by page, all or those of one delivery", async () => {
+      const { store } = opened();
+      const ids = [await queue(store), await queue(store), await queue(store)];
+      const first = await store.listBuilds({ limit: 2, cursor: null });
+      const second = await store.listBuilds({ limit: 2, cursor: first.next });
+      expect([...first.items, ...second.items].map((build) => build.id)).toEqual(ids.toReversed());
+      const deliveryId = first.items[0]?.deliveryId ?? "";
+      const ofOne = await store.listBuilds({ limit: 2, cursor: null, deliveryId });
+      expect(ofOne.items.map((build) => build.id)).toEqual([ids[2]]);
+      expect((await store.listBuilds({ limit: 2, cursor: null, deliveryId: "' OR 1=1" })).items).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, describe } from "@jest/globals";
+import type { Store } from "../../src/engine/ports.ts";
+import { buildsContract } from "./store.builds.ts";
+import { checksContract } from "./store.checks.ts";
+import { deliveriesContract } from "./store.deliveries.ts";
+import { installationsContract } from "./store.installations.ts";
+import { plansContract } from "./store.plans.ts";
+import type { TestClock } from "./store.samples.ts";
+
+/** A store just made, and empty. */
+export interface OpenedStore {
+  readonly store: Store;
+  readonly clock: TestClock;
+  /** A second store on the same data, opened without closing the first: what a new process finds. Null: data is not kept. */
+  readonly reopen: (() => Promise<Store>) | null;
+  close(): Promise<void>;
+}
+
+/** What each part of the suite works with; a getter, because every test gets a new store. */
+export type Opened = () => OpenedStore;
+
+/** Holds a database to what the port promises. Every implementation runs all of it. */
+export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
+  describe(`the store on ${name}`, () => {
+    let opened: OpenedStore | null = null;
+    const current: Opened = () => {
+      if (opened === null) throw new Error("no store is open");
+      return opened;
+    };
+    beforeEach(async () => {
+      opened = await open();
+    });
+    afterEach(async () => {
+      await opened?.close();
+      opened = null;
+    });
+    deliveriesContract(current);
+    plansContract(current);
+    installationsContract(current);
+    buildsContract(current);
+    checksContract(current);
+  });
+}

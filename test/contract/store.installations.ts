@@ -1,0 +1,154 @@
+import { describe, expect, it } from "@jest/globals";
+import type { HostId, Installation } from "../../src/core/model.ts";
+import { BadCursor, type Store } from "../../src/engine/ports.ts";
+import type { Opened } from "./store.contract.ts";
+import { account, installationId, repository } from "./store.samples.ts";
+
+function save(
+  store: Store,
+  id: string,
+  accountId: string,
+  namespace: string | null,
+  state: Installation["state"] = "active",
+): Promise<Installation> {
+  const permissions = { checks: "write", contents: "read" };
+  return store.saveInstallation({ id: installationId(id), account: account(accountId), state, permissions, namespace });
+}
+
+export function installationsContract(opened: Opened): void {
+  describe("keeps installations", () => {
+    it("with account, state, permissions and namespace", async () => {
+      const { store } = opened();
+      const saved = await save(store, "7", "100", "acme");
+      expect(saved).toEqual({
+        ...installationId("7"),
+        account: account("100"),
+        state: "active",
+        namespace: "acme",
+        permissions: { checks: "write", contents: "read" },
+      });
+      expect(await store.getInstallation(installationId("7"))).toEqual(saved);
+      expect(await store.getInstallation(installationId("8"))).toBeNull();
+      await store.setInstallationState(installationId("7"), "suspended");
+      expect((await store.getInstallation(installationId("7")))?.state).toBe("suspended");
+    });
+
+    it("apart by host, even with equal ids", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      const elsewhere: HostId = { ...installationId("7"), host: "ghes" };
+      expect(await store.getInstallation(elsewhere)).toBeNull();
+    });
+
+    it("newest first, page by page", async () => {
+      const { store } = opened();
+      for (const id of ["1", "2", "3"]) await save(store, id, id, null);
+      const first = await store.listInstallations({ limit: 2, cursor: null });
+      const second = await store.listInstallations({ limit: 2, cursor: first.next });
+      expect([...first.items, ...second.items].map((item) => item.id)).toEqual(["3", "2", "1"]);
+      expect(second.next).toBeNull();
+      await expect(store.listInstallations({ limit: 2, cursor: "nonsense" })).rejects.toBeInstanceOf(BadCursor);
+    });
+  });
+
+  describe("gives a namespace to one account for good", () => {
+    it("first come, first served", async () => {
+      const { store } = opened();
+      expect((await save(store, "7", "100", "acme")).namespace).toBe("acme");
+      expect((await save(store, "8", "200", "acme")).namespace).toBeNull();
+    });
+
+    it("to nobody else after the installation was removed, not even to one who took the name on the host", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      await store.setInstallationState(installationId("7"), "removed");
+      expect((await save(store, "8", "200", "acme")).namespace).toBeNull();
+    });
+
+    it("back to the same account when it installs again, even under another name", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      await store.setInstallationState(installationId("7"), "removed");
+      expect((await save(store, "9", "100", "acme-renamed")).namespace).toBe("acme");
+    });
+
+    it("not to an account with the same id on another host", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      const other = await store.saveInstallation({
+        id: { ...installationId("7"), host: "ghes" },
+        account: { ...account("100"), host: "ghes" },
+        state: "active",
+        permissions: {},
+        namespace: "acme",
+      });
+      expect(other.namespace).toBeNull();
+    });
+
+    it("without regard to case: image names have none", async () => {
+      const { store } = opened();
+      expect((await save(store, "7", "100", "Acme")).namespace).toBe("acme");
+      expect((await save(store, "8", "200", "ACME")).namespace).toBeNull();
+    });
+
+    it("when sixty ask at once, to exactly one", async () => {
+      const { store } = opened();
+      const saved = await Promise.all(
+        Array.from({ length: 60 }, (_, index) => save(store, `${index}`, `${1000 + index}`, "acme")),
+      );
+      expect(saved.filter((installation) => installation.namespace === "acme")).toHaveLength(1);
+    });
+
+    it("later, to an account that had none", async () => {
+      const { store } = opened();
+      expect((await save(store, "7", "100", null)).namespace).toBeNull();
+      expect((await save(store, "7", "100", "acme")).namespace).toBe("acme");
+      expect((await save(store, "7", "100", null)).namespace).toBe("acme");
+    });
+  });
+
+  describe("links repositories", () => {
+    const acme = installationId("7");
+    const other = installationId("8");
+
+    it("to the installation that covers them", async () => {
+      const { store } = opened();
+      expect(await store.linkState(acme, repository("1"))).toBe("unlinked");
+      await store.linkRepositories(acme, [repository("1"), repository("2")], { complete: false });
+      expect(await store.linkState(acme, repository("1"))).toBe("linked");
+      expect(await store.linkState(other, repository("1"))).toBe("unlinked");
+      await store.unlinkRepositories(acme, [repository("1")]);
+      expect(await store.linkState(acme, repository("1"))).toBe("unlinked");
+      expect(await store.linkState(acme, repository("2"))).toBe("linked");
+    });
+
+    it("and unlinks what a complete list leaves out", async () => {
+      const { store } = opened();
+      await store.linkRepositories(acme, [repository("1"), repository("2")], { complete: false });
+      await store.linkRepositories(other, [repository("9")], { complete: false });
+      await store.linkRepositories(acme, [repository("2"), repository("3")], { complete: true });
+      const states = await Promise.all(["1", "2", "3"].map((id) => store.linkState(acme, repository(id))));
+      expect(states).toEqual(["unlinked", "linked", "linked"]);
+      expect(await store.linkState(other, repository("9"))).toBe("linked");
+    });
+
+    it("does not let the old owner unlink one that moved on", async () => {
+      const { store } = opened();
+      await store.linkRepositories(acme, [repository("1")], { complete: false });
+      await store.linkRepositories(other, [repository("1")], { complete: false });
+      await store.unlinkRepositories(acme, [repository("1")]);
+      expect(await store.linkState(other, repository("1"))).toBe("linked");
+      expect(await store.linkState(acme, repository("1"))).toBe("unlinked");
+    });
+
+    it("and remembers that one is paused", async () => {
+      const { store } = opened();
+      await store.linkRepositories(acme, [repository("1")], { complete: false });
+      await store.setRepositoryPaused(repository("1"), true);
+      await store.linkRepositories(acme, [repository("1")], { complete: true });
+      expect(await store.linkState(acme, repository("1"))).toBe("paused");
+      await store.setRepositoryPaused(repository("1"), false);
+      expect(await store.linkState(acme, repository("1"))).toBe("linked");
+    });
+  });
+}

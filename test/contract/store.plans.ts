@@ -1,0 +1,195 @@
+import { describe, expect, it } from "@jest/globals";
+import type { PlanRecord, Store } from "../../src/engine/ports.ts";
+import type { Opened } from "./store.contract.ts";
+import { change, delivery, record, request, sha, skip } from "./store.samples.ts";
+
+let counter = 0;
+
+/** Journals a delivery and records the plan for it. */
+async function plan(store: Store, what: PlanRecord): Promise<{ delivery: string; builds: readonly string[] }> {
+  counter += 1;
+  const deliveryId = `plan-${counter}`;
+  await store.append([delivery(deliveryId)]);
+  const id = (await store.findDelivery(deliveryId))?.id ?? "";
+  const builds = await store.recordPlan(id, what);
+  return { delivery: id, builds: builds.map((build) => build.id) };
+}
+
+async function states(store: Store): Promise<string[]> {
+  const { items } = await store.listBuilds({ limit: 100, cursor: null });
+  return items.map((build) => `${build.planned.sha.slice(0, 4)} ${build.state}`).reverse();
+}
+
+function state(seed: string, value: string): string {
+  return `${sha(seed).slice(0, 4)} ${value}`;
+}
+
+export function plansContract(opened: Opened): void {
+  describe("records plans", () => {
+    it("with every request as a build and every skip as a decision", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const planned = request(moved);
+      const { delivery: id, builds } = await plan(store, record([moved], [planned], { skips: [skip(moved, "web")] }));
+      const build = await store.getBuild(builds[0] ?? "");
+      expect(build).toMatchObject({
+        state: "queued",
+        planned,
+        image: "acme/api",
+        deliveryId: id,
+        trigger: "event",
+        attempt: 0,
+        steps: [],
+        failure: null,
+        digest: null,
+        createdAt: "2026-11-20T10:00:00.000Z",
+        startedAt: null,
+        repository: { id: "1", private: true, defaultBranch: "main" },
+        installation: { provider: "github", host: "default", id: "7" },
+      });
+      const recorded = await store.getDelivery(id);
+      expect(recorded?.outcome).toBe("planned");
+      expect(recorded?.builds).toEqual(builds);
+      expect(recorded?.decisions).toMatchObject([
+        { ref: "refs/heads/main", sha: sha("b"), image: "api", build: builds[0], reason: null },
+        { ref: "refs/heads/main", sha: sha("b"), image: "web", build: null, reason: "paths-unchanged" },
+      ]);
+    });
+
+    it("once: recording a delivery again changes nothing and answers the builds of the first time", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const first = await plan(store, record([moved], [request(moved), request(moved, "web")]));
+      const other = change("b", "c");
+      const again = await store.recordPlan(first.delivery, record([other], [request(other)]));
+      expect(again.map((build) => build.id)).toEqual(first.builds);
+      expect((await store.listBuilds({ limit: 10, cursor: null })).items).toHaveLength(2);
+    });
+
+    it("not for a delivery nobody journalled", async () => {
+      await expect(opened().store.recordPlan("4711", record([], []))).rejects.toThrow("no delivery 4711");
+    });
+
+    it("all or nothing", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const broken = record([moved], [request(moved), request(moved, "web")], { namespace: null });
+      await expect(plan(store, broken)).rejects.toThrow("without a namespace");
+      expect((await store.listBuilds({ limit: 10, cursor: null })).items).toEqual([]);
+      const good = await plan(store, record([moved], [request(moved)]));
+      expect(good.builds).toHaveLength(1);
+    });
+
+    it("sixty at once", async () => {
+      const { store } = opened();
+      await store.append(Array.from({ length: 60 }, (_, index) => delivery(`parallel-${index}`)));
+      const claims = await store.claimDeliveries({ limit: 60, leaseMs: 10_000 });
+      const built = await Promise.all(
+        claims.map((claim, index) => {
+          const moved = change(null, `parallel-${index}`, `refs/heads/b${index}`);
+          return store.recordPlan(claim.delivery.id, record([moved], [request(moved)]));
+        }),
+      );
+      expect(new Set(built.flat().map((build) => build.id)).size).toBe(60);
+    });
+  });
+
+  describe("knows the same work", () => {
+    it("when one event is delivered again under another id", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const first = await plan(store, record([moved], [request(moved)]));
+      const second = await plan(store, record([moved], [request(moved)]));
+      expect(second.builds).toEqual([]);
+      expect((await store.getDelivery(second.delivery))?.decisions).toMatchObject([
+        { reason: "duplicate", build: null, detail: expect.stringContaining(first.builds[0] ?? "") },
+      ]);
+    });
+
+    it("even after the first build ended", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const first = await plan(store, record([moved], [request(moved)]));
+      await store.cancelBuild(first.builds[0] ?? "");
+      expect((await plan(store, record([moved], [request(moved)]))).builds).toEqual([]);
+    });
+
+    it("but not when a newer change of the ref came between, built or not", async () => {
+      const { store } = opened();
+      const there = change("a", "b");
+      const back = change("b", "a");
+      await plan(store, record([there], [request(there)]));
+      await plan(store, record([back], []));
+      expect((await plan(store, record([there], [request(there)]))).builds).toHaveLength(1);
+    });
+
+    it("but not for another ref, another image or other inputs", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const elsewhere = change("a", "b", "refs/heads/other");
+      await plan(store, record([moved], [request(moved)]));
+      const inputs = { ...request(moved).inputs, context: "services/api" };
+      const more = [request(elsewhere), request(moved, "web"), request(moved, "api", { inputs })];
+      expect((await plan(store, record([moved, elsewhere], more))).builds).toHaveLength(3);
+    });
+
+    it("and builds it all the same when somebody asks for it", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      await plan(store, record([moved], [request(moved)]));
+      expect((await plan(store, record([moved], [request(moved)], { trigger: "manual" }))).builds).toHaveLength(1);
+    });
+  });
+
+  describe("supersedes", () => {
+    it("queued builds of the same branch and image, but no running one and nothing else", async () => {
+      const { store } = opened();
+      const running = change("0", "running");
+      await plan(store, record([running], [request(running)]));
+      await store.claimBuild({ worker: "w", leaseMs: 10_000 });
+      const older = change("running", "older");
+      await plan(store, record([older], [request(older), request(older, "web")]));
+      const elsewhere = change(null, "elsewhere", "refs/heads/other");
+      await plan(store, record([elsewhere], [request(elsewhere)]));
+      const newer = change("older", "newer");
+      await plan(store, record([newer], [request(newer)]));
+      expect(await states(store)).toEqual([
+        state("running", "running"),
+        state("older", "superseded"),
+        state("older", "queued"),
+        state("elsewhere", "queued"),
+        state("newer", "queued"),
+      ]);
+    });
+
+    it("nothing when the request says none, and never a tag", async () => {
+      const { store } = opened();
+      const first = change("a", "b");
+      const second = change("b", "c");
+      await plan(store, record([first], [request(first, "api", { supersede: "none" })]));
+      await plan(store, record([second], [request(second, "api", { supersede: "none" })]));
+      const tag = change(null, "d", "refs/tags/v1");
+      const moved = change("d", "e", "refs/tags/v1");
+      await plan(store, record([tag], [request(tag)]));
+      await plan(store, record([moved], [request(moved)]));
+      expect(await states(store)).toEqual(["b", "c", "d", "e"].map((seed) => state(seed, "queued")));
+    });
+
+    it("not the other builds of its own delivery", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const inputs = { ...request(moved).inputs, context: "edge" };
+      await plan(store, record([moved], [request(moved), request(moved, "api", { inputs })]));
+      expect(await states(store)).toEqual([state("b", "queued"), state("b", "queued")]);
+    });
+
+    it("not the same branch of another repository", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      await plan(store, record([moved], [request(moved)]));
+      const other = { ...record([], []).repository, id: "2" };
+      await plan(store, record([moved], [request(moved)], { repository: other }));
+      expect(await states(store)).toEqual([state("b", "queued"), state("b", "queued")]);
+    });
+  });
+}

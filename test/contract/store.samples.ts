@@ -1,0 +1,139 @@
+import { createHash } from "node:crypto";
+import {
+  type Account,
+  type HostId,
+  type PlannedBuild,
+  parseSha,
+  type RefChange,
+  type Repository,
+  type Sha,
+  type Skip,
+} from "../../src/core/model.ts";
+import type { IncomingDelivery, PlanRecord } from "../../src/engine/ports.ts";
+
+/** A time that moves only when a test says so. */
+export interface TestClock {
+  now(): number;
+  advance(ms: number): void;
+}
+
+export function testClock(): TestClock {
+  let now = Date.parse("2026-11-20T10:00:00.000Z");
+  return {
+    now: () => now,
+    advance: (ms) => {
+      now += ms;
+    },
+  };
+}
+
+export function sha(seed: string): Sha {
+  const value = parseSha(createHash("sha1").update(seed).digest("hex"));
+  if (value === null) throw new Error("sha1 answers 40 hex digits");
+  return value;
+}
+
+export function installationId(id: string): HostId {
+  return { provider: "github", host: "default", id };
+}
+
+export function account(id: string, login = `account-${id}`): Account {
+  return { provider: "github", host: "default", id, login, kind: "organization" };
+}
+
+export function repository(id: string): Repository {
+  return {
+    provider: "github",
+    host: "default",
+    id,
+    fullName: `acme/repository-${id}`,
+    private: true,
+    defaultBranch: "main",
+    cloneUrl: `https://github.test/acme/repository-${id}.git`,
+    webUrl: `https://github.test/acme/repository-${id}`,
+  };
+}
+
+export function delivery(deliveryId: string, change: Partial<IncomingDelivery> = {}): IncomingDelivery {
+  return {
+    provider: "github",
+    host: "default",
+    deliveryId,
+    event: "push",
+    action: null,
+    stream: `repo:${deliveryId}`,
+    repositoryId: "1",
+    repositoryName: "acme/repository-1",
+    installationId: "7",
+    receivedAt: "2026-11-20T09:59:59.000Z",
+    body: Buffer.from(`{"delivery":"${deliveryId}"}`),
+    ...change,
+  };
+}
+
+/** A push of `main` from one commit to another. */
+export function change(before: string | null, after: string, ref = "refs/heads/main"): RefChange {
+  const kind = ref.startsWith("refs/tags/") ? "tag" : "branch";
+  return {
+    kind,
+    ref,
+    name: ref.replace(/^refs\/(heads|tags)\//, ""),
+    before: before === null ? null : sha(before),
+    after: sha(after),
+    commit: sha(after),
+    forced: false,
+    message: "",
+  };
+}
+
+export function request(moved: RefChange, image = "api", more: Partial<PlannedBuild> = {}): PlannedBuild {
+  if (moved.after === null || moved.commit === null) throw new Error("nothing is built of a deleted ref");
+  const context = more.inputs?.context ?? ".";
+  return {
+    key: createHash("sha256").update([moved.ref, moved.before, moved.after, image, context].join(" ")).digest("hex"),
+    image,
+    tags: ["latest"],
+    ref: moved.ref,
+    kind: moved.kind,
+    before: moved.before,
+    after: moved.after,
+    sha: moved.commit,
+    rules: ["images[0].rules[0]"],
+    push: true,
+    trust: "trusted",
+    supersede: "newest",
+    inputs: {
+      context,
+      dockerfile: "Dockerfile",
+      target: null,
+      testTarget: null,
+      buildArgs: { GO_VERSION: "1.26" },
+      platforms: [],
+      labels: {},
+      cache: true,
+    },
+    ...more,
+  };
+}
+
+export function skip(moved: RefChange, image: string | null, reason: Skip["reason"] = "paths-unchanged"): Skip {
+  return { ref: moved.ref, sha: moved.commit, image, rule: null, reason, detail: `not built: ${reason}` };
+}
+
+export function record(
+  changes: readonly RefChange[],
+  requests: readonly PlannedBuild[],
+  more: Partial<PlanRecord> & { readonly skips?: readonly Skip[] } = {},
+): PlanRecord {
+  const { skips = [], ...rest } = more;
+  return {
+    repository: repository("1"),
+    installation: installationId("7"),
+    namespace: "acme",
+    trigger: "event",
+    changes,
+    plan: { requests, skips, diagnostics: [] },
+    report: [],
+    ...rest,
+  };
+}

@@ -1,0 +1,29 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { migrateStore, openStore } from "../../src/store/store.ts";
+import { type OpenedStore, storeContract } from "../contract/store.contract.ts";
+import { testClock } from "../contract/store.samples.ts";
+
+storeContract("an SQLite file", async (): Promise<OpenedStore> => {
+  const dir = await mkdtemp(join(tmpdir(), "wharfinger-store-"));
+  const url = `sqlite:${join(dir, "test.db")}`;
+  const clock = testClock();
+  await migrateStore(url);
+  const store = await openStore({ url, clock });
+  return {
+    store,
+    clock,
+    reopen: () => openStore({ url, clock }),
+    close: async () => {
+      await store.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+});
+
+storeContract("SQLite in memory", async (): Promise<OpenedStore> => {
+  const clock = testClock();
+  const store = await openStore({ url: "sqlite::memory:", clock });
+  return { store, clock, reopen: null, close: () => store.close() };
+});
