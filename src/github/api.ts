@@ -106,7 +106,7 @@ export function refusal(answer: ApiAnswer): Outcome<never> {
   const accepted = answer.headers.get("x-accepted-github-permissions");
   const wanted = answer.status === 403 && accepted !== null ? ` The call needs one of: ${accepted}.` : "";
   const message = `GitHub answered ${answer.status} to ${describe(answer.request)}${detailOf(answer)}.${wanted}`;
-  return failed(redact(message), { retryable: false });
+  return failed(message, { retryable: false });
 }
 
 /** Something that should not happen to GitHub's answers: a 200 of another shape. */
@@ -201,7 +201,7 @@ function parseJson(text: string): unknown {
 }
 
 function judge(answer: ApiAnswer, clock: Clock): Outcome<ApiAnswer> | Unauthorized {
-  const message = redact(`GitHub answered ${answer.status} to ${describe(answer.request)}${detailOf(answer)}.`);
+  const message = `GitHub answered ${answer.status} to ${describe(answer.request)}${detailOf(answer)}.`;
   if (answer.status === 401) return { ok: false, unauthorized: true, message };
   if (answer.status >= 500) return failed(message, { retryable: true, retryAfter: secondsOf(answer) });
   if (isRateLimited(answer)) return failed(message, { retryable: true, retryAfter: rateWait(answer, clock) });
@@ -234,12 +234,13 @@ function secondsOf(answer: ApiAnswer): number | null {
   return text !== null && /^\d{1,6}$/.test(text) ? Math.min(Math.max(Number(text), 1), MAX_WAIT) : null;
 }
 
-/** GitHub's own words, shortened: `: Not Found (details)`. */
+/** GitHub's own words, without tokens and shortened: `: Not Found (details)`. */
 function detailOf(answer: ApiAnswer): string {
   const error = errorSchema.safeParse(answer.body);
   if (!error.success) return "";
   const details = (error.data.errors ?? []).flatMap((item) => item.message ?? item.code ?? []).join("; ");
-  return `: ${`${error.data.message}${details === "" ? "" : ` (${details})`}`.slice(0, 500)}`;
+  // In this order: half a token would no longer look like one.
+  return `: ${redact(`${error.data.message}${details === "" ? "" : ` (${details})`}`).slice(0, 500)}`;
 }
 
 /** Without the query, which may hold more than belongs into a message. */
