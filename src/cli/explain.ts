@@ -1,0 +1,55 @@
+import { oneLine } from "../core/markdown.ts";
+import type { Build } from "../core/model.ts";
+import type { Decision, Delivery } from "../engine/ports.ts";
+import type { CliStore } from "./parts.ts";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+/** `wharfinger explain DELIVERY`: what arrived, and what was decided for each ref and image. 1: no such delivery. */
+export async function explain(id: string, store: CliStore, terminal: Terminal): Promise<ExitCode> {
+  const delivery = await store.findDelivery(id);
+  if (delivery === null) {
+    terminal.err(
+      `explain: no delivery ${JSON.stringify(id)} is known here. Give our number or the host's id (GitHub: the ` +
+        "X-GitHub-Delivery shown under the app's Advanced settings). If the host says it was sent and answered with " +
+        "another status than 200 or 202, it was never stored; it may also be past RETENTION_DELIVERIES_DAYS.\n",
+    );
+    return 1;
+  }
+  const { items } = await store.listBuilds({ limit: 100, cursor: null, deliveryId: delivery.id });
+  terminal.out(`${explanation(delivery, items).join("\n")}\n`);
+  return 0;
+}
+
+/** Everything of the delivery came from outside: each text is made one line without terminal sequences. */
+function explanation(delivery: Delivery, builds: readonly Build[]): string[] {
+  const { event, action, repositoryName, provider, host } = delivery;
+  const from = host === "default" ? provider : `${provider} (${host})`;
+  return [
+    `delivery  ${delivery.id} (${oneLine(delivery.deliveryId)})`,
+    `event     ${oneLine(action === null ? event : `${event}.${action}`)} from ${from}`,
+    ...(repositoryName === null ? [] : [`about     ${oneLine(repositoryName)}`]),
+    `received  ${delivery.receivedAt}`,
+    `outcome   ${delivery.outcome}${delivery.note === null ? "" : `: ${oneLine(delivery.note)}`}`,
+    "",
+    ...decisionLines(delivery, new Map(builds.map((build) => [build.id, build]))),
+  ];
+}
+
+function decisionLines(delivery: Delivery, builds: ReadonlyMap<string, Build>): string[] {
+  if (delivery.decisions.length > 0) {
+    return delivery.decisions.flatMap((decision) => decisionText(decision, builds));
+  }
+  return [delivery.outcome === "pending" ? "It waits to be processed." : "It led to nothing."];
+}
+
+function decisionText(decision: Decision, builds: ReadonlyMap<string, Build>): string[] {
+  const { ref, image, rule, build, reason } = decision;
+  const subject = [ref, image].filter((part) => part !== null).join("  ");
+  const state = build === null ? undefined : builds.get(build)?.state;
+  const answer =
+    build === null ? `not built: ${reason ?? "no reason recorded"}` : `build ${build}${state ? ` (${state})` : ""}`;
+  return [
+    oneLine(`${subject === "" ? "everything" : subject}  →  ${answer}`),
+    `    ${oneLine(`${decision.detail}${rule === null ? "" : ` (${rule})`}`)}`,
+  ];
+}

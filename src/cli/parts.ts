@@ -1,0 +1,84 @@
+import type { Store } from "../engine/ports.ts";
+import type { PayloadParsers } from "./plan.ts";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+/** What commands are given; `C` is the configuration, which they only hand on. */
+export interface CliParts<C> {
+  readonly version: string;
+  readonly terminal: Terminal;
+  config(): ConfigRead<C>;
+  /** What is missing for `start` in particular. */
+  startProblems(): readonly ConfigProblem[];
+  /** First words for who starts it for the first time. */
+  startHelp(): string;
+  /** Serves until told to stop. */
+  start(config: C): Promise<ExitCode>;
+  /** Rejects with an error that says what to do, e.g. when the schema is not current. */
+  openStore(config: C): Promise<CliStore>;
+  /** Brings the schema up to date; answers the names of what was applied. */
+  migrate(config: C): Promise<readonly string[]>;
+  /** Every dependency and credential that can be tried. */
+  checks(config: C): readonly DoctorCheck[];
+  readonly parsers: PayloadParsers;
+}
+
+export type CliStore = Pick<Store, "findDelivery" | "deliveryBody" | "listBuilds" | "close">;
+
+export type ConfigRead<C> =
+  | { readonly ok: true; readonly config: C; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+export interface ConfigProblem {
+  readonly variable: string;
+  readonly wrong: string;
+  readonly todo: string;
+}
+
+export interface DoctorCheck {
+  readonly name: string;
+  run(): Promise<CheckResult>;
+}
+
+/** `todo` is what to do about a problem; empty when all is well. */
+export interface CheckResult {
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly todo: string;
+}
+
+/** Exit code for a configuration that can not be used: EX_CONFIG of sysexits.h. */
+export const EX_CONFIG = 78;
+
+/** All problems, one paragraph each. */
+export function problemLines(problems: readonly ConfigProblem[]): string {
+  return problems.map(({ variable, wrong, todo }) => `  ${variable} ${wrong}\n      → ${todo}\n`).join("");
+}
+
+/** Runs a command that needs the configuration; prints its warnings, or its problems and answers 78. */
+export async function withConfig<C>(parts: CliParts<C>, command: (config: C) => Promise<ExitCode>): Promise<ExitCode> {
+  const read = parts.config();
+  if (!read.ok) {
+    const count = read.problems.length;
+    parts.terminal.err(`The configuration has ${count === 1 ? "a problem" : `${count} problems`}:\n\n`);
+    parts.terminal.err(problemLines(read.problems));
+    return EX_CONFIG;
+  }
+  for (const warning of read.warnings) {
+    parts.terminal.err(`warning: ${warning}\n`);
+  }
+  return command(read.config);
+}
+
+/** Runs a command on the open database; closes it in any case. */
+export async function withStore<C>(
+  parts: CliParts<C>,
+  config: C,
+  command: (store: CliStore) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const store = await parts.openStore(config);
+  try {
+    return await command(store);
+  } finally {
+    await store.close();
+  }
+}

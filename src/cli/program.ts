@@ -1,0 +1,179 @@
+import { Command, CommanderError, Option } from "commander";
+import type { Provider } from "../core/model.ts";
+import { doctor } from "./doctor.ts";
+import { explain } from "./explain.ts";
+import { lint } from "./lint.ts";
+import { migrate } from "./migrate.ts";
+import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
+import { type PlanOptions, plan } from "./plan.ts";
+import { start } from "./start.ts";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+/**
+ * Runs one command line (without the program's name) and answers its exit code: 0 done, 1 the answer is no, 2 used
+ * wrongly, 78 configured wrongly. Errors of the world around (a database that does not open) are printed and 1.
+ */
+export async function runCli<C>(argv: readonly string[], parts: CliParts<C>): Promise<number> {
+  let exit: ExitCode = 0;
+  const program = createProgram(parts, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? 0 : 2;
+    }
+    parts.terminal.err(`wharfinger: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+/** The commands and their help; `done` is told the exit code of the one that ran. */
+export function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): Command {
+  const { terminal } = parts;
+  const program = new Command("wharfinger")
+    .description("Builds images from pushes: GitHub events in, Docker images out.")
+    .version(parts.version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help of a command")
+    .showHelpAfterError("Try: wharfinger --help")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      getOutHasColors: () => terminal.color,
+      getErrHasColors: () => terminal.color,
+    })
+    .addHelpText("after", examples("start", "doctor", "lint", "plan --payload push.json", "explain 42"))
+    .addHelpText("after", EXIT_CODES);
+  addServerCommands(program, parts, done);
+  addConfigFileCommands(program, parts, done);
+  return program;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 the answer is no, 2 used wrongly, 78 configured wrongly.`;
+
+function addServerCommands<C>(program: Command, parts: CliParts<C>, done: (code: ExitCode) => void): void {
+  const { terminal } = parts;
+  program
+    .command("start")
+    .description("receive webhooks, build and report, all in this process")
+    .addHelpText("after", examples("start", "start   # PORT=8080 in the environment or in .env"))
+    .action(async () => done(await start(parts)));
+  program
+    .command("explain")
+    .description("say what a delivery led to, and why")
+    .argument("<delivery>", "our number of it, or the host's id")
+    .addHelpText("after", examples("explain 42", "explain 0b989ba4-242f-11e5-81e1-c7b6966d2516"))
+    .action(async (id: string) => {
+      done(await withConfig(parts, (config) => withStore(parts, config, (store) => explain(id, store, terminal))));
+    });
+  program
+    .command("migrate")
+    .description("bring the database's schema up to date")
+    .addHelpText("after", examples("migrate"))
+    .action(async () => done(await withConfig(parts, (config) => migrate(() => parts.migrate(config), terminal))));
+  program
+    .command("doctor")
+    .description("try every dependency and credential, and say what to do")
+    .option("--json", "print one JSON object", false)
+    .addHelpText("after", examples("doctor", "doctor --json"))
+    .action(async (options: { json: boolean }) => done(await doctor(options, parts)));
+}
+
+interface PlanFlags {
+  readonly provider: Provider;
+  readonly event: string;
+  readonly payload?: string;
+  readonly delivery?: string;
+  readonly config?: string;
+  readonly facts?: string;
+  readonly json: boolean;
+}
+
+function addConfigFileCommands<C>(program: Command, parts: CliParts<C>, done: (code: ExitCode) => void): void {
+  program
+    .command("lint")
+    .description("check a .wharfinger.yml")
+    .argument("[file]", "the file; - is standard input (default: .wharfinger.yml)")
+    .option("--json", "print one JSON object", false)
+    .addHelpText("after", examples("lint", "lint deploy/.wharfinger.yml", "lint - < .wharfinger.yml"))
+    .action(async (file: string | undefined, options: { json: boolean }) => {
+      done(await lint({ file: file ?? null, json: options.json }, parts.terminal));
+    });
+  const planCommand = program
+    .command("plan")
+    .description("show what the server would decide for one event, without doing it")
+    .addOption(
+      new Option("--provider <name>", "who sent the payload")
+        .choices(["github", "bitbucket"] satisfies Provider[])
+        .default("github"),
+    )
+    .option("--event <name>", "the event, as the host names it", "push")
+    .addOption(new Option("--payload <file>", "the event's JSON; - is standard input").conflicts("delivery"))
+    .option("--delivery <id>", "a delivery this server stored, instead of --payload")
+    .option("--config <file>", "the repository's .wharfinger.yml; without it there is none")
+    .option("--facts <file>", "JSON: changedPaths, tags, defaultBranch, now, installation, …")
+    .option("--json", "print one JSON object", false)
+    .addHelpText(
+      "after",
+      examples(
+        "plan --payload push.json --config .wharfinger.yml",
+        "plan --provider github --event push --payload - --json < push.json",
+        "plan --delivery 42 --config .wharfinger.yml",
+      ),
+    );
+  planCommand.action(async (flags: PlanFlags) => {
+    if (flags.payload === undefined && flags.delivery === undefined) {
+      planCommand.error("error: give --payload FILE or --delivery ID", { exitCode: 2 });
+    }
+    done(await runPlan(flags, parts));
+  });
+}
+
+async function runPlan<C>(flags: PlanFlags, parts: CliParts<C>): Promise<ExitCode> {
+  const { provider, event, json } = flags;
+  const options = { provider, event, json, config: flags.config ?? null, facts: flags.facts ?? null };
+  const { delivery } = flags;
+  if (delivery !== undefined) {
+    return withConfig(parts, (config) =>
+      withStore(parts, config, (store) => planDelivery(delivery, options, store, parts)),
+    );
+  }
+  return plan({ ...options, payload: flags.payload ?? "-" }, parts.terminal, parts.parsers);
+}
+
+/** A stored delivery's body takes standard input's place; who sent it and what it is, is recorded. */
+async function planDelivery<C>(
+  id: string,
+  options: Omit<PlanOptions, "payload">,
+  store: CliStore,
+  parts: CliParts<C>,
+): Promise<ExitCode> {
+  const delivery = await store.findDelivery(id);
+  const body = delivery === null ? null : await store.deliveryBody(delivery.id);
+  if (delivery === null || body === null) {
+    const what = delivery === null ? "is not known here" : "is past RETENTION_BODIES_DAYS, its body is gone";
+    parts.terminal.err(`plan: delivery ${JSON.stringify(id)} ${what}\n`);
+    return 2;
+  }
+  const { provider, event } = delivery;
+  return plan({ ...options, provider, event, payload: "-" }, withInput(parts.terminal, body), parts.parsers);
+}
+
+function withInput(terminal: Terminal, input: Buffer): Terminal {
+  return {
+    out: (text) => terminal.out(text),
+    err: (text) => terminal.err(text),
+    readFile: (path) => terminal.readFile(path),
+    stdin: () => Promise.resolve(input.toString("utf8")),
+    color: terminal.color,
+  };
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ wharfinger ${line}\n`).join("")}`.trimEnd();
+}

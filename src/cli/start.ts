@@ -1,0 +1,20 @@
+import { type CliParts, EX_CONFIG, problemLines } from "./parts.ts";
+import type { ExitCode } from "./terminal.ts";
+
+/** `wharfinger start`. 78, and every problem at once, when something is missing or wrong. */
+export async function start<C>(parts: CliParts<C>): Promise<ExitCode> {
+  const { terminal } = parts;
+  const read = parts.config();
+  const missing = parts.startProblems();
+  const problems = [...missing, ...(read.ok ? [] : read.problems)];
+  if (!read.ok || problems.length > 0) {
+    // The introduction is for somebody at the beginning, not for who mistyped one value.
+    terminal.err(missing.length > 1 ? `${parts.startHelp()}\n\n` : "");
+    terminal.err(`Not started. Missing or wrong:\n\n${problemLines(problems)}`);
+    return EX_CONFIG;
+  }
+  for (const warning of read.warnings) {
+    terminal.err(`warning: ${warning}\n`);
+  }
+  return parts.start(read.config);
+}
