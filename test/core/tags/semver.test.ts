@@ -1,0 +1,85 @@
+import { describe, expect, it } from "@jest/globals";
+import { createHistory, parseRange, parseVersion, versionText } from "../../../src/core/tags/semver.ts";
+
+function textOf(name: string, prefix: string | null = null): string | null {
+  const version = parseVersion(name, prefix);
+  return version === null ? null : versionText(version);
+}
+
+describe("versions in tag names", () => {
+  it.each([
+    ["1.2.3", null, "1.2.3"],
+    ["v1.2.3", null, "1.2.3"],
+    ["v1.2.3-rc.1+b5", null, "1.2.3-rc.1+b5"],
+    ["api/v1.2.3", "api/v", "1.2.3"],
+    ["api-1.2.3", "api-", "1.2.3"],
+  ])("%s with prefix %j is %s", (name, prefix, expected) => {
+    expect(textOf(name, prefix)).toBe(expected);
+  });
+
+  it.each([
+    ["vv1.2.3", null],
+    ["=1.2.3", null],
+    [" 1.2.3", null],
+    ["1.2.3 ", null],
+    ["1.2", null],
+    ["v1", null],
+    ["01.2.3", null],
+    ["1.2.3.4", null],
+    ["api/v1.2.3", null],
+    ["web/v1.2.3", "api/v"],
+    ["v1.2.3", "api/v"],
+    ["api/vv1.2.3", "api/v"],
+    ["", null],
+    ["", ""],
+    [`1.2.${"9".repeat(300)}`, null],
+  ])("%j with prefix %j is no version", (name, prefix) => {
+    expect(textOf(name, prefix)).toBeNull();
+  });
+});
+
+it("reads a range that is none as no range", () => {
+  expect(parseRange("a lot")).toBeNull();
+});
+
+describe("history", () => {
+  const ALL = { major: false, minor: false, patch: false };
+  const history = createHistory(["v1.8.0", "v1.9.0", "v2.0.0", "v3.0.0-rc.1", "api/v9.0.0", "nonsense"]);
+
+  function newer(name: string, range: string, line: Partial<typeof ALL> = {}) {
+    const version = parseVersion(name, null);
+    const compiled = parseRange(range);
+    if (version === null || compiled === null) throw new Error("bad sample");
+    const found = history.newer(version, { prefix: null, line: { ...ALL, ...line }, ranges: [compiled] });
+    return found === null ? null : versionText(found);
+  }
+
+  it.each([
+    ["v1.9.1", ">=1.0.0", {}, "2.0.0"],
+    ["v1.9.1", ">=1.0.0", { major: true }, null],
+    ["v1.8.5", ">=1.0.0", { major: true }, "1.9.0"],
+    ["v1.8.5", ">=1.0.0", { major: true, minor: true }, null],
+    ["v1.9.1", "1.x", {}, null],
+    ["v2.0.0", ">=1.0.0", {}, null],
+    ["v2.0.1", ">=1.0.0", {}, null],
+  ])("above %s in %s on line %j is %s", (name, range, line, expected) => {
+    expect(newer(name, range, line)).toBe(expected);
+  });
+
+  it("finds another name of the same version", () => {
+    expect(history.twin("1.9.0", null)).toBe("v1.9.0");
+    expect(history.twin("v1.9.0", null)).toBeNull();
+    expect(history.twin("main", null)).toBeNull();
+  });
+
+  it("ends soon and holds the tag back when there is too much to compare", () => {
+    const names = Array.from({ length: 20_000 }, (_, i) => `v2.${i}.0`);
+    const many = createHistory(names);
+    const version = parseVersion("v1.0.0", null);
+    const ranges = Array.from({ length: 200 }, (_, i) => parseRange(`<1.${i + 1}.0`)).filter((range) => range !== null);
+    if (version === null) throw new Error("bad sample");
+    const started = performance.now();
+    expect(many.newer(version, { prefix: null, line: ALL, ranges })).not.toBeNull();
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
