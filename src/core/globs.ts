@@ -12,7 +12,13 @@ const MAX_NESTING = 5;
  * character of a segment, `{a,b}` is one of several. Everything else stands for itself; see {@link unsupportedGlob}.
  */
 export function translateGlob(glob: string): GlobTranslation {
-  return new Translator(glob).translate();
+  const walk: Walk = { glob, at: 0, regex: "", segmentStart: true, braces: [] };
+  while (walk.at < glob.length) {
+    const problem = step(walk);
+    if (problem !== null) return { ok: false, message: problem };
+  }
+  if (walk.braces.length > 0) return { ok: false, message: "a `{` is never closed" };
+  return { ok: true, regex: `^(?:${walk.regex})$` };
 }
 
 export function hasGlobCharacters(text: string): boolean {
@@ -36,103 +42,91 @@ export function unsupportedGlob(glob: string): string | null {
   return null;
 }
 
-/** One walk over a glob. A table of where we are, not a service: it is made, used once and dropped. */
-class Translator {
-  readonly #glob: string;
-  #at = 0;
-  #regex = "";
+/** One walk over a glob: where it is, and what it has written. */
+interface Walk {
+  readonly glob: string;
+  at: number;
+  regex: string;
+  segmentStart: boolean;
   /** For each open brace: whether it stood at the beginning of a segment, and whether a comma was seen. */
-  readonly #braces: { readonly segmentStart: boolean; comma: boolean }[] = [];
-  #segmentStart = true;
+  readonly braces: { readonly segmentStart: boolean; comma: boolean }[];
+}
 
-  constructor(glob: string) {
-    this.#glob = glob;
+/** Takes one step; null, or why the glob is refused. */
+function step(walk: Walk): string | null {
+  switch (walk.glob[walk.at]) {
+    case "*":
+      return star(walk);
+    case "?":
+      return emit(walk, "[^/]", 1);
+    case "[":
+      return characterClass(walk);
+    case "{":
+      return openBrace(walk);
+    case "}":
+      return closeBrace(walk);
+    case ",":
+      return comma(walk);
+    default:
+      return literal(walk);
   }
+}
 
-  translate(): GlobTranslation {
-    while (this.#at < this.#glob.length) {
-      const problem = this.#step();
-      if (problem !== null) return { ok: false, message: problem };
-    }
-    if (this.#braces.length > 0) return { ok: false, message: "a `{` is never closed" };
-    return { ok: true, regex: `^(?:${this.#regex})$` };
-  }
+function emit(walk: Walk, regex: string, length: number, segmentStart = false): null {
+  walk.regex += regex;
+  walk.at += length;
+  walk.segmentStart = segmentStart;
+  return null;
+}
 
-  #step(): string | null {
-    switch (this.#glob[this.#at]) {
-      case "*":
-        return this.#star();
-      case "?":
-        return this.#emit("[^/]", 1);
-      case "[":
-        return this.#class();
-      case "{":
-        return this.#openBrace();
-      case "}":
-        return this.#closeBrace();
-      case ",":
-        return this.#comma();
-      default:
-        return this.#literal();
-    }
-  }
+function literal(walk: Walk): null {
+  // By code point: half a surrogate pair is not a character to the engine.
+  const character = String.fromCodePoint(walk.glob.codePointAt(walk.at) ?? 0);
+  return emit(walk, escapeRegex(character), character.length, character === "/");
+}
 
-  #emit(regex: string, length: number, segmentStart = false): null {
-    this.#regex += regex;
-    this.#at += length;
-    this.#segmentStart = segmentStart;
-    return null;
-  }
+function star(walk: Walk): null {
+  if (walk.glob[walk.at + 1] !== "*") return emit(walk, "[^/]*", 1);
+  const next = walk.glob[walk.at + 2];
+  // `**/` is any number of whole folders, none included; at the end `/**` is everything below, so not nothing.
+  if (walk.segmentStart && next === "/") return emit(walk, "(?:(?s:.*)/)?", 3, true);
+  const last = next === undefined || (walk.braces.length > 0 && (next === "," || next === "}"));
+  return emit(walk, walk.segmentStart && last ? "(?s:.+)" : "(?s:.*)", 2);
+}
 
-  #literal(): null {
-    // By code point: half a surrogate pair is not a character to the engine.
-    const character = String.fromCodePoint(this.#glob.codePointAt(this.#at) ?? 0);
-    return this.#emit(escapeRegex(character), character.length, character === "/");
-  }
+function openBrace(walk: Walk): string | null {
+  if (walk.braces.length === MAX_NESTING) return `braces are nested more than ${MAX_NESTING} deep`;
+  walk.braces.push({ segmentStart: walk.segmentStart, comma: false });
+  return emit(walk, "(?:", 1, walk.segmentStart);
+}
 
-  #star(): null {
-    if (this.#glob[this.#at + 1] !== "*") return this.#emit("[^/]*", 1);
-    const next = this.#glob[this.#at + 2];
-    // `**/` is any number of whole folders, none included; at the end `/**` is everything below, so not nothing.
-    if (this.#segmentStart && next === "/") return this.#emit("(?:(?s:.*)/)?", 3, true);
-    const last = next === undefined || (this.#braces.length > 0 && (next === "," || next === "}"));
-    return this.#emit(this.#segmentStart && last ? "(?s:.+)" : "(?s:.*)", 2);
-  }
+function comma(walk: Walk): null {
+  const brace = walk.braces.at(-1);
+  if (brace === undefined) return emit(walk, ",", 1);
+  brace.comma = true;
+  return emit(walk, "|", 1, brace.segmentStart);
+}
 
-  #openBrace(): string | null {
-    if (this.#braces.length === MAX_NESTING) return `braces are nested more than ${MAX_NESTING} deep`;
-    this.#braces.push({ segmentStart: this.#segmentStart, comma: false });
-    return this.#emit("(?:", 1, this.#segmentStart);
-  }
+function closeBrace(walk: Walk): string | null {
+  const brace = walk.braces.pop();
+  if (brace === undefined) return "a `}` has no `{` before it; to match the character write `[}]`";
+  if (!brace.comma) return "braces list alternatives: `{a,b}`; to match the character write `[{]`";
+  return emit(walk, ")", 1, walk.glob[walk.at - 1] === "/");
+}
 
-  #comma(): null {
-    const brace = this.#braces.at(-1);
-    if (brace === undefined) return this.#emit(",", 1);
-    brace.comma = true;
-    return this.#emit("|", 1, brace.segmentStart);
-  }
-
-  #closeBrace(): string | null {
-    const brace = this.#braces.pop();
-    if (brace === undefined) return "a `}` has no `{` before it; to match the character write `[}]`";
-    if (!brace.comma) return "braces list alternatives: `{a,b}`; to match the character write `[{]`";
-    return this.#emit(")", 1, this.#glob[this.#at - 1] === "/");
-  }
-
-  #class(): string | null {
-    const negated = this.#glob[this.#at + 1] === "!";
-    const begin = this.#at + (negated ? 2 : 1);
-    // A bracket right at the beginning stands for itself.
-    const end = this.#glob.indexOf("]", begin + 1);
-    if (end === -1) return "a `[` is never closed; to match the character write `[[]`";
-    const body = this.#glob.slice(begin, end);
-    if (body.startsWith("^")) return "to match any other character write `[!…]`, not `[^…]`";
-    if (body.includes("[:")) return "named classes such as `[[:alpha:]]` are not supported; write ranges, `[a-z]`";
-    if (body.includes("/")) return "a `/` can not stand between brackets";
-    const ranges = classRanges(body);
-    if (ranges === null) return `the range in \`[${body}]\` runs backwards`;
-    return this.#emit(negated ? `[^/${ranges}]` : `[${ranges}]`, end + 1 - this.#at);
-  }
+function characterClass(walk: Walk): string | null {
+  const negated = walk.glob[walk.at + 1] === "!";
+  const begin = walk.at + (negated ? 2 : 1);
+  // A bracket right at the beginning stands for itself.
+  const end = walk.glob.indexOf("]", begin + 1);
+  if (end === -1) return "a `[` is never closed; to match the character write `[[]`";
+  const body = walk.glob.slice(begin, end);
+  if (body.startsWith("^")) return "to match any other character write `[!…]`, not `[^…]`";
+  if (body.includes("[:")) return "named classes such as `[[:alpha:]]` are not supported; write ranges, `[a-z]`";
+  if (body.includes("/")) return "a `/` can not stand between brackets";
+  const ranges = classRanges(body);
+  if (ranges === null) return `the range in \`[${body}]\` runs backwards`;
+  return emit(walk, negated ? `[^/${ranges}]` : `[${ranges}]`, end + 1 - walk.at);
 }
 
 /** The inside of an RE2 class for the inside of a glob's; null when a range runs backwards. */

@@ -22,7 +22,7 @@ export type CompiledPattern =
       readonly remarks: readonly string[];
       /** What `/regex/` captures; nothing for names and globs. */
       readonly captures: { readonly count: number; readonly names: readonly string[] };
-      /** Instructions of the compiled program: what compiling and matching cost. 0 for an exact name. */
+      /** What compiling and matching cost, in instructions of the program. 0 for an exact name. */
       readonly size: number;
     }
   | { readonly ok: false; readonly message: string };
@@ -109,7 +109,8 @@ function compileRegex(source: string): CompiledPattern {
   const regex = source.slice(1, -1);
   if (regex.includes("\\Q"))
     return { ok: false, message: "`\\Q…\\E` is not supported; escape the characters one by one" };
-  if (regexSize(regex) > MAX_SIZE) return tooLarge();
+  const estimate = regexSize(regex);
+  if (estimate > MAX_SIZE) return tooLarge();
   const engine = compileRe2(regex);
   if (!(engine instanceof RE2JS)) return engine;
   const pattern: Pattern = {
@@ -118,7 +119,7 @@ function compileRegex(source: string): CompiledPattern {
   };
   const names = Object.keys(engine.namedGroups());
   const captures = { count: Math.min(9, engine.groupCount()), names };
-  return { ok: true, pattern, remarks: regexRemarks(regex), captures, size: engine.programSize() };
+  return { ok: true, pattern, remarks: regexRemarks(regex), captures, size: Math.max(estimate, engine.programSize()) };
 }
 
 function tooLarge(): Refusal {

@@ -1,0 +1,53 @@
+import type { RuleConfig } from "./config.ts";
+import { type DataPath, type Problems, shown } from "./problems.ts";
+
+/** A rule with the name of its image and the entry of `images` it stands in. */
+export interface PlacedRule {
+  readonly image: string;
+  readonly entry: number;
+  readonly rule: RuleConfig;
+}
+
+/**
+ * Reports tags that two rules give to one image for exactly the same refs, from different builds: the second would
+ * overwrite the first each time. Rules whose patterns merely overlap are judged for each event, by the planner.
+ */
+export function reportCollisions(rules: readonly PlacedRule[], problems: Problems): void {
+  const owners = new Map<string, PlacedRule>();
+  for (const placed of rules) {
+    for (const [index, tag] of (placed.rule.tags ?? [null]).entries()) {
+      const key = JSON.stringify([placed.image, trigger(placed.rule.on), tag]);
+      const owner = owners.get(key);
+      if (owner === undefined) owners.set(key, placed);
+      else if (!sameBuild(owner, placed)) {
+        problems.error(placeOf(placed, tag === null ? null : index), message(placed, owner, tag));
+      }
+    }
+  }
+}
+
+/** Where the tag stands; a broken rule before this one may have been left out, so the list's positions do not tell. */
+function placeOf({ entry, rule }: PlacedRule, tag: number | null): DataPath {
+  const index = Number(/\[(\d+)\]$/.exec(rule.path)?.[1]);
+  const place: DataPath = ["images", entry, "rules", index];
+  return tag === null ? place : [...place, "tags", tag];
+}
+
+function message(placed: PlacedRule, owner: PlacedRule, tag: string | null): string {
+  const what = tag === null ? "the default tag" : `tag \`${shown(tag)}\``;
+  return `${owner.rule.path} already gives ${what} to image \`${placed.image}\` for the same refs, from a different build; use another tag or image name`;
+}
+
+function trigger(on: RuleConfig["on"]): readonly (string | null)[] {
+  return on.kind === "semver" ? [on.kind, on.range, on.prefix] : [on.kind, on.pattern.source];
+}
+
+/** Rules of one image with equal inputs are merged into one build. */
+function sameBuild(one: PlacedRule, other: PlacedRule): boolean {
+  return one.entry === other.entry && one.rule.push === other.rule.push && inputsKey(one) === inputsKey(other);
+}
+
+function inputsKey({ rule }: PlacedRule): string {
+  const { buildArgs, labels, ...rest } = rule.inputs;
+  return JSON.stringify([rest, Object.entries(buildArgs).sort(), Object.entries(labels).sort()]);
+}

@@ -1,0 +1,120 @@
+import type { RuleConfig } from "./config.ts";
+import { listed, nearest, shown } from "./problems.ts";
+
+type RuleKind = RuleConfig["on"]["kind"];
+
+/** What a template may refer to besides the placeholders every rule has. */
+export interface TemplateScope {
+  readonly kind: RuleKind;
+  /** Of the rule's `/regex/`. */
+  readonly captures: { readonly count: number; readonly names: readonly string[] };
+}
+
+export interface TemplateRemark {
+  readonly severity: "error" | "warning";
+  readonly message: string;
+}
+
+const EVERYWHERE = ["sourceref", "sha", "sha7", "date"];
+
+/** Placeholders that have a value for each kind of rule. */
+const PLACEHOLDERS: Readonly<Record<RuleKind, readonly string[]>> = {
+  branch: [...EVERYWHERE, "branch"],
+  tag: [...EVERYWHERE, "tag"],
+  semver: [...EVERYWHERE, "tag", "version", "major", "minor", "patch"],
+  pull_request: [...EVERYWHERE, "branch", "pr"],
+};
+
+/** Where a placeholder does have a value, for those that ask for it elsewhere. */
+const BELONGS_TO: Readonly<Record<string, string>> = {
+  branch: "`branch` rules",
+  tag: "`tag` and `semver` rules",
+  pr: "`pull_request` rules",
+  version: "`semver` rules",
+  major: "`semver` rules",
+  minor: "`semver` rules",
+  patch: "`semver` rules",
+};
+
+/** The registry's grammar for tags. */
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const MAX_TEMPLATE = 256;
+
+/** Everything that can be said of a tag template before there is anything to fill in. */
+export function checkTemplate(template: string, scope: TemplateScope): readonly TemplateRemark[] {
+  if (template === "") return [error("a tag must not be empty")];
+  if (template.length > MAX_TEMPLATE)
+    return [error(`a tag may have 128 characters; this template has ${template.length}`)];
+  if (template.startsWith("type=") || template.includes("{{")) {
+    return [
+      error("docker/metadata-action's tags (`type=…`, `{{…}}`) are not supported yet; write for example `{version}`"),
+    ];
+  }
+  const literal = template.replace(PLACEHOLDER, "");
+  if (/[{}]/.test(literal)) return [error("a `{` or `}` stands alone; placeholders look like `{sha7}`")];
+  if (literal === template) return literalProblem(template);
+  const unknown = [...template.matchAll(PLACEHOLDER)]
+    .map(([, name = ""]) => placeholderProblem(name, scope))
+    .filter((message) => message !== null);
+  if (unknown.length > 0) return unknown.map(error);
+  return /[^A-Za-z0-9_.-]/.test(literal) ? [warning("characters that are not legal in a tag become `-`")] : [];
+}
+
+const PLACEHOLDER = /\{([^{}]*)\}/g;
+
+function literalProblem(tag: string): readonly TemplateRemark[] {
+  if (TAG.test(tag)) return [];
+  if (tag.length > 128) return [error(`a tag may have 128 characters; this one has ${tag.length}`)];
+  return [error("not a legal image tag: letters, digits, `_`, `.` and `-`, and no `.` or `-` at the beginning")];
+}
+
+function placeholderProblem(name: string, scope: TemplateScope): string | null {
+  const group = /^\\?(\d+)$/.exec(name)?.[1];
+  if (group !== undefined) return groupProblem(group, scope);
+  const here = PLACEHOLDERS[scope.kind];
+  const isCapture = scope.captures.names.includes(name);
+  if (here.includes(name)) {
+    return isCapture
+      ? `\`{${name}}\` is a placeholder and also a group of the pattern; give the group another name`
+      : null;
+  }
+  if (isCapture) return null;
+  const allowed = [...here, ...groupNumbers(scope), ...scope.captures.names];
+  const owner = Object.hasOwn(BELONGS_TO, name) ? BELONGS_TO[name] : undefined;
+  if (owner !== undefined) {
+    return `\`{${name}}\` has a value only in ${owner}, not in a \`${scope.kind}\` rule; allowed: ${braced(allowed)}`;
+  }
+  const guess = nearest(name, allowed);
+  const hint = guess === null ? "" : `; did you mean \`{${guess}}\`?`;
+  return `unknown placeholder \`{${shown(name)}}\`${hint}${hint === "" ? ";" : ""} allowed: ${braced(allowed)}`;
+}
+
+function groupProblem(digits: string, scope: TemplateScope): string | null {
+  const group = Number(digits);
+  if (group < 1 || group > 9) return "groups are `{1}` to `{9}`; name further ones: `(?P<name>…)`";
+  if (group <= scope.captures.count) return null;
+  const has =
+    scope.captures.count === 0
+      ? "no group"
+      : scope.captures.count === 1
+        ? "one group"
+        : `${scope.captures.count} groups`;
+  const hint = scope.captures.count === 0 ? "; a `/regex/` with parentheses has some" : "";
+  return `\`{${group}}\` can not have a value: the pattern has ${has}${hint}`;
+}
+
+function groupNumbers(scope: TemplateScope): readonly string[] {
+  return Array.from({ length: scope.captures.count }, (_, index) => String(index + 1));
+}
+
+function braced(names: readonly string[]): string {
+  return listed(names.map((name) => `{${name}}`));
+}
+
+function error(message: string): TemplateRemark {
+  return { severity: "error", message };
+}
+
+function warning(message: string): TemplateRemark {
+  return { severity: "warning", message };
+}
