@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildRequest } from "../core/build-request.ts";
@@ -39,7 +40,11 @@ interface Tools {
 }
 
 export interface BuildahBuilder extends Builder {
-  /** Removes what builds of an earlier run left when the program was killed. To be called before the first build. */
+  /**
+   * Removes what builds of an earlier run left when the program was killed: their folders and control groups. The first
+   * build does it by itself; calling it at the start frees the disk sooner. Left-over containers of a repository go when
+   * its next build begins.
+   */
   sweep(): Promise<void>;
 }
 
@@ -58,7 +63,15 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   const graceMs = options.graceMs ?? 10_000;
   const tools: Tools = { buildah: "buildah", runc: "runc", git: "git", ...options.tools };
   const jobs = join(options.workDir, "jobs");
+  // Several instances on one machine keep their groups apart.
+  const cgroupPrefix = `${createHash("sha256").update(options.workDir).digest("hex").slice(0, 12)}-`;
+  let swept: Promise<void> | null = null;
   const stores = createStores({ folder: join(options.workDir, "scopes"), owner: idBase, clean: removeContainers });
+
+  function sweep(): Promise<void> {
+    swept ??= rm(jobs, { recursive: true, force: true }).then(() => sweepCgroups(cgroupPrefix));
+    return swept;
+  }
 
   /** Of builds that were killed; builds that end by themselves remove their own. */
   async function removeContainers(scope: string): Promise<void> {
@@ -97,6 +110,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     const refusal = refuse(request);
     if (refusal !== null) return { kind: "failed", failure: refusal, retryable: false };
     if (context.signal.aborted) return { kind: "stopped" };
+    await sweep();
 
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), request.limits.seconds * 1000);
@@ -123,7 +137,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     const job = await createJob({ jobs, scope, owner: idBase, registry, buildah: tools.buildah });
     const { memoryBytes } = context.request.limits;
     const processes = options.processes ?? 4096;
-    const cgroup = await createCgroup(job.id, { memoryBytes, processes });
+    const cgroup = await createCgroup(`${cgroupPrefix}${job.id}`, { memoryBytes, processes });
     try {
       return await createRun({ context, stop, job, cgroup, tools, idBase, graceMs }).all();
     } finally {
@@ -140,10 +154,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
       await mkdir(options.workDir, { recursive: true });
       return await missingRequirements({ workDir: options.workDir, owner: idBase, tools });
     },
-    async sweep() {
-      await rm(jobs, { recursive: true, force: true });
-      await sweepCgroups();
-    },
+    sweep,
   };
 }
 

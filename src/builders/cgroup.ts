@@ -1,5 +1,6 @@
 import { access, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { errorCode } from "./errno.ts";
 
 /** A control group with a build's limits: buildah itself and everything the build runs count together. */
 export interface Cgroup {
@@ -35,11 +36,10 @@ export async function createCgroup(name: string, limits: CgroupLimits): Promise<
   throw new Error(`no memory controller below ${MOUNT}`);
 }
 
-/** Removes the groups an earlier run left behind. */
-export async function sweepCgroups(): Promise<void> {
+/** Removes the groups an earlier run left behind: those whose name begins with `prefix`. */
+export async function sweepCgroups(prefix: string): Promise<void> {
   for (const parent of await parents()) {
-    const entries = await readdir(parent, { withFileTypes: true });
-    for (const entry of entries) if (entry.isDirectory()) await removeGroup(`${parent}/${entry.name}`);
+    for (const name of await readdir(parent)) if (name.startsWith(prefix)) await removeGroup(`${parent}/${name}`);
   }
 }
 
@@ -97,9 +97,9 @@ async function removeGroup(group: string): Promise<void> {
       await rmdir(group);
       return;
     } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-      if (error.code === "ENOENT") return;
-      if (error.code !== "EBUSY") throw error;
+      const code = errorCode(error);
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY") throw error;
       await sleep(20);
     }
   }

@@ -2,6 +2,7 @@ import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { type Failure, parseSha, type Sha } from "../core/model.ts";
 import type { CloneCredential } from "../engine/ports.ts";
+import { errorCode } from "./errno.ts";
 import { plainText } from "./lines.ts";
 
 /** Runs git inside the sandbox: resolves to its exit code and the last lines it said. */
@@ -226,11 +227,11 @@ async function follow(root: string, from: string, path: string, what: string): P
     const message = `The ${what} \`${path}\` is a link that leads out of the repository.`;
     return { reason: "outside", ...wrong(message) };
   } catch (error) {
-    if (!(error instanceof Error && "code" in error)) throw error;
-    if (error.code === "ELOOP") {
+    const code = errorCode(error);
+    if (code === "ELOOP") {
       return { reason: "missing", ...wrong(`The ${what} \`${path}\` is a link that leads in a circle.`) };
     }
-    if (error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG") {
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") {
       const hint = await whatIsThere(root, from, segments);
       return { reason: "missing", ...wrong(`There is no ${what} \`${shorten(path)}\` at this commit.${hint}`) };
     }

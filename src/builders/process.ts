@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import type { Cgroup } from "./cgroup.ts";
+import { errorCode } from "./errno.ts";
 
 /**
  * Runs a tool of a build in a sandbox of its own: user, mount and process namespaces.
@@ -78,7 +79,7 @@ export function runInSandbox(launch: Launch): Promise<Exit> {
     try {
       process.kill(-pid, signal);
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (errorCode(error) !== "ESRCH") throw error;
     }
   }
   function abort(): void {
@@ -114,8 +115,4 @@ export function runInSandbox(launch: Launch): Promise<Exit> {
     if (launch.signal.aborted) abort();
     else launch.signal.addEventListener("abort", abort, { once: true });
   });
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ESRCH";
 }
