@@ -18,3 +18,4 @@
  * Faults: `host.inject({ match: (call) => call.route === "/repos/{owner}/{repo}/check-runs", effect: { status: 502 } })`.
  */
 export type * from "./contract.ts";
+export { createGithubHost } from "./host.ts";

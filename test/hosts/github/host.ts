@@ -1,0 +1,208 @@
+/** The stand-in as a whole: what happens when somebody pushes, installs, suspends, presses *Re-run*. */
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import type { Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type {
+  EventDelivery,
+  GithubHost,
+  GithubHostOptions,
+  HostAccount,
+  HostInstallation,
+  HostRepository,
+} from "./contract.ts";
+import {
+  checkRunPayload,
+  checkSuitePayload,
+  type InstallationAction,
+  installationPayload,
+  pingPayload,
+  repositoriesPayload,
+} from "./payloads.ts";
+import { createPushes } from "./pushes.ts";
+import { createHostRepository, moveRepository, pusher, stateOf } from "./repositories.ts";
+import { createApiServer } from "./server.ts";
+import {
+  coveredRepositories,
+  createState,
+  DEFAULT_PERMISSIONS,
+  type InstallationState,
+  installationOf,
+  nodeId,
+  type State,
+  timestamp,
+} from "./state.ts";
+import { createSender, notSent } from "./webhooks.ts";
+
+const GITHUBS_PATIENCE_MS = 10_000;
+
+export async function createGithubHost(options: GithubHostOptions = {}): Promise<GithubHost> {
+  const folder = await mkdtemp(join(tmpdir(), "github-host-"));
+  const { state, privateKey } = createState({
+    appId: options.appId ?? 1_000_001,
+    tokenFormat: options.tokenFormat ?? "classic",
+    webhook: options.webhook ?? null,
+    folder,
+  });
+  const sender = createSender(state, options.webhookTimeoutMs ?? GITHUBS_PATIENCE_MS);
+  const basePath = options.basePath ?? "";
+  const { server, inject } = createApiServer({ state, sender }, basePath);
+  state.url = `http://127.0.0.1:${await listen(server)}`;
+  state.apiUrl = state.url + basePath;
+  const pushes = createPushes(state, sender);
+
+  function account(login: string, type: HostAccount["type"]): HostAccount {
+    const known = state.accounts.find((item) => item.login.toLowerCase() === login.toLowerCase());
+    if (known !== undefined) return known;
+    const id = state.nextId();
+    const made = { id, nodeId: nodeId(type === "User" ? "U" : "O", id), login, type };
+    state.accounts.push(made);
+    return made;
+  }
+
+  function installationState(installation: HostInstallation): InstallationState {
+    const found = state.installations.find((item) => item.id === installation.id && !item.removed);
+    if (found === undefined) throw new Error(`installation ${installation.id} is not there (any more)`);
+    return found;
+  }
+
+  /** Changes an installation and tells the app. */
+  async function installationEvent(
+    installation: HostInstallation,
+    action: InstallationAction,
+    change: (installation: InstallationState) => void,
+  ): Promise<EventDelivery> {
+    const changed = installationState(installation);
+    const repositories = coveredRepositories(state, changed);
+    change(changed);
+    changed.updatedAt = timestamp(Date.now());
+    return sender.send("installation", installationPayload(state, changed, action, repositories, state.owner));
+  }
+
+  async function repositoriesEvent(
+    installation: HostInstallation,
+    change: { readonly added: readonly HostRepository[]; readonly removed: readonly HostRepository[] },
+  ): Promise<EventDelivery> {
+    const changed = installationState(installation);
+    const gone = new Set(change.removed.map((repository) => repository.id));
+    if (changed.repositories !== "all" || gone.size > 0) {
+      const left = coveredRepositories(state, changed).filter((repository) => !gone.has(repository.id));
+      changed.repositories = [...left, ...change.added.map((repository) => stateOf(state, repository))];
+    }
+    changed.updatedAt = timestamp(Date.now());
+    if (changed.suspended) return notSent();
+    return sender.send("installation_repositories", repositoriesPayload(state, changed, change, state.owner));
+  }
+
+  /** The app is there, not suspended, and may write checks: then its buttons exist. */
+  function hasChecks(repository: HostRepository): boolean {
+    const installation = installationOf(state, repository);
+    return installation !== null && !installation.suspended && installation.permissions["checks"] === "write";
+  }
+
+  return {
+    ...pushes,
+    url: state.url,
+    apiUrl: state.apiUrl,
+    appId: state.appId,
+    privateKey,
+    calls: state.calls,
+    gitCalls: state.gitCalls,
+    violations: state.violations,
+    deliveries: state.deliveries,
+    setWebhook(webhook) {
+      state.webhook = webhook;
+    },
+    organization: (login) => account(login, "Organization"),
+    user: (login) => account(login, "User"),
+    repository: (owner, name, more = {}) => createHostRepository(state, owner, name, more),
+    async rename(repository, name) {
+      moveRepository(state, repository, name);
+    },
+
+    async install(on, { repositories = "all", permissions = DEFAULT_PERMISSIONS } = {}) {
+      if (state.installations.some((item) => item.account.id === on.id && !item.removed)) {
+        throw new Error(`the app is installed on ${on.login} already`);
+      }
+      const installation: InstallationState = {
+        id: state.nextId(),
+        account: on,
+        permissions: { metadata: "read", ...permissions },
+        repositories: repositories === "all" ? "all" : repositories.map((item) => stateOf(state, item)),
+        suspended: false,
+        removed: false,
+        createdAt: timestamp(Date.now()),
+        updatedAt: timestamp(Date.now()),
+      };
+      state.installations.push(installation);
+      const delivery = await installationEvent(installation, "created", () => undefined);
+      return Object.assign(installation, { delivery });
+    },
+    uninstall: (installation) =>
+      installationEvent(installation, "deleted", (item) => {
+        item.removed = true;
+      }),
+    suspend: (installation) =>
+      installationEvent(installation, "suspend", (item) => {
+        item.suspended = true;
+      }),
+    unsuspend: (installation) =>
+      installationEvent(installation, "unsuspend", (item) => {
+        item.suspended = false;
+      }),
+    grant: (installation, permissions) =>
+      installationEvent(installation, "new_permissions_accepted", (item) => {
+        item.permissions = { metadata: "read", ...permissions };
+      }),
+    addRepositories: (installation, added) => repositoriesEvent(installation, { added, removed: [] }),
+    removeRepositories: (installation, removed) => repositoriesEvent(installation, { added: [], removed }),
+    expireTokens() {
+      for (const token of state.tokens.values()) token.expiresAt = Date.now();
+    },
+
+    async rerequest(checkRun) {
+      const repository = stateOf(state, checkRun.repository);
+      const run = state.checkRuns.find((item) => item.id === checkRun.id);
+      if (run === undefined) throw new Error(`there is no check run ${checkRun.id}`);
+      if (!hasChecks(repository)) return notSent();
+      return sender.send(
+        "check_run",
+        checkRunPayload(state, repository, run, "rerequested", pusher(state, repository)),
+      );
+    },
+    async rerequestSuite(of, sha) {
+      const repository = stateOf(state, of);
+      if (!hasChecks(repository)) return notSent();
+      const runs = state.checkRuns.filter((run) => run.repository.id === repository.id && run.headSha === sha);
+      return sender.send("check_suite", checkSuitePayload(state, repository, sha, runs, pusher(state, repository)));
+    },
+    ping: () => sender.send("ping", pingPayload(state, state.webhook?.url ?? "")),
+    deliver: (event, payload, more) => sender.send(event, payload, more),
+    async redeliver(guid) {
+      const attempt = state.deliveries.findLast((item) => item.guid === guid);
+      if (attempt === undefined) throw new Error(`there is no delivery ${guid}`);
+      return sender.redeliver(attempt);
+    },
+    settled: () => sender.settled(),
+    inject,
+    async close() {
+      await sender.settled();
+      await shut(server, state);
+    },
+  };
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the stand-in has no port");
+  return address.port;
+}
+
+async function shut(server: Server, state: State): Promise<void> {
+  server.close();
+  server.closeAllConnections();
+  await rm(state.folder, { recursive: true, force: true, maxRetries: 3 });
+}

@@ -1,0 +1,218 @@
+/** Operations of the app and of an installation as a whole. */
+
+import type { DeliveryAttempt } from "./contract.ts";
+import { isObject, listAt } from "./json.ts";
+import { type ApiRequest, installationToken, type OperationHandler, paginate, type World } from "./operation.ts";
+import { Refusal } from "./refusal.ts";
+import { appShape, installationShape, repositoryShape } from "./shapes.ts";
+import {
+  coveredRepositories,
+  DEFAULT_PERMISSIONS,
+  type InstallationState,
+  installationOf,
+  type State,
+  timestamp,
+} from "./state.ts";
+import { mintToken, type Narrowing, reaches } from "./tokens.ts";
+
+/** Calls an installation may make in an hour. */
+export const RATE_LIMIT = 5000;
+
+export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
+  "GET /app": {
+    identity: "app",
+    async handle({ state }) {
+      const count = state.installations.filter((installation) => !installation.removed).length;
+      return { status: 200, body: { ...appShape(state, DEFAULT_PERMISSIONS), installations_count: count } };
+    },
+  },
+
+  "GET /app/installations": {
+    identity: "app",
+    async handle({ state }, request) {
+      const present = state.installations.filter((installation) => !installation.removed);
+      const { page, headers } = paginate(state, request, present);
+      return { status: 200, body: page.map((installation) => installationShape(state, installation)), headers };
+    },
+  },
+
+  "GET /app/installations/{installation_id}": {
+    identity: "app",
+    async handle({ state }, request) {
+      return { status: 200, body: installationShape(state, findInstallation(state, request)) };
+    },
+  },
+
+  "POST /app/installations/{installation_id}/access_tokens": {
+    identity: "app",
+    async handle({ state }, request) {
+      const installation = findInstallation(state, request);
+      const { token, data } = mintToken(state, installation, readNarrowing(request.body), Date.now());
+      const narrowed = data.repositoryIds !== null;
+      const covered = coveredRepositories(state, installation).filter((repository) => reaches(data, repository));
+      return {
+        status: 201,
+        body: {
+          token,
+          expires_at: timestamp(data.expiresAt),
+          permissions: data.permissions,
+          repository_selection: narrowed || installation.repositories !== "all" ? "selected" : "all",
+          ...(narrowed ? { repositories: covered.map((repository) => repositoryShape(state, repository)) } : {}),
+        },
+      };
+    },
+  },
+
+  "DELETE /installation/token": {
+    identity: "installation",
+    async handle({ state }, request) {
+      for (const [token, data] of state.tokens) if (data === request.token) state.tokens.delete(token);
+      return { status: 204 };
+    },
+  },
+
+  "GET /installation/repositories": {
+    identity: "installation",
+    async handle({ state }, request) {
+      const token = installationToken(request);
+      const seen = coveredRepositories(state, token.installation).filter((repository) => reaches(token, repository));
+      const { page, headers } = paginate(state, request, seen);
+      const repositories = page.map((repository) => repositoryShape(state, repository));
+      return { status: 200, body: { total_count: seen.length, repositories }, headers };
+    },
+  },
+
+  "GET /app/hook/deliveries": { identity: "app", handle: listDeliveries },
+
+  "GET /app/hook/deliveries/{delivery_id}": {
+    identity: "app",
+    async handle({ state }, request) {
+      const attempt = findDelivery(state, request);
+      const body = {
+        ...deliveryItem(state, attempt),
+        url: state.webhook?.url ?? "",
+        request: { headers: attempt.requestHeaders, payload: parsed(attempt.body) },
+        response: { headers: {}, payload: attempt.responseBody },
+      };
+      return { status: 200, body };
+    },
+  },
+
+  "POST /app/hook/deliveries/{delivery_id}/attempts": {
+    identity: "app",
+    async handle({ state, sender }, request) {
+      // Accepted now, sent afterwards; Sender.settled waits for it.
+      void sender.redeliver(findDelivery(state, request));
+      return { status: 202, body: {} };
+    },
+  },
+
+  "GET /rate_limit": {
+    identity: "any",
+    async handle({ state }, request) {
+      const core = rate(state, request.token?.installation.id ?? 0);
+      return { status: 200, body: { resources: { core, search: core }, rate: core } };
+    },
+  },
+
+  "GET /meta": {
+    identity: "any",
+    async handle() {
+      return { status: 200, body: { verifiable_password_authentication: false, hooks: ["127.0.0.1/32"] } };
+    },
+  },
+};
+
+/** State of an installation's allowance; 0 stands for the app itself. */
+export function rate(state: State, installation: number) {
+  const used = state.used.get(installation) ?? 0;
+  const hour = 60 * 60;
+  const reset = (Math.floor(Date.now() / 1000 / hour) + 1) * hour;
+  return { limit: RATE_LIMIT, remaining: Math.max(0, RATE_LIMIT - used), reset, used };
+}
+
+function findInstallation(state: State, request: ApiRequest): InstallationState {
+  const id = Number(request.params["installation_id"]);
+  const found = state.installations.find((installation) => installation.id === id && !installation.removed);
+  if (found === undefined) throw new Refusal(404);
+  return found;
+}
+
+function readNarrowing(body: unknown): Narrowing {
+  if (!isObject(body)) return {};
+  const permissions = isObject(body["permissions"])
+    ? Object.fromEntries(Object.entries(body["permissions"]).map(([name, level]) => [name, String(level)]))
+    : undefined;
+  return {
+    ...("repository_ids" in body ? { repositoryIds: listAt(body, "repository_ids").map(Number) } : {}),
+    ...("repositories" in body ? { repositories: listAt(body, "repositories").map(String) } : {}),
+    ...(permissions === undefined ? {} : { permissions }),
+  };
+}
+
+async function listDeliveries({ state }: World, request: ApiRequest) {
+  const wanted = request.query.get("status");
+  const size = Math.max(1, Math.min(100, Number(request.query.get("per_page") ?? 30)));
+  const cursor = request.query.get("cursor");
+  const matching = state.deliveries
+    .toReversed()
+    .filter((attempt) => wanted === null || wanted === (isFailure(attempt) ? "failure" : "success"));
+  const start = cursor === null ? 0 : matching.findIndex((attempt) => `v1_${attempt.id}` === cursor);
+  if (start < 0) throw new Refusal(422, "Invalid cursor");
+  const following = matching[start + size];
+  const url = new URL(state.apiUrl + request.path);
+  if (following !== undefined) url.searchParams.set("cursor", `v1_${following.id}`);
+  return {
+    status: 200,
+    body: matching.slice(start, start + size).map((attempt) => deliveryItem(state, attempt)),
+    headers: following === undefined ? {} : { link: `<${url.href}>; rel="next"` },
+  };
+}
+
+/** As GitHub counts: an answer from 400 to 599. No answer at all is in neither list's sense a failure there. */
+function isFailure(attempt: DeliveryAttempt): boolean {
+  return attempt.statusCode >= 400;
+}
+
+function findDelivery(state: State, request: ApiRequest): DeliveryAttempt {
+  const id = Number(request.params["delivery_id"]);
+  const found = state.deliveries.find((attempt) => attempt.id === id);
+  if (found === undefined) throw new Refusal(404);
+  return found;
+}
+
+function deliveryItem(state: State, attempt: DeliveryAttempt) {
+  const payload = parsed(attempt.body);
+  const idOf = (key: string) => {
+    const value = isObject(payload) ? payload[key] : undefined;
+    return isObject(value) && typeof value["id"] === "number" ? value["id"] : null;
+  };
+  const repositoryId = idOf("repository");
+  const repository = state.repositories.find((item) => item.id === repositoryId);
+  return {
+    id: attempt.id,
+    guid: attempt.guid,
+    delivered_at: attempt.deliveredAt,
+    redelivery: attempt.redelivery,
+    duration: 0.01,
+    status: attempt.status,
+    status_code: attempt.statusCode,
+    event: attempt.event,
+    action: attempt.action,
+    installation_id:
+      idOf("installation") ?? (repository === undefined ? null : (installationOf(state, repository)?.id ?? null)),
+    repository_id: repositoryId,
+    throttled_at: null,
+  };
+}
+
+/** The payload as an object; null for bytes that are none. */
+function parsed(body: string): unknown {
+  try {
+    const value: unknown = JSON.parse(body);
+    return isObject(value) ? value : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

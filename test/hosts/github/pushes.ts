@@ -1,0 +1,86 @@
+/** Pushes: refs of the real repository move, then the app is told as GitHub tells it. */
+import type { EventDelivery, GithubHost, HostRepository, TagInput } from "./contract.ts";
+import { createTagObject, git, readRef, writeRef } from "./git.ts";
+import { email, pushPayload, type RefMove } from "./payloads.ts";
+import { commitTo, pusher, stateOf } from "./repositories.ts";
+import { installationOf, type RepositoryState, type State, timestamp } from "./state.ts";
+import { notSent, type Sender } from "./webhooks.ts";
+
+/** With more tags than this in one push GitHub sends no event for any of them. */
+const MOST_TAGS = 3;
+
+export function createPushes(
+  state: State,
+  sender: Sender,
+): Pick<GithubHost, "push" | "forcePush" | "pushTag" | "pushTags" | "deleteRef"> {
+  async function tell(move: RefMove): Promise<EventDelivery> {
+    const installation = installationOf(state, move.repository);
+    const listens = installation !== null && !installation.suspended && "contents" in installation.permissions;
+    if (!listens) return notSent();
+    return sender.send("push", await pushPayload(state, move, pusher(state, move.repository)));
+  }
+
+  async function moveTag(repository: RepositoryState, { tag, sha, annotated, message }: TagInput): Promise<RefMove> {
+    const ref = `refs/tags/${tag}`;
+    const before = await readRef(repository.gitDir, ref);
+    const person = pusher(state, repository);
+    const after = annotated
+      ? await createTagObject(repository.gitDir, {
+          name: tag,
+          sha,
+          message: message ?? tag,
+          author: { name: person.login, email: email(person) },
+          at: Math.floor(Date.now() / 1000),
+        })
+      : sha;
+    await writeRef(repository.gitDir, ref, after);
+    repository.pushedAt = timestamp(Date.now());
+    return { repository, ref, before, after };
+  }
+
+  async function pushTags(of: HostRepository, tags: readonly TagInput[]) {
+    const repository = stateOf(state, of);
+    const moves: RefMove[] = [];
+    for (const tag of tags) moves.push(await moveTag(repository, tag));
+    const results: { sha: string; before: string | null; delivery: EventDelivery }[] = [];
+    for (const move of moves) {
+      const delivery = tags.length > MOST_TAGS ? notSent() : await tell(move);
+      results.push({ sha: move.after ?? "", before: move.before, delivery });
+    }
+    return results;
+  }
+
+  async function push(of: HostRepository, input: Parameters<GithubHost["push"]>[1]) {
+    const repository = stateOf(state, of);
+    const { sha, before } = await commitTo(state, repository, input);
+    const ref = `refs/heads/${input.branch ?? repository.defaultBranch}`;
+    return { sha, before, delivery: await tell({ repository, ref, before, after: sha }) };
+  }
+
+  return {
+    push,
+    async forcePush(of, input) {
+      if (input.parent !== undefined) return push(of, input);
+      const { gitDir, defaultBranch } = stateOf(state, of);
+      const ref = `refs/heads/${input.branch ?? defaultBranch}`;
+      const [, parent] = (await git(gitDir, ["rev-list", "--parents", "--max-count=1", ref]))
+        .toString()
+        .trim()
+        .split(" ");
+      return push(of, { ...input, parent: parent ?? null });
+    },
+    pushTags,
+    async pushTag(of, input) {
+      const [result] = await pushTags(of, [input]);
+      if (result === undefined) throw new Error("a tag was not pushed");
+      return result;
+    },
+    async deleteRef(of, ref) {
+      const repository = stateOf(state, of);
+      const before = await readRef(repository.gitDir, ref);
+      if (before === null) throw new Error(`there is no ${ref} in ${repository.fullName}`);
+      await writeRef(repository.gitDir, ref, null);
+      return tell({ repository, ref, before, after: null });
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import { STATUS_CODES } from "node:http";
+
+/** What an operation answers instead of a result. Thrown by operations, turned into an answer by the server. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly status: number;
+  readonly errors: readonly object[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    message: string = STATUS_CODES[status] ?? "",
+    more: { readonly errors?: readonly object[]; readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.errors = more.errors;
+    this.headers = more.headers ?? {};
+  }
+
+  /** The body GitHub would send. */
+  body(): object {
+    return {
+      message: this.message,
+      ...(this.errors === undefined ? {} : { errors: this.errors }),
+      documentation_url: "https://docs.github.com/rest",
+      status: String(this.status),
+    };
+  }
+}

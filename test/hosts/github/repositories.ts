@@ -1,0 +1,92 @@
+/** Repositories as tests hold them: identity and names, with git behind. */
+import { join } from "node:path";
+import type { CommitInput, HostAccount, HostRepository } from "./contract.ts";
+import { commitFiles, createRepository, readRef } from "./git.ts";
+import { email } from "./payloads.ts";
+import { nodeId, type RepositoryState, type State, timestamp } from "./state.ts";
+
+/** Makes a repository; throws when the owner has one of that name. */
+export async function createHostRepository(
+  state: State,
+  owner: HostAccount,
+  name: string,
+  options: { readonly private?: boolean; readonly defaultBranch?: string },
+): Promise<RepositoryState> {
+  const fullName = `${owner.login}/${name}`;
+  if (state.repositories.some((item) => item.fullName.toLowerCase() === fullName.toLowerCase())) {
+    throw new Error(`there is a repository ${fullName} already`);
+  }
+  const id = state.nextId();
+  const gitDir = join(state.folder, `${id}.git`);
+  const defaultBranch = options.defaultBranch ?? "main";
+  await createRepository(gitDir, defaultBranch);
+  const repository: RepositoryState = {
+    id,
+    nodeId: nodeId("R", id),
+    owner,
+    ...names(state, owner, name),
+    private: options.private ?? false,
+    defaultBranch,
+    gitDir,
+    createdAt: timestamp(Date.now()),
+    pushedAt: timestamp(Date.now()),
+    commit: (input) => commitTo(state, repository, input),
+    ref: (ref) => readRef(gitDir, ref),
+    checkRuns: (sha) => state.checkRuns.filter((run) => run.repository.id === id && run.headSha === sha),
+  };
+  // The name of a repository that moved away may be taken again; it then means the new one.
+  state.formerNames.delete(fullName.toLowerCase());
+  state.repositories.push(repository);
+  return repository;
+}
+
+/** Gives a repository a new name; the old one goes on to lead to it. */
+export function moveRepository(state: State, repository: HostRepository, name: string): void {
+  const moved = stateOf(state, repository);
+  state.formerNames.set(moved.fullName.toLowerCase(), moved);
+  Object.assign(moved, names(state, moved.owner, name));
+}
+
+function names(state: State, owner: HostAccount, name: string) {
+  const fullName = `${owner.login}/${name}`;
+  return { name, fullName, cloneUrl: `${state.url}/${fullName}.git`, webUrl: `${state.url}/${fullName}` };
+}
+
+export function stateOf(state: State, repository: HostRepository): RepositoryState {
+  const found = state.repositories.find((item) => item.id === repository.id);
+  if (found === undefined) throw new Error(`there is no repository ${repository.id}`);
+  return found;
+}
+
+export async function commitTo(
+  state: State,
+  repository: RepositoryState,
+  input: CommitInput,
+): Promise<{ readonly sha: string; readonly before: string | null }> {
+  const { gitDir, defaultBranch } = repository;
+  const branch = input.branch ?? defaultBranch;
+  const before = await readRef(gitDir, `refs/heads/${branch}`);
+  const author = pusher(state, repository);
+  const sha = await commitFiles(gitDir, {
+    branch,
+    parent:
+      input.parent === undefined ? (before ?? (await readRef(gitDir, `refs/heads/${defaultBranch}`))) : input.parent,
+    message: input.message ?? "Change files",
+    author: { name: author.login, email: email(author) },
+    at: Math.floor(Date.now() / 1000),
+    files: input.files ?? {},
+  });
+  repository.pushedAt = timestamp(Date.now());
+  return { sha, before };
+}
+
+/** Who pushes: the owner, or in an organization one of its people. */
+export function pusher(state: State, repository: RepositoryState): HostAccount {
+  if (repository.owner.type === "User") return repository.owner;
+  const known = state.accounts.find((item) => item.login === "mona");
+  if (known !== undefined) return known;
+  const id = state.nextId();
+  const mona: HostAccount = { id, nodeId: nodeId("U", id), login: "mona", type: "User" };
+  state.accounts.push(mona);
+  return mona;
+}

@@ -1,0 +1,242 @@
+/** The REST API over HTTP: every request and answer is recorded and held to the API description. */
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createConformance, type Matched } from "./conformance.ts";
+import type { ApiCall, Effect, Injection } from "./contract.ts";
+import { answerGit, isGitPath } from "./git-http.ts";
+import type { ApiAnswer, ApiRequest, OperationHandler, World } from "./operation.ts";
+import { APP_OPERATIONS, rate } from "./operations-app.ts";
+import { CHECK_OPERATIONS } from "./operations-checks.ts";
+import { GIT_OPERATIONS } from "./operations-git.ts";
+import { Refusal } from "./refusal.ts";
+import { bodyRules, headerRules } from "./rules.ts";
+import type { InstallationToken } from "./state.ts";
+import { findToken, verifyAppJwt } from "./tokens.ts";
+
+const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
+  ...APP_OPERATIONS,
+  ...GIT_OPERATIONS,
+  ...CHECK_OPERATIONS,
+};
+
+export interface ApiServer {
+  readonly server: Server;
+  inject(injection: Injection): void;
+}
+
+interface Incoming {
+  readonly method: string;
+  /** Without the base path; an address by repository id is written out. */
+  readonly url: URL;
+  readonly body: Buffer;
+  readonly headers: IncomingMessage["headers"];
+  readonly matched: Matched | null;
+}
+
+export function createApiServer(world: World, basePath: string): ApiServer {
+  const { state } = world;
+  const conformance = createConformance();
+  const injections: { injection: Injection; left: number }[] = [];
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const address = new URL(request.url ?? "/", "http://127.0.0.1");
+    if (isGitPath(address.pathname)) return answerGit(state, request, response);
+    const body = await readBody(request);
+    const method = request.method ?? "";
+    const url = apiUrl(address);
+    const matched = url === null ? null : conformance.match(method, url.pathname);
+    const incoming = { method, url: url ?? address, body, headers: request.headers, matched };
+    const token = tokenKind(request.headers.authorization);
+    const path = incoming.url.pathname + incoming.url.search;
+    const call: { -readonly [K in keyof ApiCall]: ApiCall[K] } = {
+      method,
+      path,
+      route: matched?.operation.route ?? null,
+      token,
+      status: 0,
+      at: Date.now(),
+    };
+    state.calls.push(call);
+    const effect = takeInjection(call);
+    if (effect !== null && "hang" in effect) return;
+    if (effect !== null && "reset" in effect) {
+      request.socket.destroy();
+      return;
+    }
+    const injected = effect !== null && "status" in effect;
+    let answer: ApiAnswer = injected ? injectedAnswer(effect) : await perform(incoming);
+    if (effect !== null && "afterwards" in effect) {
+      if (effect.afterwards === "reset") {
+        request.socket.destroy();
+        return;
+      }
+      answer = injectedAnswer(effect.afterwards);
+    }
+    call.status = send(response, answer, request.headers);
+  }
+
+  /** The address as the operations know it; null: outside the base path. */
+  function apiUrl(address: URL): URL | null {
+    if (address.pathname !== basePath && !address.pathname.startsWith(`${basePath}/`)) return null;
+    const path = address.pathname.slice(basePath.length);
+    // Where 301s for renamed repositories lead.
+    const byId = /^\/repositories\/(\d+)(\/.*)?$/.exec(path);
+    const repository = state.repositories.find((item) => item.id === Number(byId?.[1]));
+    const rest = byId?.[2] ?? "";
+    const url = new URL(address);
+    url.pathname = repository === undefined ? path : `/repos/${repository.fullName}${rest}`;
+    return url;
+  }
+
+  function takeInjection(call: ApiCall): Effect | null {
+    const found = injections.find(({ injection, left }) => left > 0 && injection.match(call));
+    if (found === undefined) return null;
+    found.left -= 1;
+    return found.injection.effect;
+  }
+
+  /** Checks the request, does what it asks, checks the answer. */
+  async function perform(incoming: Incoming): Promise<ApiAnswer> {
+    const { matched } = incoming;
+    const name = matched?.operation.name ?? `${incoming.method} ${incoming.url.pathname}`;
+    const violate = (problem: string) => state.violations.push(`${name}: ${problem}`);
+    let token: InstallationToken | null = null;
+    let answer: ApiAnswer;
+    try {
+      if (matched === null) violate("there is no such operation in the API description");
+      for (const problem of headerRules(incoming.headers)) violate(problem);
+      if (!incoming.headers["user-agent"]) throw new Refusal(403, "Request forbidden by administrative rules.");
+      const handler = OPERATIONS[name];
+      if (matched === null || handler === undefined) throw new Refusal(404);
+      token = identify(handler, incoming.headers.authorization);
+      answer = await handler.handle(world, readRequest(incoming, matched, token, violate));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      answer = { status: error.status, body: error.body(), headers: error.headers };
+    }
+    if (matched !== null) {
+      for (const problem of conformance.answer(matched.operation, answer.status, plain(answer.body))) {
+        violate(`our own answer ${answer.status}: ${problem}`);
+      }
+    }
+    return { ...answer, headers: { ...rateHeaders(token), ...answer.headers } };
+  }
+
+  function identify(handler: OperationHandler, authorization: string | undefined): InstallationToken | null {
+    const credential = /^(?:Bearer|token) (\S+)$/i.exec(authorization ?? "")?.[1];
+    if (credential === undefined) {
+      if (handler.identity === "any" && authorization === undefined) return null;
+      throw new Refusal(401, authorization === undefined ? "Requires authentication" : "Bad credentials");
+    }
+    const kind = tokenKind(authorization);
+    if (handler.identity === "app" || (handler.identity === "any" && kind === "app")) {
+      verifyAppJwt(state, credential, Date.now());
+      return null;
+    }
+    return findToken(state, credential, Date.now());
+  }
+
+  /** Refuses a body or parameters that GitHub would refuse. */
+  function readRequest(
+    { url, body, headers }: Incoming,
+    matched: Matched,
+    token: InstallationToken | null,
+    violate: (problem: string) => void,
+  ): ApiRequest {
+    const { unknown, invalid } = conformance.parameters(matched, url.searchParams);
+    for (const problem of unknown) violate(problem);
+    const parsed = parseBody(body, violate);
+    const shape = conformance.body(matched.operation, parsed);
+    const problems = [...invalid, ...shape, ...(shape.length > 0 ? [] : bodyRules(matched.operation.name, parsed))];
+    for (const problem of problems) violate(problem);
+    if (problems.length > 0) throw new Refusal(422, `Invalid request.\n\n${problems.join("\n")}`);
+    return {
+      params: matched.params,
+      query: url.searchParams,
+      body: parsed,
+      path: url.pathname + url.search,
+      accept: headers.accept ?? "",
+      token,
+    };
+  }
+
+  function parseBody(body: Buffer, violate: (problem: string) => void): unknown {
+    if (body.length === 0) return undefined;
+    try {
+      return JSON.parse(body.toString("utf8"));
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      violate("the body is not JSON");
+      throw new Refusal(400, "Problems parsing JSON");
+    }
+  }
+
+  function rateHeaders(token: InstallationToken | null): Record<string, string> {
+    const id = token?.installation.id ?? 0;
+    state.used.set(id, (state.used.get(id) ?? 0) + 1);
+    const { limit, remaining, reset, used } = rate(state, id);
+    return {
+      "x-ratelimit-limit": String(limit),
+      "x-ratelimit-remaining": String(remaining),
+      "x-ratelimit-reset": String(reset),
+      "x-ratelimit-used": String(used),
+      "x-ratelimit-resource": "core",
+    };
+  }
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      // A bug of the stand-in must fail the test that met it, not vanish in a 500.
+      state.violations.push(`the stand-in failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+      if (response.headersSent) response.destroy();
+      else send(response, { status: 500, body: { message: "Server Error" } }, request.headers);
+    });
+  });
+
+  return {
+    server,
+    inject(injection) {
+      injections.push({ injection, left: injection.times ?? 1 });
+    },
+  };
+}
+
+function tokenKind(authorization: string | undefined): ApiCall["token"] {
+  const credential = /^(?:Bearer|token) (\S+)$/i.exec(authorization ?? "")?.[1];
+  if (credential === undefined) return authorization === undefined ? "none" : "other";
+  if (credential.startsWith("ghs_")) return "installation";
+  return credential.split(".").length === 3 ? "app" : "other";
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+function injectedAnswer(effect: Extract<Effect, { readonly status: number }>): ApiAnswer {
+  const body = effect.body ?? { message: `Injected ${effect.status}` };
+  return { status: effect.status, body, headers: effect.headers ?? {} };
+}
+
+/** As the caller will read it: without what JSON drops. */
+function plain(body: unknown): unknown {
+  return body === undefined ? undefined : JSON.parse(JSON.stringify(body));
+}
+
+/** Answers with the status that went out: 304 when the caller has the body already. */
+function send(response: ServerResponse, answer: ApiAnswer, headers: IncomingMessage["headers"]): number {
+  const text = answer.body === undefined ? "" : JSON.stringify(answer.body);
+  const etag = `W/"${createHash("sha256").update(text).digest("hex")}"`;
+  const cacheable = answer.status === 200 && text !== "";
+  const unchanged = cacheable && headers["if-none-match"] === etag;
+  response.writeHead(unchanged ? 304 : answer.status, {
+    ...(text === "" || unchanged ? {} : { "content-type": "application/json; charset=utf-8" }),
+    ...(cacheable ? { etag } : {}),
+    "x-github-media-type": "github.v3; format=json",
+    "x-github-request-id": "0000:0000:0000:0000:00000000",
+    ...answer.headers,
+  });
+  response.end(unchanged ? "" : text);
+  return response.statusCode;
+}
