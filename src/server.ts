@@ -120,7 +120,10 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   });
   const upkeep = createUpkeep({ store, clock, log, ...settings.retention });
 
-  const inbox = createInbox(store, { clock, onStored: () => processing.wake() });
+  const inbox = createInbox(store, {
+    onStored: () => processing.wake(),
+    onError: (error) => log.error({ err: error }, "deliveries could not be stored"),
+  });
   const intake = createIntake({
     entrances: parts.hosts.map((one) => one.entrance),
     inbox,

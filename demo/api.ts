@@ -1,0 +1,63 @@
+/** The program's own JSON API, as a script would use it. */
+
+export interface ApiDelivery {
+  readonly id: string;
+  readonly deliveryId: string;
+  readonly outcome: string;
+  readonly builds: readonly string[];
+  readonly decisions: readonly { readonly detail: string }[];
+}
+
+export interface ApiBuild {
+  readonly id: string;
+  readonly state: string;
+  readonly image: string;
+  readonly tags: readonly string[];
+  readonly digest: string | null;
+}
+
+export interface ApiInstallation {
+  readonly id: string;
+  readonly namespace: string | null;
+}
+
+export interface Api {
+  /** Null until the program answers and is ready. */
+  ready(): Promise<true | null>;
+  /** By the host's own id; null: not known (yet). */
+  delivery(guid: string): Promise<ApiDelivery | null>;
+  build(id: string): Promise<ApiBuild>;
+  /** The log from byte `offset`; empty when there is nothing more (yet). */
+  log(id: string, offset: number): Promise<Buffer>;
+  installation(id: number): Promise<ApiInstallation | null>;
+}
+
+export function createApi(url: string, token: string): Api {
+  async function get(path: string): Promise<Response> {
+    return fetch(`${url}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } });
+  }
+  async function json<T>(path: string): Promise<T> {
+    const response = await get(path);
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+  return {
+    async ready() {
+      const response = await fetch(`${url}/readyz`).catch(() => null);
+      return response?.ok ? true : null;
+    },
+    async delivery(guid) {
+      const page = await json<{ items: ApiDelivery[] }>("/deliveries?limit=20");
+      return page.items.find((one) => one.deliveryId === guid) ?? null;
+    },
+    build: (id) => json<ApiBuild>(`/builds/${id}`),
+    async log(id, offset) {
+      const response = await get(`/builds/${id}/log?offset=${offset}`);
+      return response.ok ? Buffer.from(await response.arrayBuffer()) : Buffer.alloc(0);
+    },
+    async installation(id) {
+      const page = await json<{ items: ApiInstallation[] }>("/installations?limit=100");
+      return page.items.find((one) => one.id === String(id)) ?? null;
+    },
+  };
+}

@@ -1,0 +1,242 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createRegistryClient } from "../src/registry/client.ts";
+import { createGithubHost, type GithubHost, type HostRepository } from "../test/hosts/github/index.ts";
+import { pushBaseImage } from "../test/support/base-image.ts";
+import { readFileFromImage } from "../test/support/image.ts";
+import { startRegistry, type TestRegistry } from "../test/support/registry.ts";
+import { type Api, type ApiBuild, createApi } from "./api.ts";
+import { DOCS_ONLY, firstPush, GREETING } from "./repository.ts";
+import type { Screen } from "./screen.ts";
+
+export interface Demo {
+  /** True when everything that was shown was as it should be. */
+  run(): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+/** What runs, in the order it was started; stopped in reverse. */
+interface World {
+  readonly registry: TestRegistry;
+  readonly github: GithubHost;
+  readonly base: string;
+  readonly api: Api;
+  readonly url: string;
+  readonly adminToken: string;
+}
+
+const PATIENCE_MS = 120_000;
+
+export function createDemo(screen: Screen): Demo {
+  const endings: (() => Promise<unknown>)[] = [];
+  let allGood = true;
+
+  function expectThat(good: boolean, text: string): void {
+    allGood &&= good;
+    screen.check(good, text);
+  }
+
+  /** Asks again until there is an answer: everything here happens in another process. */
+  async function until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await ask();
+      if (answer !== null) return answer;
+      if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1_000} s in vain for ${what}`);
+      await sleep(50);
+    }
+  }
+
+  async function start(): Promise<World> {
+    screen.step("Start a Docker registry, a stand-in for GitHub, and Wharfinger");
+    const folder = await mkdtemp(join(tmpdir(), "wharfinger-demo-"));
+    endings.push(() => rm(folder, { recursive: true, force: true }));
+    const registry = await startRegistry({ auth: true });
+    endings.push(registry.stop);
+    screen.line(`registry    ${registry.url}  (password-protected)`);
+    const base = await pushBaseImage(registry);
+
+    const github = await createGithubHost();
+    endings.push(github.close);
+    screen.line(`GitHub      ${github.url}  (stand-in: signed webhooks, app tokens, checks, private git)`);
+
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const adminToken = randomBytes(24).toString("base64url");
+    const secret = randomBytes(24).toString("base64url");
+    github.setWebhook({ url: `${url}/webhooks/github`, secret });
+    await startProgram(join(folder, "wharfinger.log"), {
+      PORT: new URL(url).port,
+      PUBLIC_URL: url,
+      DATA_DIR: join(folder, "data"),
+      ADMIN_TOKEN: adminToken,
+      APP_ID: String(github.appId),
+      PRIVATE_KEY: github.privateKey,
+      WEBHOOK_SECRET: secret,
+      GITHUB_URL: github.url,
+      GITHUB_API_URL: github.apiUrl,
+      REGISTRY_URL: registry.url,
+      REGISTRY_USERNAME: registry.username ?? "",
+      REGISTRY_PASSWORD: registry.password ?? "",
+      BUILD_NETWORK: "none",
+      LOG_FORMAT: "json",
+    });
+    const api = createApi(url, adminToken);
+    await until("Wharfinger to be ready", () => api.ready());
+    screen.line(`Wharfinger  ${url}  (wharfinger start)`);
+    return { registry, github, base, api, url, adminToken };
+  }
+
+  /** The program itself, as an operator starts it: by environment, in a process of its own. */
+  async function startProgram(logFile: string, variables: Record<string, string>): Promise<void> {
+    const main = join(dirname(fileURLToPath(import.meta.url)), "..", "src", "main.js");
+    const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/root", ...variables };
+    const child = spawn(process.execPath, [main, "start"], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const log = createWriteStream(logFile);
+    let last = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.pipe(log, { end: false });
+      stream.on("data", (chunk: Buffer) => {
+        last = (last + chunk.toString("utf8")).slice(-2_000);
+      });
+    }
+    endings.push(() => stopProgram(child));
+    child.once("exit", (code) => {
+      if (code !== 0 && code !== null) screen.fail(`wharfinger ended with code ${code}:\n${last}`);
+    });
+  }
+
+  async function push(world: World, repository: HostRepository, message: string, files: Record<string, string>) {
+    const { sha, delivery } = await world.github.push(repository, { message, files });
+    expectThat(delivery.status === 202, `webhook ${delivery.guid} is signed, stored, and answered ${delivery.status}`);
+    const seen = await until("the delivery to be planned", async () => {
+      const found = await world.api.delivery(delivery.guid);
+      return found === null || found.outcome === "pending" ? null : found;
+    });
+    screen.line(`delivery ${seen.id}: ${seen.outcome}`);
+    for (const decision of seen.decisions) screen.line(`  ${decision.detail}`);
+    return { sha, delivery: seen };
+  }
+
+  /** Shows the log as it grows; resolves with the build when it has ended. */
+  async function follow(world: World, id: string): Promise<ApiBuild> {
+    let offset = 0;
+    let rest = "";
+    const final = ["succeeded", "failed", "canceled", "superseded", "timed_out"];
+    return until("the build to end", async () => {
+      const build = await world.api.build(id);
+      const more = await world.api.log(id, offset);
+      offset += more.length;
+      const lines = (rest + more.toString("utf8")).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) screen.log(line);
+      return final.includes(build.state) && more.length === 0 ? build : null;
+    });
+  }
+
+  async function conclusion(repository: HostRepository, sha: string) {
+    const run = await until("the check to be concluded", async () => {
+      const runs = repository.checkRuns(sha).filter((one) => one.name === "wharfinger");
+      return runs.at(-1)?.conclusion ? (runs.at(-1) ?? null) : null;
+    });
+    screen.line(`check “${run.name}” on ${sha.slice(0, 7)}: ${run.conclusion} — ${run.output.title}`);
+    for (const line of (run.output.summary ?? "").trim().split("\n")) screen.log(line);
+    return run;
+  }
+
+  async function buildsAndShows(world: World, repository: HostRepository): Promise<void> {
+    const { registry } = world;
+    screen.step("Push a Dockerfile and a .wharfinger.yml to a private repository");
+    const begun = Date.now();
+    const { sha, delivery } = await push(world, repository, "Greet", firstPush(world.base));
+    const [id] = delivery.builds;
+    if (id === undefined) throw new Error("the push did not lead to a build");
+
+    screen.step("buildah builds it: checkout, test, build, push");
+    const build = await follow(world, id);
+    expectThat(build.state === "succeeded", `build ${build.state} as ${build.image}:${build.tags.join(", ")}`);
+
+    screen.step("The commit gets its check");
+    const run = await conclusion(repository, sha);
+    screen.line(`from push to check: ${((Date.now() - begun) / 1_000).toFixed(1)} s`);
+    expectThat(run.conclusion === "success", "the check says success");
+    expectThat(
+      build.digest !== null && (run.output.summary ?? "").includes(build.digest),
+      "and carries the image, its tags, its digest and how long it took",
+    );
+
+    screen.step("Pull the image back from the registry");
+    const pulled = await readFileFromImage(createRegistryClient(registry), build.image, "latest", "srv/greeting.txt");
+    const held = pulled?.toString("utf8") ?? null;
+    screen.line(`${registry.name}/${build.image}:latest holds /srv/greeting.txt: ${JSON.stringify(held)}`);
+    expectThat(held === GREETING, "which is the file that was pushed");
+  }
+
+  async function saysWhyNot(world: World, repository: HostRepository): Promise<void> {
+    screen.step("Push something that must not build: only docs/manual.md");
+    const { sha, delivery } = await push(world, repository, "Write a manual", DOCS_ONLY);
+    expectThat(delivery.builds.length === 0, "nothing is built");
+    const run = await conclusion(repository, sha);
+    expectThat(run.conclusion === "skipped", "and the commit says why");
+  }
+
+  return {
+    async run() {
+      const world = await start();
+      screen.step("Install the app on the organization acme");
+      const acme = world.github.organization("acme");
+      const repository = await world.github.repository(acme, "greeter", { private: true });
+      await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
+      const installation = await world.github.install(acme, { repositories: [repository] });
+      const installed = await until("the installation to be recorded", () => world.api.installation(installation.id));
+      screen.line(`installation ${installation.id}: its images go to ${world.registry.name}/${installed.namespace}/`);
+
+      await buildsAndShows(world, repository);
+      await saysWhyNot(world, repository);
+
+      expectThat(world.github.violations.length === 0, "every call followed GitHub's API description and limits");
+      for (const violation of world.github.violations) screen.line(violation);
+      screen.note(
+        [
+          allGood ? "All of it worked." : "Something above is not as it should be.",
+          "",
+          `  builds       ${world.url}/`,
+          `  deliveries   ${world.url}/deliveries`,
+          `  sign in with ${world.adminToken}`,
+          `  API          curl -H 'Authorization: Bearer ${world.adminToken}' ${world.url}/api/v1/builds`,
+        ].join("\n"),
+      );
+      return allGood;
+    },
+    async stop() {
+      for (const end of endings.reverse()) await end();
+      endings.length = 0;
+    },
+  };
+}
+
+async function stopProgram(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  await ended;
+  clearTimeout(timer);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}

@@ -1,0 +1,32 @@
+/** The repository the demo pushes to. */
+
+export const GREETING = "Hello from a pushed file.\n";
+
+/** `base` is an image with a shell. */
+export function firstPush(base: string): Record<string, string> {
+  return {
+    Dockerfile: `FROM ${base} AS build
+COPY greeting.txt /srv/greeting.txt
+RUN wc -c < /srv/greeting.txt > /srv/size.txt && cat /srv/greeting.txt
+
+FROM build AS test
+RUN grep -q Hello /srv/greeting.txt && echo "the greeting greets"
+
+FROM build AS release
+CMD ["cat", "/srv/greeting.txt"]
+`,
+    "greeting.txt": GREETING,
+    ".wharfinger.yml": `version: 1
+images:
+  - name: greeter
+    target: release
+    test: { target: test }
+    paths: { exclude: ["docs/**"] }
+    rules:
+      - branch: main
+        tags: [latest, "sha-{sha7}"]
+`,
+  };
+}
+
+export const DOCS_ONLY = { "docs/manual.md": "# Manual\n\nNothing to build here.\n" };

@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+/** The program's beginning and end: environment, terminal, signals, exit code. */
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { parseEnv } from "node:util";
+import pino from "pino";
+import { doctorChecks } from "./checks.ts";
+import type { CliParts } from "./cli/parts.ts";
+import { runCli } from "./cli/program.ts";
+import type { ExitCode, Terminal } from "./cli/terminal.ts";
+import { type Config, type Environment, parseConfig, startHelp, startProblems } from "./config.ts";
+import type { Logger } from "./engine/ports.ts";
+import { parseGithub } from "./github/parse.ts";
+import { createParts, openConfiguredStore, StartError } from "./parts.ts";
+import { startServer } from "./server.ts";
+import { migrateStore } from "./store/store.ts";
+import { packageRoot, version } from "./version.ts";
+
+/** The environment, with what a `.env` file in the working folder adds; variables that are set win. */
+function readEnvironment(): Environment {
+  let file = "";
+  try {
+    file = readFileSync(".env", "utf8");
+  } catch (error) {
+    const absent = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (!absent) throw error;
+  }
+  return { ...parseEnv(file), ...process.env };
+}
+
+function createTerminal(env: Environment): Terminal {
+  return {
+    out: (line) => process.stdout.write(line),
+    err: (line) => process.stderr.write(line),
+    stdin: () => text(process.stdin),
+    readFile: (path) => readFile(path, "utf8"),
+    color: process.stdout.isTTY === true && !env["NO_COLOR"],
+  };
+}
+
+function createLogger(config: Config): Logger {
+  const pretty = config.log.format === null ? process.stdout.isTTY === true : config.log.format === "pretty";
+  return pino({
+    level: config.log.level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    ...(pretty ? { transport: { target: "pino-pretty", options: { translateTime: "SYS:HH:MM:ss" } } } : {}),
+  });
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+function untilSignalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(128 + (signal === "SIGINT" ? 2 : 15)));
+        resolve();
+      });
+    }
+  });
+}
+
+async function start(config: Config, terminal: Terminal): Promise<ExitCode> {
+  const log = createLogger(config);
+  const signalled = untilSignalled();
+  try {
+    await migrateStore(config.databaseUrl);
+    const parts = await createParts(config, log);
+    const running = await startServer(parts, {
+      ...config,
+      views: join(packageRoot, "views"),
+    });
+    await signalled;
+    await running.stop();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    terminal.err(`Not started:\n\n${error.problems.map((problem) => `  ${problem}\n`).join("")}`);
+    return 78;
+  }
+}
+
+function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> {
+  return {
+    version,
+    terminal,
+    config: () => parseConfig(env),
+    startProblems: () => startProblems(env),
+    startHelp,
+    start: (config) => start(config, terminal),
+    openStore: (config) => openConfiguredStore(config),
+    migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
+    checks: doctorChecks,
+    parsers: { github: (event, payload) => parseGithub(event, payload, { host: "default", appId: null }) },
+  };
+}
+
+const env = readEnvironment();
+process.exitCode = await runCli(process.argv.slice(2), createCliParts(env, createTerminal(env)));
