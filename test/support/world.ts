@@ -1,0 +1,217 @@
+/**
+ * The real program on a stand-in GitHub, with a builder and a registry that are values of the test: signed requests go
+ * in at the socket, check runs come out at the stand-in.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { ok } from "../../src/core/model.ts";
+import type { BuildContext, BuildEnd, Builder, Clock, Logger, Registry, Store } from "../../src/engine/ports.ts";
+import { createGithubParts } from "../../src/parts.ts";
+import { type Parts, type Running, startServer } from "../../src/server.ts";
+import { createLogStore } from "../../src/store/logs.ts";
+import { migrateStore, openStore } from "../../src/store/store.ts";
+import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
+
+export const SECRET = "a webhook secret of more than thirty-two characters";
+export const ADMIN_TOKEN = "an admin token of more than thirty-two characters";
+const VIEWS = fileURLToPath(new URL("../../views", import.meta.url));
+
+/** A clock that runs with the machine's, from a moment that can be moved on. */
+export interface TestClock extends Clock {
+  advance(ms: number): void;
+}
+
+export function createTestClock(): TestClock {
+  let ahead = 0;
+  return {
+    now: () => Date.now() + ahead,
+    advance(ms) {
+      ahead += ms;
+    },
+  };
+}
+
+export interface LogLine {
+  readonly level: "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: object;
+}
+
+export interface World {
+  readonly github: GithubHost;
+  readonly clock: TestClock;
+  readonly lines: readonly LogLine[];
+  /** Requests the builder was given, in order. */
+  readonly built: readonly BuildContext[];
+  readonly url: string;
+  /** A second connection for looking, and for setting things no surface sets yet. */
+  store(): Store;
+  api<T>(path: string): Promise<T>;
+  /** Stops the program as SIGTERM does, and starts it again on the same data. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorldOptions {
+  readonly build?: (context: BuildContext) => Promise<BuildEnd>;
+  readonly concurrency?: number;
+  /** Replaces parts before the program starts, e.g. with ones that fail. */
+  readonly parts?: (parts: Parts) => Parts;
+  readonly leaseMs?: number;
+  readonly stopGraceMs?: number;
+}
+
+/** A digest that says which commit it stands for. */
+export function digestOf(sha: string): string {
+  return `sha256:${sha.slice(0, 32).padEnd(64, "0")}`;
+}
+
+async function buildAtOnce(context: BuildContext): Promise<BuildEnd> {
+  context.step("build");
+  context.log(`building ${context.request.source.sha}`);
+  return { kind: "built", image: { digest: context.request.image.push ? digestOf(context.request.source.sha) : null } };
+}
+
+export async function createWorld(options: WorldOptions = {}): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), "wharfinger-world-"));
+  const database = `sqlite:${join(folder, "wharfinger.db")}`;
+  const github = await createGithubHost();
+  const clock = createTestClock();
+  const lines: LogLine[] = [];
+  const log = recordingLogger(lines);
+  const built: BuildContext[] = [];
+  const build = options.build ?? buildAtOnce;
+  const builder: Builder = {
+    name: "test",
+    check: async () => [],
+    build(context) {
+      built.push(context);
+      return build(context);
+    },
+  };
+  let store: Store | null = null;
+  let running: Running | null = null;
+
+  async function start(): Promise<void> {
+    await migrateStore(database);
+    store = await openStore({ url: database, clock });
+    const parts: Parts = {
+      store,
+      logs: createLogStore(join(folder, "logs")),
+      registry: trustingRegistry(),
+      builder,
+      hosts: [createGithubParts(githubConfig(github), log, clock)],
+      clock,
+      log,
+    };
+    running = await startServer(options.parts?.(parts) ?? parts, {
+      host: "127.0.0.1",
+      port: 0,
+      publicUrl: "http://wharfinger.test",
+      adminToken: ADMIN_TOKEN,
+      views: VIEWS,
+      builds: {
+        concurrency: options.concurrency ?? 2,
+        network: "none",
+        timeoutSeconds: 60,
+        memoryBytes: 256 * 1024 ** 2,
+        logBytes: 1024 ** 2,
+      },
+      retention: { bodiesDays: 30, deliveriesDays: 400 },
+      ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+      stopGraceMs: options.stopGraceMs ?? 50,
+    });
+    github.setWebhook({ url: `${running.url}/webhooks/github`, secret: SECRET });
+  }
+
+  function now(): Running {
+    if (running === null) throw new Error("the world is stopped");
+    return running;
+  }
+
+  async function stop(): Promise<void> {
+    await running?.stop();
+    running = null;
+    store = null;
+  }
+
+  await start();
+  return {
+    github,
+    clock,
+    lines,
+    built,
+    get url() {
+      return now().url;
+    },
+    store() {
+      if (store === null) throw new Error("the world is stopped");
+      return store;
+    },
+    async api<T>(path: string): Promise<T> {
+      const response = await fetch(`${now().url}/api/v1${path}`, {
+        headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+      });
+      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+      return (await response.json()) as T;
+    },
+    async restart() {
+      await stop();
+      await start();
+    },
+    stop,
+    async close() {
+      await stop();
+      await github.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function githubConfig(github: GithubHost) {
+  return {
+    appId: github.appId,
+    privateKey: github.privateKey,
+    webhookSecrets: [SECRET],
+    clientId: null,
+    clientSecret: null,
+    url: github.url,
+    apiUrl: github.apiUrl,
+  };
+}
+
+/** Has whatever a builder says it pushed. */
+function trustingRegistry(): Registry {
+  return {
+    name: "registry.test",
+    digest: async (_repository, reference) => ok(reference),
+    check: async () => ok(true),
+    credentials: () => null,
+  };
+}
+
+function recordingLogger(lines: LogLine[]): Logger {
+  const at = (level: LogLine["level"]) => (fields: object, message: string) => {
+    lines.push({ level, message, fields });
+  };
+  return { info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** Asks until the answer is not null; fails with `what` after the deadline. */
+export async function eventually<T>(
+  what: string,
+  ask: () => T | null | Promise<T | null>,
+  deadlineMs = 15_000,
+): Promise<T> {
+  const deadline = Date.now() + deadlineMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    if (Date.now() > deadline) throw new Error(`waited ${deadlineMs} ms in vain: ${what}`);
+    await sleep(10);
+  }
+}
