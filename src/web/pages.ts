@@ -1,5 +1,7 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import { failureAdvice } from "../core/explain.ts";
 import type { Build } from "../core/model.ts";
+import { reproduceLines } from "../core/reproduce.ts";
 import type { Clock, Decision, Page } from "../engine/ports.ts";
 import { type ApiStore, knownBuild, methodNotAllowed } from "./api.ts";
 import type { Gate, Session } from "./auth.ts";
@@ -49,6 +51,8 @@ export function createPages(options: {
       inputs: build.planned.inputs,
       rules: build.planned.rules,
       failure: build.failure,
+      advice: build.failure === null ? "" : failureAdvice(build.failure.class).replaceAll("`", ""),
+      reproduce: build.failure === null ? "" : reproduceLines(build).join("\n"),
       started: build.startedAt === null ? null : timeView(build.startedAt, now),
       finished: build.finishedAt === null ? null : timeView(build.finishedAt, now),
       steps: stepViews(build.steps, now),

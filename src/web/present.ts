@@ -23,6 +23,8 @@ export interface BuildView {
 
 export interface TimeView {
   readonly iso: string;
+  /** `2026-11-20 11:50:00 UTC`. */
+  readonly text: string;
   readonly ago: string;
 }
 
@@ -140,7 +142,8 @@ export function decisionView(decision: Decision, builds: ReadonlyMap<string, Bui
 }
 
 export function timeView(iso: string, now: number): TimeView {
-  return { iso, ago: ago(now - Date.parse(iso)) };
+  const text = iso.replace(/^(\S+)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/, "$1 $2 UTC");
+  return { iso, text, ago: ago(now - Date.parse(iso)) };
 }
 
 /** `refs/heads/main` as `main`; the pill beside it says whether it is a branch or a tag. */

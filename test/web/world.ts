@@ -1,0 +1,245 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { Build, Installation, Repository, Sha } from "../../src/core/model.ts";
+import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/engine/ports.ts";
+import { packageRoot } from "../../src/version.ts";
+import { createMetrics } from "../../src/web/metrics.ts";
+import { createWeb, type WebOptions } from "../../src/web/web.ts";
+
+export const NOW = Date.parse("2026-11-20T12:00:00Z");
+export const TOKEN = "correct-horse-battery-staple-4711";
+export const SHA = "0123456789abcdef0123456789abcdef01234567" as Sha;
+export const DIGEST = `sha256:${"ab".repeat(32)}`;
+
+export const repository: Repository = {
+  provider: "github",
+  host: "default",
+  id: "186853002",
+  fullName: "acme/api",
+  private: true,
+  defaultBranch: "main",
+  cloneUrl: "https://github.com/acme/api.git",
+  webUrl: "https://github.com/acme/api",
+};
+
+export function aBuild(changes: Partial<Build> = {}, planned: Partial<Build["planned"]> = {}): Build {
+  return {
+    id: "b1",
+    state: "succeeded",
+    repository,
+    installation: { provider: "github", host: "default", id: "7" },
+    deliveryId: "1",
+    image: "acme/api",
+    digest: DIGEST,
+    trigger: "event",
+    attempt: 1,
+    steps: [
+      { name: "checkout", startedAt: "2026-11-20T11:50:00Z", finishedAt: "2026-11-20T11:50:01Z" },
+      { name: "build", startedAt: "2026-11-20T11:50:01Z", finishedAt: "2026-11-20T11:51:20Z" },
+    ],
+    failure: null,
+    createdAt: "2026-11-20T11:49:58Z",
+    startedAt: "2026-11-20T11:50:00Z",
+    finishedAt: "2026-11-20T11:51:24Z",
+    ...changes,
+    planned: {
+      key: "k",
+      image: "api",
+      tags: ["latest"],
+      ref: "refs/heads/main",
+      kind: "branch",
+      before: null,
+      after: SHA,
+      sha: SHA,
+      rules: ["images[0].rules[0]"],
+      push: true,
+      trust: "trusted",
+      supersede: "newest",
+      inputs: {
+        context: ".",
+        dockerfile: "Dockerfile",
+        target: null,
+        testTarget: null,
+        buildArgs: {},
+        platforms: [],
+        labels: {},
+        cache: true,
+      },
+      ...planned,
+    },
+  };
+}
+
+export function aDelivery(changes: Partial<Delivery> = {}): Delivery {
+  return {
+    id: "1",
+    provider: "github",
+    host: "default",
+    deliveryId: "0b989ba4-242f-11e5-81e1-c7b6966d2516",
+    event: "push",
+    action: null,
+    repositoryId: "186853002",
+    repositoryName: "acme/api",
+    installationId: "7",
+    receivedAt: "2026-11-20T11:49:57Z",
+    outcome: "planned",
+    note: null,
+    attempts: 1,
+    builds: ["b1"],
+    decisions: [
+      {
+        ref: "refs/heads/main",
+        sha: SHA,
+        image: "api",
+        rule: "images[0].rules[0]",
+        build: "b1",
+        reason: null,
+        detail: "The branch main is built as latest.",
+      },
+    ],
+    ...changes,
+  };
+}
+
+export const installation: Installation = {
+  provider: "github",
+  host: "default",
+  id: "7",
+  account: { provider: "github", host: "default", id: "9", login: "acme", kind: "organization" },
+  state: "active",
+  namespace: "acme",
+  permissions: { checks: "write" },
+};
+
+export interface World {
+  readonly builds: readonly Build[];
+  readonly deliveries: readonly Delivery[];
+  readonly log: string;
+  readonly adminToken: string | null;
+  readonly publicUrl: string;
+  readonly ready: WebOptions["ready"];
+  readonly clock: { now(): number };
+  /** Set: every question to the store fails with it. */
+  readonly broken: Error | null;
+}
+
+export interface Site {
+  readonly url: string;
+  readonly logged: unknown[];
+  /** Asks with the operator's token. */
+  api(path: string, init?: RequestInit): Promise<Response>;
+  /** Signs in and answers the cookie. */
+  signIn(): Promise<string>;
+  /** Asks for a page as a signed-in browser does. */
+  page(path: string): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export const browser = { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+
+/** The web room on a free port, over a store that is just these lists. */
+export async function openSite(changes: Partial<World> = {}): Promise<Site> {
+  const world: World = {
+    builds: [aBuild()],
+    deliveries: [aDelivery()],
+    log: "STEP 1/2: FROM scratch\n",
+    adminToken: TOKEN,
+    publicUrl: "http://localhost:3000",
+    ready: () => Promise.resolve([{ name: "database", ok: true, detail: "writable" }]),
+    clock: { now: () => NOW },
+    broken: null,
+    ...changes,
+  };
+  const logged: unknown[] = [];
+  const note = (fields: object) => {
+    logged.push(fields);
+  };
+  const app = createWeb({
+    store: createStore(world),
+    logs: createLogs(world),
+    adminToken: world.adminToken,
+    publicUrl: world.publicUrl,
+    version: "1.2.3",
+    clock: world.clock,
+    log: { info: note, warn: note, error: note },
+    ready: world.ready,
+    metrics: createMetrics(),
+    registryName: "registry.example.com",
+    views: join(packageRoot, "views"),
+  });
+  const server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  let cookie: string | null = null;
+  const site: Site = {
+    url,
+    logged,
+    api: (path, init = {}) =>
+      fetch(url + path, { ...init, headers: { Authorization: `Bearer ${TOKEN}`, ...init.headers } }),
+    async signIn() {
+      const body = new URLSearchParams({ token: TOKEN });
+      const answer = await fetch(`${url}/auth/token`, { method: "POST", body, redirect: "manual", headers: browser });
+      return String(answer.headers.get("set-cookie")).split(";")[0] ?? "";
+    },
+    async page(path) {
+      cookie ??= await site.signIn();
+      return fetch(url + path, { redirect: "manual", headers: { ...browser, Cookie: cookie } });
+    },
+    close: () => closeServer(server),
+  };
+  return site;
+}
+
+function createStore(world: World): WebOptions["store"] {
+  const ask = <T>(answer: () => T): Promise<T> =>
+    world.broken === null ? Promise.resolve().then(answer) : Promise.reject(world.broken);
+  return {
+    listBuilds: (query) =>
+      ask(() =>
+        pageOf(
+          world.builds.filter((build) => !query.deliveryId || build.deliveryId === query.deliveryId),
+          query,
+        ),
+      ),
+    getBuild: (id) => ask(() => world.builds.find((build) => build.id === id) ?? null),
+    listDeliveries: (query) => ask(() => pageOf(world.deliveries, query)),
+    getDelivery: (id) => ask(() => world.deliveries.find((delivery) => delivery.id === id) ?? null),
+    findDelivery: (id) =>
+      ask(() => world.deliveries.find((delivery) => delivery.id === id || delivery.deliveryId === id) ?? null),
+    listInstallations: (query) => ask(() => pageOf([installation], query)),
+    stats: () =>
+      ask(() => ({
+        deliveriesPending: 3,
+        oldestPending: "2026-11-20T11:59:30Z",
+        builds: { queued: 2, running: 1, succeeded: 5, failed: 0, canceled: 0, superseded: 0, timed_out: 0, held: 0 },
+        oldestQueued: null,
+        checksDue: 4,
+      })),
+  };
+}
+
+/** Cursors are `after-<index>`. */
+function pageOf<T>(all: readonly T[], query: PageQuery): Page<T> {
+  const index = query.cursor === null ? 0 : Number(/^after-(\d+)$/.exec(query.cursor)?.[1] ?? Number.NaN);
+  if (Number.isNaN(index)) {
+    throw new BadCursor();
+  }
+  const end = index + query.limit;
+  return { items: all.slice(index, end), next: end < all.length ? `after-${end}` : null };
+}
+
+function createLogs(world: World): WebOptions["logs"] {
+  const all = Buffer.from(world.log);
+  return {
+    read: (buildId, offset, limit) =>
+      Promise.resolve(buildId === "b1" ? { bytes: all.subarray(offset, offset + limit), size: all.length } : null),
+  };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
