@@ -9,9 +9,6 @@ import { resolveSettings } from "./settings.ts";
 import { shape } from "./shape.ts";
 import { readYaml } from "./yaml.ts";
 
-/** Where the file lives in a repository, and nowhere else. */
-export const CONFIG_FILE = ".wharfinger.yml";
-
 export interface ParseOptions {
   /** With or without owner; gives the name of images that have none. */
   readonly repositoryName: string;

@@ -53,11 +53,9 @@ export function checkTemplate(template: string, scope: TemplateScope): readonly 
   const literal = template.replace(PLACEHOLDER, "");
   if (/[{}]/.test(literal)) return [error("a `{` or `}` stands alone; placeholders look like `{sha7}`")];
   if (literal === template) return literalProblem(template);
-  const unknown = [...template.matchAll(PLACEHOLDER)]
-    .map(([, name = ""]) => placeholderProblem(name, scope))
-    .filter((message) => message !== null);
-  if (unknown.length > 0) return unknown.map(error);
-  return /[^A-Za-z0-9_.-]/.test(literal) ? [warning("characters that are not legal in a tag become `-`")] : [];
+  const names = [...template.matchAll(PLACEHOLDER)].map(([, name = ""]) => name);
+  const problems = names.map((name) => placeholderProblem(name, scope)).filter((message) => message !== null);
+  return problems.length > 0 ? problems.map(error) : remarks(literal, names, scope).map(warning);
 }
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
@@ -68,17 +66,20 @@ function literalProblem(tag: string): readonly TemplateRemark[] {
   return [error("not a legal image tag: letters, digits, `_`, `.` and `-`, and no `.` or `-` at the beginning")];
 }
 
+/** Legal, but worth a look. `literal` is the template without its placeholders. */
+function remarks(literal: string, names: readonly string[], scope: TemplateScope): readonly string[] {
+  const hidden = names.filter((name) => PLACEHOLDERS[scope.kind].includes(name) && scope.captures.names.includes(name));
+  return [
+    ...hidden.map((name) => `\`{${name}}\` is the pattern's group of that name here, not the usual placeholder`),
+    ...(/[^A-Za-z0-9_.-]/.test(literal) ? ["characters that are not legal in a tag become `-`"] : []),
+  ];
+}
+
 function placeholderProblem(name: string, scope: TemplateScope): string | null {
   const group = /^\\?(\d+)$/.exec(name)?.[1];
   if (group !== undefined) return groupProblem(group, scope);
   const here = PLACEHOLDERS[scope.kind];
-  const isCapture = scope.captures.names.includes(name);
-  if (here.includes(name)) {
-    return isCapture
-      ? `\`{${name}}\` is a placeholder and also a group of the pattern; give the group another name`
-      : null;
-  }
-  if (isCapture) return null;
+  if (here.includes(name) || scope.captures.names.includes(name)) return null;
   const allowed = [...here, ...groupNumbers(scope), ...scope.captures.names];
   const owner = Object.hasOwn(BELONGS_TO, name) ? BELONGS_TO[name] : undefined;
   if (owner !== undefined) {
