@@ -34,25 +34,32 @@ const SHORTENED = "*Shortened: the details page has all of it.*";
 export function checkOutput(content: CheckContent, options: { readonly annotate: boolean }): CheckOutput {
   const left = content.annotations.length - MAX_ANNOTATIONS;
   const note = left > 0 ? `\n\n*${left} more annotations are not shown here.*` : "";
-  const title = cutTitle(content.title);
-  const summary = keepHead(content.summary || title, MAX_TEXT_BYTES - note.length) + note;
+  const title = cutTitle(wellFormed(content.title));
+  const summary = keepHead(wellFormed(content.summary) || title, MAX_TEXT_BYTES - note.length) + note;
   const annotations = options.annotate ? content.annotations.slice(0, MAX_ANNOTATIONS) : [];
   return {
     title,
     summary,
-    ...(content.text === null || content.text === "" ? {} : { text: keepTail(content.text, MAX_TEXT_BYTES) }),
+    ...(content.text === null || content.text === ""
+      ? {}
+      : { text: keepTail(wellFormed(content.text), MAX_TEXT_BYTES) }),
     ...(annotations.length === 0 ? {} : { annotations: annotations.map(toWire) }),
   };
 }
 
 function toWire(annotation: Annotation): NonNullable<CheckOutput["annotations"]>[number] {
   return {
-    path: annotation.path,
+    path: wellFormed(annotation.path),
     start_line: annotation.line,
     end_line: annotation.line,
     annotation_level: annotation.level,
-    message: headOf(annotation.message, MAX_MESSAGE_BYTES),
+    message: headOf(wellFormed(annotation.message), MAX_MESSAGE_BYTES),
   };
+}
+
+/** Half a surrogate pair is not text: as JSON it would be refused, and with it the whole report. */
+function wellFormed(text: string): string {
+  return Buffer.from(text, "utf8").toString("utf8");
 }
 
 function cutTitle(title: string): string {

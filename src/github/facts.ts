@@ -66,14 +66,16 @@ function fileOf(answer: ApiAnswer): Outcome<FetchedFile> {
   if (type === "symlink") return ok({ kind: "unreadable", why: "it is a symbolic link to something else than a file" });
   if (type !== "file") return ok({ kind: "unreadable", why: `it is a ${type}` });
   if (encoding !== "base64" || typeof content !== "string") return ok(tooLarge);
+  const text = decodeUtf8(Buffer.from(content, "base64"));
+  return ok(text === null ? { kind: "unreadable", why: "it is not UTF-8 text" } : { kind: "file", text });
+}
+
+function decodeUtf8(bytes: Buffer): string | null {
   try {
-    return ok({
-      kind: "file",
-      text: new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(content, "base64")),
-    });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return ok({ kind: "unreadable", why: "it is not UTF-8 text" });
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    // The one thing a fatal decoder throws for.
+    return null;
   }
 }
 

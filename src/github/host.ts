@@ -78,7 +78,7 @@ function createReceiver(access: GithubAccess, log: Logger): Host["receive"] {
   return async function receive(delivery, handle) {
     started ??= start();
     const probot = await started;
-    const payload: unknown = JSON.parse(delivery.body.toString("utf8"));
+    const payload = parsePayload(delivery.body);
     // One delivery may be in progress twice, when a lease was lost: the number keeps their handlers apart.
     count += 1;
     const key = `${delivery.deliveryId}#${count}`;
@@ -91,6 +91,15 @@ function createReceiver(access: GithubAccess, log: Logger): Host["receive"] {
       handlers.delete(key);
     }
   };
+}
+
+/** The entrance took nothing that is not JSON, so what is not was damaged since. V8's own error would quote it. */
+function parsePayload(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    throw new Error("The stored body of the delivery is not JSON.");
+  }
 }
 
 /** Probot wraps what handlers throw and pins the whole payload to it, which would then be logged. */

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
 import { parseGithub } from "../../src/github/parse.ts";
+import { examplePayloads } from "./examples.ts";
 import { createRandom, mutate } from "./mutate.ts";
 
 const context = { host: "default", appId: 29310 };
@@ -19,15 +19,6 @@ const fixtures = readdirSync(folder)
     text: readFileSync(join(folder, name), "utf8"),
   }));
 
-/** All of @octokit/webhooks-examples, which is data without types: `[{ name, examples }]`. */
-function examples(): { event: string; payload: unknown }[] {
-  const all = createRequire(import.meta.url)("@octokit/webhooks-examples") as {
-    readonly name: string;
-    readonly examples: readonly unknown[];
-  }[];
-  return all.flatMap(({ name, examples }) => examples.map((payload) => ({ event: name, payload })));
-}
-
 describe("the parser of GitHub's payloads", () => {
   it.each(fixtures)("makes of $name what its golden file says", ({ name, event, text }) => {
     const result = parseGithub(event, JSON.parse(text), context);
@@ -37,7 +28,7 @@ describe("the parser of GitHub's payloads", () => {
   });
 
   it("answers for every example payload GitHub publishes", () => {
-    const all = examples();
+    const all = examplePayloads();
     expect(all.length).toBeGreaterThanOrEqual(329);
     for (const { event, payload } of all) {
       const result = parseGithub(event, payload, context);
