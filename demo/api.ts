@@ -22,8 +22,6 @@ export interface ApiInstallation {
 }
 
 export interface Api {
-  /** Null until the program answers and is ready. */
-  ready(): Promise<true | null>;
   /** By the host's own id; null: not known (yet). */
   delivery(guid: string): Promise<ApiDelivery | null>;
   build(id: string): Promise<ApiBuild>;
@@ -42,10 +40,6 @@ export function createApi(url: string, token: string): Api {
     return (await response.json()) as T;
   }
   return {
-    async ready() {
-      const response = await fetch(`${url}/readyz`).catch(() => null);
-      return response?.ok ? true : null;
-    },
     async delivery(guid) {
       const page = await json<{ items: ApiDelivery[] }>("/deliveries?limit=20");
       return page.items.find((one) => one.deliveryId === guid) ?? null;

@@ -1,17 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createRegistryClient } from "../src/registry/client.ts";
 import { createGithubHost, type GithubHost, type HostRepository } from "../test/hosts/github/index.ts";
 import { pushBaseImage } from "../test/support/base-image.ts";
 import { readFileFromImage } from "../test/support/image.ts";
+import { startProgram } from "../test/support/program.ts";
 import { startRegistry, type TestRegistry } from "../test/support/registry.ts";
 import { type Api, type ApiBuild, createApi } from "./api.ts";
 import { DOCS_ONLY, firstPush, GREETING } from "./repository.ts";
@@ -34,6 +30,9 @@ interface World {
 }
 
 const PATIENCE_MS = 120_000;
+
+/** The compiled program, beside the compiled demo. */
+const MAIN = fileURLToPath(new URL("../src/main.js", import.meta.url));
 
 export function createDemo(screen: Screen): Demo {
   const endings: (() => Promise<unknown>)[] = [];
@@ -68,49 +67,11 @@ export function createDemo(screen: Screen): Demo {
     endings.push(github.close);
     screen.line(`GitHub      ${github.url}  (stand-in: signed webhooks, app tokens, checks, private git)`);
 
-    const url = `http://127.0.0.1:${await freePort()}`;
-    const adminToken = randomBytes(24).toString("base64url");
-    const secret = randomBytes(24).toString("base64url");
-    github.setWebhook({ url: `${url}/webhooks/github`, secret });
-    await startProgram(join(folder, "wharfinger.log"), {
-      PORT: new URL(url).port,
-      PUBLIC_URL: url,
-      DATA_DIR: join(folder, "data"),
-      ADMIN_TOKEN: adminToken,
-      APP_ID: String(github.appId),
-      PRIVATE_KEY: github.privateKey,
-      WEBHOOK_SECRET: secret,
-      GITHUB_URL: github.url,
-      GITHUB_API_URL: github.apiUrl,
-      REGISTRY_URL: registry.url,
-      REGISTRY_USERNAME: registry.username ?? "",
-      REGISTRY_PASSWORD: registry.password ?? "",
-      BUILD_NETWORK: "none",
-      LOG_FORMAT: "json",
-    });
-    const api = createApi(url, adminToken);
-    await until("Wharfinger to be ready", () => api.ready());
+    const program = await startProgram({ main: MAIN, github, registry, dataDir: folder });
+    endings.push(program.stop);
+    const { url, adminToken } = program;
     screen.line(`Wharfinger  ${url}  (wharfinger start)`);
-    return { registry, github, base, api, url, adminToken };
-  }
-
-  /** The program itself, as an operator starts it: by environment, in a process of its own. */
-  async function startProgram(logFile: string, variables: Record<string, string>): Promise<void> {
-    const main = join(dirname(fileURLToPath(import.meta.url)), "..", "src", "main.js");
-    const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/root", ...variables };
-    const child = spawn(process.execPath, [main, "start"], { env, stdio: ["ignore", "pipe", "pipe"] });
-    const log = createWriteStream(logFile);
-    let last = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.pipe(log, { end: false });
-      stream.on("data", (chunk: Buffer) => {
-        last = (last + chunk.toString("utf8")).slice(-2_000);
-      });
-    }
-    endings.push(() => stopProgram(child));
-    child.once("exit", (code) => {
-      if (code !== 0 && code !== null) screen.fail(`wharfinger ended with code ${code}:\n${last}`);
-    });
+    return { registry, github, base, api: createApi(url, adminToken), url, adminToken };
   }
 
   async function push(world: World, repository: HostRepository, message: string, files: Record<string, string>) {
@@ -220,23 +181,4 @@ export function createDemo(screen: Screen): Demo {
       endings.length = 0;
     },
   };
-}
-
-async function stopProgram(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
-  await ended;
-  clearTimeout(timer);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
 }

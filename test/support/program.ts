@@ -1,0 +1,113 @@
+/** The program as an operator starts it: compiled, in a process of its own, configured by environment. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { GithubHost } from "../hosts/github/index.ts";
+import type { TestRegistry } from "./registry.ts";
+
+export interface Program {
+  readonly url: string;
+  readonly adminToken: string;
+  readonly pid: number;
+  /** Everything it printed so far. */
+  output(): string;
+  /** As an operator's Ctrl-C; resolves with the exit code. */
+  stop(): Promise<number | null>;
+  kill(): Promise<void>;
+}
+
+export interface ProgramOptions {
+  /** The compiled `src/main.js`. */
+  readonly main: string;
+  readonly github: GithubHost;
+  readonly registry: TestRegistry;
+  readonly dataDir: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly webhookSecret?: string;
+  readonly adminToken?: string;
+}
+
+const READY_MS = 30_000;
+const STOP_MS = 20_000;
+
+/** Starts it, points the stand-in's webhook at it, and resolves when it is ready. */
+export async function startProgram(options: ProgramOptions): Promise<Program> {
+  const { github, registry } = options;
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const adminToken = options.adminToken ?? randomBytes(24).toString("base64url");
+  const secret = options.webhookSecret ?? randomBytes(24).toString("base64url");
+  const child = spawn(process.execPath, ["--enable-source-maps", options.main, "start"], {
+    cwd: options.dataDir,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      PORT: new URL(url).port,
+      PUBLIC_URL: url,
+      DATA_DIR: options.dataDir,
+      ADMIN_TOKEN: adminToken,
+      APP_ID: String(github.appId),
+      PRIVATE_KEY: github.privateKey,
+      WEBHOOK_SECRET: secret,
+      GITHUB_URL: github.url,
+      GITHUB_API_URL: github.apiUrl,
+      REGISTRY_URL: registry.url,
+      ...(registry.username === null ? {} : { REGISTRY_USERNAME: registry.username }),
+      ...(registry.password === null ? {} : { REGISTRY_PASSWORD: registry.password }),
+      BUILD_NETWORK: "none",
+      LOG_FORMAT: "json",
+      ...options.env,
+    },
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString("utf8");
+    });
+  }
+  await untilReady(url, child, () => output);
+  github.setWebhook({ url: `${url}/webhooks/github`, secret });
+  return {
+    url,
+    adminToken,
+    pid: child.pid ?? 0,
+    output: () => output,
+    stop: () => end(child, "SIGTERM"),
+    async kill() {
+      await end(child, "SIGKILL");
+    },
+  };
+}
+
+async function untilReady(url: string, child: ChildProcess, output: () => string): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  while (child.exitCode === null && Date.now() < deadline) {
+    const answer = await fetch(`${url}/readyz`).catch(() => null);
+    if (answer?.ok) return;
+    await sleep(30);
+  }
+  await end(child, "SIGKILL");
+  throw new Error(`wharfinger did not become ready:\n${output().slice(-4_000)}`);
+}
+
+async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+  return child.exitCode;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
