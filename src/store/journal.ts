@@ -17,8 +17,8 @@ const COLUMNS = [
   "body",
 ] as const;
 
-/** SQLite binds at most 32,766 values to a statement; a batch above this is stored in parts of one transaction. */
-const MAX_ROWS = 1000;
+/** Rows in one statement. The driver finds each bound value by name, so its cost grows with the square of their number. */
+const MAX_ROWS = 64;
 
 /**
  * The hot path. One statement with many rows costs the ORM, the driver and the disk little more than one with a single
