@@ -1,6 +1,7 @@
 import type { BuildInputs, RefChange } from "./model.ts";
 import { touches } from "./paths.ts";
 import { CONFIG_FILE, type ImageConfig, type RuleConfig } from "./repo-config/config.ts";
+import { normalizePath } from "./repo-config/repository-path.ts";
 
 export type PathVerdict =
   /** `remark`: something a person may wonder about, or null. */
@@ -41,15 +42,7 @@ export function judgePaths(
 
 /** Repository-relative path of the Dockerfile, which the file gives relative to the context. */
 export function dockerfilePath(inputs: Pick<BuildInputs, "context" | "dockerfile">): string {
-  const segments: string[] = [];
-  for (const segment of `${inputs.context}/${inputs.dockerfile}`.split("/")) {
-    if (segment === "..") {
-      segments.pop();
-    } else if (segment !== "" && segment !== ".") {
-      segments.push(segment);
-    }
-  }
-  return segments.join("/");
+  return normalizePath(`${inputs.context}/${inputs.dockerfile}`);
 }
 
 function explainMiss(

@@ -6,7 +6,7 @@ import { parseRange, parseVersion } from "./tags/semver.ts";
 /** A rule that a change matches, and what its pattern took from the name. */
 export interface RuleMatch {
   readonly rule: RuleConfig;
-  /** By number ("1".."9") and by name; a group that took no part is missing (by number) or empty. */
+  /** By number ("1".."9") and by name; a group that took no part is missing. */
   readonly captures: Readonly<Record<string, string>>;
   /** Set exactly for semver rules. */
   readonly version: SemVer | null;
@@ -51,7 +51,7 @@ export function judgeRule(rule: RuleConfig, change: Pick<RefChange, "kind" | "na
       const captures = on.kind === change.kind ? on.pattern.match(change.name) : null;
       return captures === null
         ? { matches: false, why: `${subject} does not match ${describeRule(rule)}` }
-        : { matches: true, rule, captures: { ...groupsOf(on.pattern.source), ...captures }, version: null };
+        : { matches: true, rule, captures, version: null };
     }
     case "semver": {
       const version = change.kind === "tag" ? parseVersion(change.name, on.prefix) : null;
@@ -65,13 +65,4 @@ export function judgeRule(rule: RuleConfig, change: Pick<RefChange, "kind" | "na
     case "pull_request":
       return { matches: false, why: `${subject} was pushed; the rule is for ${describeRule(rule)}` };
   }
-}
-
-/**
- * The named groups of a `/regex/`, all empty. A group called like a built-in placeholder (`(?P<branch>…)?`) hides it
- * also when the group takes no part, or the tag would silently be made of the whole name.
- */
-function groupsOf(source: string): Readonly<Record<string, string>> {
-  const names = source.startsWith("/") ? source.matchAll(/\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>/g) : [];
-  return Object.fromEntries([...names].map((match) => [match[1] ?? "", ""]));
 }

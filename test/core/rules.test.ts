@@ -35,11 +35,6 @@ describe("which rules match", () => {
     const verdict = judgeRule(rule({ branch: "/^release/(?P<line>[0-9.]+)$/" }, null), branch("release/1.9"));
     expect(verdict).toMatchObject({ captures: { "1": "1.9", line: "1.9" } });
   });
-
-  it("keeps a group that took no part empty, also when it is called like a built-in placeholder", () => {
-    const verdict = judgeRule(rule({ branch: "/^main(?P<branch>-x)?$/" }, null), branch("main"));
-    expect(verdict).toMatchObject({ captures: { branch: "" } });
-  });
 });
 
 it("knows branches of the merge queue by the whole prefix", () => {

@@ -21,8 +21,8 @@ export function placeholders(template: string): readonly string[] {
 }
 
 /**
- * Captures win over the built-in names: they are written in the rule itself. `now` is ISO 8601; when it is not a moment,
- * `{date}` has no value.
+ * The file's checks refuse a template whose group is called like a built-in name, so neither can stand in for the other.
+ * `now` is ISO 8601; when it is not a moment, `{date}` has no value.
  */
 export function tagValues(
   change: Pick<RefChange, "kind" | "name" | "commit">,

@@ -52,10 +52,6 @@ describe("placeholders of a branch", () => {
   it("shows what was made legal", () => {
     expect(onBranch("{sourceref}", "feature/x")).toEqual({ ok: true, tag: "feature-x", written: "feature/x" });
   });
-
-  it("prefers a capture to the built-in of the same name", () => {
-    expect(onBranch("{branch}", "release/1", { branch: "1" })).toMatchObject({ tag: "1" });
-  });
 });
 
 describe("latest", () => {

@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import { type BuildInputs, hostKey, type PlannedBuild, type RefChange, type Repository, type Skip } from "./model.ts";
+import type { ImageConfig, InputsConfig, RuleConfig } from "./repo-config/config.ts";
+
+/** One rule that wants one change built, before equal work is joined. */
+export interface Draft {
+  /** Not a deletion. */
+  readonly change: RefChange;
+  readonly image: Pick<ImageConfig, "name" | "supersede">;
+  readonly rule: Pick<RuleConfig, "path" | "inputs" | "push">;
+  /** Legal, distinct, at least one. */
+  readonly tags: readonly string[];
+}
+
+/** A request in the making; `tags` says which rule gave each, in order. */
+type Joined = Omit<PlannedBuild, "tags" | "rules"> & {
+  readonly rules: Set<string>;
+  readonly tags: Map<string, string>;
+};
+
+/**
+ * Joins drafts of equal work into one request, then gives every published tag to the first that names it. The file's own
+ * checks refuse two rules that always collide; two patterns that meet only on some ref are seen here first. The later one
+ * keeps its other tags, and loses everything if it has none: which build wins must not depend on which ends last.
+ */
+export function settle(
+  repository: Repository,
+  drafts: readonly Draft[],
+): { readonly requests: readonly PlannedBuild[]; readonly skips: readonly Skip[] } {
+  const requests: PlannedBuild[] = [];
+  const skips: Skip[] = [];
+  /** Image and tag to the rule that publishes it. A tag holds no blank, so the two can not run together. */
+  const taken = new Map<string, string>();
+  for (const joined of join(repository, drafts)) {
+    const { image, ref, sha } = joined;
+    const lost = new Map<string, string[]>();
+    for (const [tag, rule] of joined.tags) {
+      const place = `${image} ${tag}`;
+      const owner = taken.get(place);
+      if (!joined.push || owner === undefined) {
+        if (joined.push) {
+          taken.set(place, `${rule} (${ref})`);
+        }
+        continue;
+      }
+      joined.tags.delete(tag);
+      lost.set(rule, [...(lost.get(rule) ?? []), `tag ${tag} is already published by ${owner}`]);
+    }
+    for (const [rule, whys] of lost) {
+      skips.push({ ref, sha, image, rule, reason: "tag-collision", detail: `not built: ${whys.join("; ")}` });
+    }
+    if (joined.tags.size > 0) {
+      requests.push({ ...joined, tags: [...joined.tags.keys()], rules: [...joined.rules] });
+    }
+  }
+  return { requests, skips };
+}
+
+function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined> {
+  const byKey = new Map<string, Joined>();
+  for (const { change, image, rule, tags } of drafts) {
+    const { ref, kind, before, after, commit } = change;
+    if (after === null || commit === null) {
+      continue;
+    }
+    const inputs = buildInputs(rule.inputs);
+    const key = workKey({
+      repository: hostKey(repository),
+      ref,
+      before,
+      after,
+      image: image.name,
+      inputs,
+      push: rule.push,
+    });
+    const known = byKey.get(key);
+    const joined: Joined = {
+      key,
+      image: image.name,
+      tags: known?.tags ?? new Map(),
+      ref,
+      kind,
+      before,
+      after,
+      sha: commit,
+      rules: known?.rules ?? new Set(),
+      push: rule.push,
+      trust: "trusted",
+      // Two entries of one image may differ: then the cautious one decides.
+      supersede: known?.supersede === "none" ? "none" : image.supersede,
+      inputs,
+    };
+    joined.rules.add(rule.path);
+    for (const tag of tags) {
+      if (!joined.tags.has(tag)) {
+        joined.tags.set(tag, rule.path);
+      }
+    }
+    byKey.set(key, joined);
+  }
+  return byKey.values();
+}
+
+/** Exactly the fields of {@link BuildInputs}, in its order. */
+function buildInputs(inputs: InputsConfig): BuildInputs {
+  const { context, dockerfile, target, testTarget, buildArgs, platforms, labels, cache } = inputs;
+  return { context, dockerfile, target, testTarget, buildArgs, platforms, labels, cache };
+}
+
+/** Lower-case hex SHA-256 of the work. Tags are not part of it: `{date}` must not make a repeated delivery new work. */
+function workKey(work: {
+  readonly repository: string;
+  readonly ref: string;
+  readonly before: string | null;
+  readonly after: string;
+  readonly image: string;
+  readonly inputs: BuildInputs;
+  readonly push: boolean;
+}): string {
+  return createHash("sha256").update(canonicalJson(work)).digest("hex");
+}
+
+/** JSON with the keys of every object in code-unit order, so that equal values have equal text. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
