@@ -53,7 +53,11 @@ describe("a push is not built, and the counts are told", () => {
       { ...API, exclude: ["**/*.md"] },
       "2 files changed, 1 excluded by **/*.md, none of the others matches services/api/**",
     ],
-    [["x"], { include: ["a", "b", "c", "d", "e", "f", "g"] }, "1 file changed, and it does not match a, b, c, d, e and 2 more"],
+    [
+      ["x"],
+      { include: ["a", "b", "c", "d", "e", "f", "g"] },
+      "1 file changed, and it does not match a, b, c, d, e and 2 more",
+    ],
   ])("%j with %j", (changed, paths, why) => {
     expect(judge(changed, paths)).toEqual({ build: false, why });
   });
