@@ -1,0 +1,209 @@
+import type { Annotation, CheckContent, CheckFacts } from "./check.ts";
+import { checkSummary, checkText, type TextOptions } from "./check-text.ts";
+import { oneLine } from "./markdown.ts";
+import { type Build, type BuildPlan, isFinal, type Skip, type SkipReason } from "./model.ts";
+import { dockerfilePath } from "./path-filter.ts";
+import { CONFIG_FILE } from "./repo-config/config.ts";
+
+export { failureAdvice } from "./failure-advice.ts";
+
+/** The check that stands for everything of a commit. */
+export const CHECK_NAME = "wharfinger";
+
+export interface ExplainOptions extends TextOptions {
+  /** Page for a commit of several builds, or of none. */
+  readonly commitUrl: string;
+  /** ISO 8601, UTC. */
+  readonly now: string;
+}
+
+/**
+ * Reasons that alone make no check: the repository has no file of ours, does not want us now, or the commit is gone. A
+ * check on every commit of such a repository would be noise, and one nobody can act on.
+ */
+const QUIET: readonly SkipReason[] = [
+  "config-missing",
+  "not-linked",
+  "no-namespace",
+  "paused",
+  "suspended",
+  "ref-deleted",
+  "superseded",
+  "duplicate",
+  "unsupported-event",
+  "no-commits",
+];
+
+/** The checks of a commit: one for all, and with several images one more for each. */
+export function checkNames(facts: CheckFacts): string[] {
+  const images = new Set<string>();
+  for (const { planned } of facts.builds) {
+    images.add(planned.image);
+  }
+  for (const { image, reason } of facts.skips) {
+    if (image !== null && !QUIET.includes(reason)) {
+      images.add(image);
+    }
+  }
+  return [CHECK_NAME, ...(images.size > 1 ? [...images].map((image) => `${CHECK_NAME}: ${image}`) : [])];
+}
+
+/** What the check `name` shows, or null when it should not be there. */
+export function checkContent(name: string, facts: CheckFacts, options: ExplainOptions): CheckContent | null {
+  const about = aboutOne(name, facts);
+  const builds = withoutReplaced(about.builds);
+  const skips = about.skips.filter((skip) => isWorthSaying(skip, builds));
+  if (builds.length === 0 && skips.length === 0) {
+    return null;
+  }
+  const matter = { builds, skips };
+  const running = builds.some(({ state }) => !isFinal(state));
+  const started = builds.flatMap(({ startedAt }) => startedAt ?? []).sort();
+  const finished = builds.flatMap(({ finishedAt }) => finishedAt ?? []).sort();
+  return {
+    status: running ? (builds.every(({ state }) => isWaiting(state)) ? "queued" : "in_progress") : "completed",
+    conclusion: running ? null : conclusionOf(matter),
+    title: titleOf(matter),
+    summary: checkSummary(matter, options),
+    text: checkText(matter, options),
+    annotations: [...fileAnnotations(skips), ...builds.flatMap(buildAnnotation)],
+    detailsUrl: detailsOf(builds, options),
+    startedAt: started[0] ?? null,
+    completedAt: running ? null : (finished.at(-1) ?? options.now),
+  };
+}
+
+function aboutOne(name: string, facts: CheckFacts): CheckFacts {
+  if (name === CHECK_NAME) {
+    return facts;
+  }
+  const own = (image: string | null): boolean => image !== null && name === `${CHECK_NAME}: ${image}`;
+  return {
+    builds: facts.builds.filter(({ planned }) => own(planned.image)),
+    skips: facts.skips.filter(({ image }) => own(image)),
+  };
+}
+
+/** A superseded build is no news where another of its image, from another ref at this commit, was finished or still may. */
+function withoutReplaced(builds: readonly Build[]): readonly Build[] {
+  const others = builds.filter(({ state }) => state !== "superseded");
+  return builds.filter(
+    (build) => build.state !== "superseded" || others.every(({ planned }) => planned.image !== build.planned.image),
+  );
+}
+
+/** That one ref matches no rule is not worth a word where another ref at the same commit built the image. */
+function isWorthSaying({ reason, image }: Skip, builds: readonly Build[]): boolean {
+  return !QUIET.includes(reason) && !(reason === "no-match" && builds.some(({ planned }) => planned.image === image));
+}
+
+function isWaiting(state: Build["state"]): boolean {
+  return state === "queued" || state === "held";
+}
+
+/** Of several ends the one that most needs a person. Superseded counts as cancelled: it must not satisfy a rule. */
+function conclusionOf({ builds, skips }: CheckFacts): NonNullable<CheckContent["conclusion"]> {
+  const states = builds.map(({ state }) => state);
+  if (states.includes("failed") || skips.some(({ reason }) => reason === "config-invalid")) {
+    return "failure";
+  }
+  if (states.includes("timed_out")) {
+    return "timed_out";
+  }
+  if (states.includes("canceled") || states.includes("superseded")) {
+    return "cancelled";
+  }
+  return states.length > 0 ? "success" : "skipped";
+}
+
+/** Characters of a title: hosts show one line of about this. */
+const TITLE_LENGTH = 120;
+
+function titleOf({ builds, skips }: CheckFacts): string {
+  const text = oneLine(titleText(builds, skips));
+  return text.length > TITLE_LENGTH ? `${text.slice(0, TITLE_LENGTH - 1)}…` : text;
+}
+
+function titleText(builds: readonly Build[], skips: readonly Skip[]): string {
+  const broken = skips.find(({ reason }) => reason === "config-invalid");
+  if (broken !== undefined) {
+    return sentence(broken);
+  }
+  const among = (...states: Build["state"][]): Build[] => builds.filter(({ state }) => states.includes(state));
+  for (const [word, group] of [
+    ["failed", among("failed")],
+    ["took too long", among("timed_out")],
+    ["canceled", among("canceled")],
+    ["superseded by a newer push", among("superseded")],
+    ["being built", among("running")],
+    ["waiting to be built", among("queued", "held")],
+  ] as const) {
+    const first = group[0];
+    if (first !== undefined) {
+      return builds.length === 1
+        ? `${first.planned.image}: ${word}`
+        : `${group.length} of ${builds.length} builds: ${word}`;
+    }
+  }
+  const [only] = builds;
+  if (only !== undefined) {
+    const what = only.planned.push ? "built" : "tested";
+    return builds.length === 1
+      ? `${only.planned.image} ${what}: ${only.planned.tags.join(", ")}`
+      : `${builds.length} built`;
+  }
+  const [skip] = skips;
+  const reasons = new Set(skips.map(({ detail }) => detail));
+  return skip === undefined || reasons.size > 1 ? "not built" : sentence({ ...skip, image: null });
+}
+
+/** The page to go to first: of what broke, else of the only build. */
+function detailsOf(builds: readonly Build[], options: ExplainOptions): string {
+  const broken = builds.find(({ state }) => state === "failed" || state === "timed_out");
+  const page = broken ?? (builds.length === 1 ? builds[0] : undefined);
+  return page === undefined ? options.commitUrl : options.buildUrl(page.id);
+}
+
+function fileAnnotations(skips: readonly Skip[]): readonly Annotation[] {
+  const levels = { error: "failure", warning: "warning", info: "notice" } as const;
+  const all = skips.flatMap(({ problems }) => problems ?? []);
+  return all.map(({ severity, line, message }) => ({
+    path: CONFIG_FILE,
+    line,
+    level: levels[severity],
+    message: oneLine(message),
+  }));
+}
+
+function buildAnnotation({ failure, planned }: Build): readonly Annotation[] {
+  return failure?.line === undefined
+    ? []
+    : [
+        {
+          path: dockerfilePath(planned.inputs),
+          line: failure.line,
+          level: "failure",
+          message: oneLine(failure.message),
+        },
+      ];
+}
+
+/** `api: not built: …` */
+export function sentence(skip: Pick<Skip, "image" | "detail">): string {
+  return skip.image === null ? skip.detail : `${skip.image}: ${skip.detail}`;
+}
+
+/** A plan in lines for terminals and logs: what is built, what is not and why, what else to know. */
+export function planLines(plan: BuildPlan): readonly string[] {
+  const requests = plan.requests.map(
+    ({ image, ref, sha, tags, push }) =>
+      `${image}: build ${ref} at ${sha.slice(0, 7)} ${push ? "as" : "without publishing"} ${tags.join(", ")}`,
+  );
+  const skips = plan.skips.map((skip) => `${sentence(skip)} (${skip.reason})`);
+  const diagnostics = plan.diagnostics.map(({ severity, line, column, message }) =>
+    line === 1 && column === 1
+      ? `${severity}: ${message}`
+      : `${severity}: ${CONFIG_FILE}:${line}:${column}: ${message}`,
+  );
+  return [...requests, ...skips, ...diagnostics].map(oneLine);
+}
