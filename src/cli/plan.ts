@@ -1,0 +1,137 @@
+/** `wharfinger plan`: the server's own decision for one payload, without a server, a host or a registry. */
+import type { HostEvent, ParseResult, PushEvent } from "../core/events.ts";
+import { parseFacts, type StatedFacts } from "../core/facts-file.ts";
+import { oneLine } from "../core/markdown.ts";
+import type { BuildPlan, Provider, Repository } from "../core/model.ts";
+import { namespaceFor } from "../core/namespaces.ts";
+import { type ConfigFact, type PlanFacts, planBuilds } from "../core/plan.ts";
+import { type Planned, planReport, planText } from "../core/plan-report.ts";
+import { parseRepoConfig } from "../core/repo-config/parse.ts";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+export interface PlanOptions {
+  readonly provider: Provider;
+  readonly event: string;
+  /** Files; `-` is standard input, which only one of them may be. */
+  readonly payload: string;
+  readonly config: string | null;
+  readonly facts: string | null;
+  readonly json: boolean;
+}
+
+/** Payload parsers of the hosts this build knows; they never throw. */
+export type PayloadParsers = {
+  readonly [provider in Provider]?: (event: string, payload: unknown) => ParseResult;
+};
+
+/** Input nobody can plan with: its message is the whole answer. */
+class UnusableInput extends Error {}
+
+/** 0: a plan was printed; 1: printed, but the config file has errors; 2: unusable input, one line on standard error. */
+export async function plan(options: PlanOptions, terminal: Terminal, parsers: PayloadParsers): Promise<ExitCode> {
+  try {
+    const planned = await decide(options, terminal, parsers);
+    terminal.out(`${options.json ? JSON.stringify(planReport(planned), null, 2) : planText(planned)}\n`);
+    return planned.plan.diagnostics.some(({ severity }) => severity === "error") ? 1 : 0;
+  } catch (error) {
+    if (error instanceof UnusableInput) {
+      terminal.err(`plan: ${oneLine(error.message)}\n`);
+      return 2;
+    }
+    throw error;
+  }
+}
+
+async function decide(options: PlanOptions, terminal: Terminal, parsers: PayloadParsers): Promise<Planned> {
+  const { provider, event } = options;
+  if ([options.payload, options.config, options.facts].filter((path) => path === "-").length > 1) {
+    throw new UnusableInput("only one of --payload, --config and --facts can be standard input (-)");
+  }
+  const hostEvent = parsePayload(options, await read(options.payload, "--payload", terminal), parsers);
+  const facts = options.facts === null ? {} : statedFacts(await read(options.facts, "--facts", terminal));
+  const config = options.config === null ? null : await read(options.config, "--config", terminal);
+  if (facts.defaultBranchConfig !== undefined) {
+    terminal.err("plan: note: defaultBranchConfig does not count yet: the file at the pushed commit grants the tags\n");
+  }
+  if (hostEvent.type !== "push") {
+    const repository = "repository" in hostEvent ? hostEvent.repository : null;
+    return { provider, event, repository, changes: [], plan: unsupported(event, hostEvent) };
+  }
+  const { changes } = hostEvent;
+  const repository = { ...hostEvent.repository, ...(facts.defaultBranch && { defaultBranch: facts.defaultBranch }) };
+  return { provider, event, repository, changes, plan: planBuilds(planFacts(hostEvent, repository, config, facts)) };
+}
+
+async function read(path: string, option: string, terminal: Terminal): Promise<string> {
+  try {
+    return await (path === "-" ? terminal.stdin() : terminal.readFile(path));
+  } catch (error) {
+    throw new UnusableInput(`${option} ${path} can not be read: ${messageOf(error)}`);
+  }
+}
+
+function parsePayload({ provider, event }: PlanOptions, text: string, parsers: PayloadParsers): HostEvent {
+  const parse = parsers[provider];
+  if (parse === undefined) {
+    throw new UnusableInput(
+      `payloads of ${provider} are not understood; understood: ${Object.keys(parsers).join(", ")}`,
+    );
+  }
+  let payload: unknown;
+  try {
+    payload = JSON.parse(text);
+  } catch (error) {
+    throw new UnusableInput(`--payload is not JSON: ${messageOf(error)}`);
+  }
+  const parsed = parse(event, payload);
+  if (!parsed.ok) {
+    throw new UnusableInput(`--payload is not a ${provider} ${event} event: ${parsed.message}`);
+  }
+  return parsed.event;
+}
+
+function statedFacts(text: string): StatedFacts {
+  const parsed = parseFacts(text);
+  if (!parsed.ok) {
+    throw new UnusableInput(`--facts: ${parsed.message}`);
+  }
+  return parsed.facts;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function unsupported(event: string, hostEvent: Exclude<HostEvent, PushEvent>): BuildPlan {
+  const why = hostEvent.type === "ignored" ? hostEvent.detail : `the event ${event} moves no branch or tag`;
+  const nothing = { ref: null, sha: null, image: null, rule: null };
+  return {
+    requests: [],
+    skips: [{ ...nothing, reason: "unsupported-event", detail: `not built: ${why}` }],
+    diagnostics: [],
+  };
+}
+
+/** What nobody stated is as a server would find it: installed, linked, its namespace named after the account. */
+function planFacts(event: PushEvent, repository: Repository, config: string | null, facts: StatedFacts): PlanFacts {
+  const [owner = "", repositoryName = ""] = repository.fullName.split("/");
+  const stated = facts.installation;
+  const namespace = stated?.namespace === undefined ? namespaceFor({ login: owner }) : stated.namespace;
+  const file: ConfigFact =
+    config === null
+      ? { kind: "missing", hint: null }
+      : { kind: "read", parsed: parseRepoConfig(config, { repositoryName }) };
+  return {
+    repository,
+    installation: stated === null ? null : { state: stated?.state ?? "active", namespace },
+    link: stated?.link ?? "linked",
+    changes: event.changes.map((change) => ({
+      change,
+      config: file,
+      changedPaths: facts.changedPaths ?? null,
+      tags: facts.tags ?? null,
+    })),
+    zeroConfig: facts.zeroConfig ?? false,
+    now: facts.now ?? new Date().toISOString(),
+  };
+}

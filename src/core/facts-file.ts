@@ -1,0 +1,62 @@
+import { z } from "zod";
+
+/** What somebody at a terminal may tell the planner in place of the host: the file of `wharfinger plan --facts`. */
+export interface StatedFacts {
+  readonly changedPaths?: readonly string[] | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly defaultBranch?: string | undefined;
+  /** ISO 8601, UTC. */
+  readonly now?: string | undefined;
+  /** Text of the default branch's `.wharfinger.yml`. */
+  readonly defaultBranchConfig?: string | undefined;
+  readonly installation?: z.infer<typeof INSTALLATION> | undefined;
+  readonly zeroConfig?: boolean | undefined;
+}
+
+const INSTALLATION = z
+  .strictObject({
+    state: z.enum(["active", "suspended", "paused", "removed"]).default("active"),
+    /** Left out: the account's name. */
+    namespace: z.string().min(1).nullable().optional(),
+    link: z.enum(["linked", "unlinked", "paused"]).default("linked"),
+  })
+  /** Null: the app is not installed. */
+  .nullable();
+
+const FACTS = z.strictObject({
+  changedPaths: z.array(z.string()).optional(),
+  tags: z.array(z.string()).optional(),
+  defaultBranch: z.string().min(1).optional(),
+  now: z.iso.datetime({ offset: true }).optional(),
+  defaultBranchConfig: z.string().optional(),
+  installation: INSTALLATION.optional(),
+  zeroConfig: z.boolean().optional(),
+});
+
+export type ParsedFacts =
+  | { readonly ok: true; readonly facts: StatedFacts }
+  /** One line that names the key. */
+  | { readonly ok: false; readonly message: string };
+
+export function parseFacts(text: string): ParsedFacts {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { ok: false, message: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
+  }
+  const parsed = FACTS.safeParse(value);
+  return parsed.success ? { ok: true, facts: parsed.data } : { ok: false, message: firstIssue(parsed.error) };
+}
+
+function firstIssue({ issues: [issue] }: z.ZodError): string {
+  if (issue === undefined) {
+    return "not the facts of an event";
+  }
+  const path = issue.path.map(String).join(".");
+  if (issue.code === "unrecognized_keys") {
+    const allowed = path === "installation" ? Object.keys(INSTALLATION.unwrap().shape) : Object.keys(FACTS.shape);
+    return `unknown key ${[...(path === "" ? [] : [path]), issue.keys[0] ?? ""].join(".")}; allowed: ${allowed.join(", ")}`;
+  }
+  return `${path === "" ? "the whole" : `key ${path}`}: ${issue.message}`;
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from "@jest/globals";
+import type { Sha } from "../../src/core/model.ts";
+import { type Planned, planReport, planText } from "../../src/core/plan-report.ts";
+import { branch, planned, repository, sha, skip, tag } from "./samples.ts";
+
+const sample: Planned = {
+  provider: "github",
+  event: "push",
+  repository,
+  changes: [branch("main", { forced: true }), tag("v1", { after: null, commit: null, before: sha("a") })],
+  plan: {
+    requests: [planned()],
+    skips: [skip({ problems: [] })],
+    diagnostics: [{ severity: "info", line: 1, column: 1, message: "note" }],
+  },
+};
+
+/** Paths of all keys, in the order they are printed. */
+function keys(value: object, prefix = ""): string[] {
+  return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => {
+    const path = Array.isArray(value) ? prefix : `${prefix}/${key}`;
+    const below = typeof inner === "object" && inner !== null ? keys(inner, path) : [];
+    return Array.isArray(value) ? below : [path, ...below];
+  });
+}
+
+describe("the report", () => {
+  it("has the keys of the public contract, in their order, and no others", () => {
+    const one = { ...sample, changes: sample.changes.slice(0, 1) };
+    expect(keys(planReport(one))).toEqual([
+      "/provider",
+      "/event",
+      ...["/repository", "/repository/id", "/repository/fullName"],
+      "/changes",
+      ...["ref", "kind", "name", "before", "after", "forced"].map((key) => `/changes/${key}`),
+      "/requests",
+      ...["key", "image", "tags", "ref", "sha", "context", "dockerfile", "rules", "push", "trust"].map(
+        (key) => `/requests/${key}`,
+      ),
+      "/skips",
+      ...["ref", "image", "rule", "reason", "detail"].map((key) => `/skips/${key}`),
+      "/diagnostics",
+      ...["severity", "line", "column", "message"].map((key) => `/diagnostics/${key}`),
+    ]);
+  });
+
+  it("keeps null where there is nothing", () => {
+    expect(planReport(sample).changes).toMatchObject([{ forced: true }, { after: null, before: sha("a") }]);
+    expect(planReport({ ...sample, repository: null }).repository).toBeNull();
+  });
+
+  it("marks an abbreviated hash, and only that", () => {
+    const short = "bbbbbbb" as Sha;
+    const report = planReport({
+      ...sample,
+      changes: [branch("main", { after: short })],
+      plan: { ...sample.plan, requests: [planned({ sha: short })] },
+    });
+    expect(report.changes).toMatchObject([{ after: "bbbbbbb", abbreviated: true }]);
+    expect(report.requests).toMatchObject([{ sha: "bbbbbbb", abbreviated: true }]);
+    const sha256 = "b".repeat(64) as Sha;
+    expect(planReport({ ...sample, changes: [branch("main", { after: sha256 })] }).changes[0]).not.toHaveProperty(
+      "abbreviated",
+    );
+  });
+});
+
+it("reads well as text", () => {
+  expect(planText(sample)).toBe(
+    [
+      "push to acme/api",
+      "  refs/heads/main aaaaaaa -> bbbbbbb (forced)",
+      "  refs/tags/v1 aaaaaaa -> nothing",
+      "- api: build refs/heads/main at bbbbbbb as latest",
+      "- api: not built: branch docs does not match branch main (no-match)",
+      "- info: note",
+    ].join("\n"),
+  );
+});
