@@ -61,6 +61,8 @@ export interface Running {
 
 const LEASE_MS = 15_000;
 const STOP_GRACE_MS = 10_000;
+/** Longer than the inbox's deadline: every request under way gets its answer. */
+const CLOSE_MS = 9_000;
 /** In-process wakes make loops start at once; these are for work that becomes due by time. */
 const POLL_MS = 1_000;
 const HOUR_MS = 60 * 60 * 1_000;
@@ -204,9 +206,15 @@ function listen(server: Server, settings: ServerSettings): Promise<void> {
   });
 }
 
+/** Answers what was asked, then closes; a client that holds its connection open without asking does not hold us up. */
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
+    const sweep = setInterval(() => server.closeIdleConnections(), 50);
+    const patience = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+    server.close(() => {
+      clearInterval(sweep);
+      clearTimeout(patience);
+      resolve();
+    });
   });
 }

@@ -30,7 +30,8 @@ beforeEach(async () => {
   const acme = world.github.organization("acme");
   repository = await world.github.repository(acme, "api", { private: true });
   await repository.commit({ message: "Begin", files: { "README.md": "hello" } });
-  await world.github.install(acme, { repositories: [repository] });
+  const installed = await world.github.install(acme, { repositories: [repository] });
+  await processed(installed.delivery.guid);
 });
 
 afterEach(async () => {
@@ -114,8 +115,10 @@ describe("a push that a rule matches", () => {
     await eventually("the tag is built", () => (world.built.length === 2 ? true : null));
     expect(world.built[1]?.request.source.sha).toBe(sha);
     expect(world.built[1]?.request.image.tags).toEqual(["1.2.0"]);
-    const run = await concluded(sha, "wharfinger", 2);
-    expect(run.output.summary).toContain("1.2.0");
+    await eventually("the commit's check tells of both", () => {
+      const run = repository.checkRuns(sha).at(-1);
+      return run?.conclusion === "success" && run.output.summary?.includes("1.2.0") ? run : null;
+    });
   });
 
   it("gives each of several images a check of its own beside the common one", async () => {

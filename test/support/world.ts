@@ -16,7 +16,7 @@ import { migrateStore, openStore } from "../../src/store/store.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
 
 export const SECRET = "a webhook secret of more than thirty-two characters";
-export const ADMIN_TOKEN = "an admin token of more than thirty-two characters";
+export const ADMIN_TOKEN = "an-admin-token-of-more-than-thirty-two-characters";
 const VIEWS = fileURLToPath(new URL("../../views", import.meta.url));
 
 /** A clock that runs with the machine's, from a moment that can be moved on. */
