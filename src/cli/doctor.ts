@@ -55,8 +55,8 @@ function print(results: readonly NamedResult[], terminal: Terminal): void {
   for (const { name, ok, detail, todo } of results) {
     const mark = ok ? paint(32, "ok     ") : paint(31, "problem");
     terminal.out(`${mark}  ${name.padEnd(width)}  ${oneLine(detail)}\n`);
-    if (!ok && todo !== "") {
-      terminal.out(`${" ".repeat(9 + width)}  → ${oneLine(todo)}\n`);
+    for (const step of ok || todo === "" ? [] : todo.split("\n")) {
+      terminal.out(`${" ".repeat(9 + width)}  → ${oneLine(step)}\n`);
     }
   }
   const wrong = results.filter((result) => !result.ok).length;

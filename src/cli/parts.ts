@@ -39,7 +39,7 @@ export interface DoctorCheck {
   run(): Promise<CheckResult>;
 }
 
-/** `todo` is what to do about a problem; empty when all is well. */
+/** `todo` is what to do about a problem, one line each; empty when all is well. */
 export interface CheckResult {
   readonly ok: boolean;
   readonly detail: string;

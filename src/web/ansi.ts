@@ -95,7 +95,10 @@ function applyCode(style: Style, code: number): Style {
 
 /** `5;n` or `2;r;g;b` as the nearest of the sixteen colours, and how many parameters it took. */
 function extendedColor(rest: readonly number[]): { readonly color: number | null; readonly used: number } {
-  const [mode, a = 0, b = 0, c = 0] = rest;
+  const [mode, a, b = 0, c = 0] = rest;
+  if (a === undefined) {
+    return { color: null, used: rest.length };
+  }
   if (mode === 2) {
     return { color: nearest(a, b, c), used: 4 };
   }
