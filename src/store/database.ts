@@ -92,10 +92,14 @@ async function run(sequelize: Sequelize, statement: string, bind: readonly Value
 }
 
 function plainError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const original: unknown = "original" in error ? error.original : error;
-  const code: unknown = original instanceof Error && "code" in original ? original.code : undefined;
-  return typeof code === "string" ? new DatabaseError(error.message, code) : error;
+  const original: unknown = isObject(error) && "original" in error ? error.original : error;
+  if (!isObject(original) || !("code" in original) || !("message" in original)) return error;
+  const { code, message } = original;
+  return typeof code === "string" && typeof message === "string" ? new DatabaseError(message, code) : error;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 async function between<T>(sql: Sql, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -115,7 +119,7 @@ async function rollBack(sql: Sql, reason: unknown): Promise<void> {
   try {
     await sql.query("ROLLBACK");
   } catch (error) {
-    if (error instanceof Error && error.message.includes("no transaction is active")) return;
+    if (error instanceof DatabaseError && error.message.includes("no transaction is active")) return;
     throw new AggregateError([reason, error], "a transaction failed and could not be rolled back");
   }
 }

@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { createWriteStream, mkdirSync, openSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger, LogStore, LogWriter } from "../engine/ports.ts";
@@ -23,9 +23,13 @@ export function createLogStore(dir: string, log?: Logger): LogStore {
     open(buildId) {
       const path = pathOf(buildId);
       if (path === null) throw new RangeError("not a build id");
-      // A new file, not the old one emptied: a writer that lost its lease keeps writing to the old one, unseen.
-      rmSync(path, { force: true });
-      return createWriter(path, (error) => log?.warn({ build: buildId, err: error }, "the build's log is incomplete"));
+      const onError = (error: unknown) => log?.warn({ build: buildId, err: error }, "the build's log is incomplete");
+      try {
+        return createWriter(create(path), onError);
+      } catch (error) {
+        onError(error);
+        return NO_LOG;
+      }
     },
 
     async read(buildId, offset, limit) {
@@ -41,8 +45,16 @@ export function createLogStore(dir: string, log?: Logger): LogStore {
   };
 }
 
-function createWriter(path: string, onError: (error: Error) => void): LogWriter {
-  const stream = createWriteStream(path, { flags: "wx", mode: 0o600 });
+/** A new file, not the old one emptied: a writer that lost its lease keeps writing to the old one, unseen. */
+function create(path: string): number {
+  rmSync(path, { force: true });
+  return openSync(path, "wx", 0o600);
+}
+
+const NO_LOG: LogWriter = { write: () => undefined, close: () => Promise.resolve() };
+
+function createWriter(fd: number, onError: (error: unknown) => void): LogWriter {
+  const stream = createWriteStream("", { fd });
   const closed = new Promise<void>((resolve) => {
     stream.once("close", resolve);
   });
@@ -64,7 +76,7 @@ async function withFile<T>(path: string | null, absent: T, use: (file: FileHandl
   try {
     file = await open(path, "r");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return absent;
+    if (isMissing(error)) return absent;
     throw error;
   }
   try {
@@ -72,6 +84,10 @@ async function withFile<T>(path: string | null, absent: T, use: (file: FileHandl
   } finally {
     await file.close();
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "code" in error && error.code === "ENOENT";
 }
 
 /** Never allocates more than there is to read. */

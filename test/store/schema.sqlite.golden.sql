@@ -1,0 +1,156 @@
+CREATE TABLE builds (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL,
+  repository TEXT NOT NULL REFERENCES repositories (key),
+  installation TEXT NOT NULL,
+  installation_id TEXT NOT NULL,
+  delivery BIGINT NOT NULL,
+  ref TEXT NOT NULL,
+  sha TEXT NOT NULL,
+  image TEXT NOT NULL,
+  full_image TEXT NOT NULL,
+  key TEXT NOT NULL,
+  generation BIGINT NOT NULL,
+  planned TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  worker TEXT,
+  cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
+  not_before BIGINT NOT NULL DEFAULT 0,
+  lease_until BIGINT NOT NULL DEFAULT 0,
+  digest TEXT,
+  steps TEXT NOT NULL DEFAULT '[]',
+  failure TEXT,
+  created_at BIGINT NOT NULL,
+  started_at BIGINT,
+  finished_at BIGINT
+);
+
+CREATE INDEX builds_commit ON builds (repository, sha);
+
+CREATE INDEX builds_delivery ON builds (delivery);
+
+CREATE INDEX builds_live ON builds (installation, seq, state, not_before, lease_until)
+  WHERE state IN ('queued', 'running');
+
+CREATE INDEX builds_ref ON builds (repository, ref, image, generation);
+
+CREATE INDEX builds_state ON builds (state);
+
+CREATE TABLE checks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  repository TEXT NOT NULL REFERENCES repositories (key),
+  installation_id TEXT NOT NULL,
+  sha TEXT NOT NULL,
+  name TEXT NOT NULL,
+  revision BIGINT NOT NULL DEFAULT 1,
+  shown_revision BIGINT NOT NULL DEFAULT 0,
+  changed_at BIGINT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL DEFAULT 0,
+  lease_until BIGINT NOT NULL DEFAULT 0,
+  host_id TEXT,
+  external_id TEXT NOT NULL,
+  uncertain BOOLEAN NOT NULL DEFAULT FALSE,
+  concluded BOOLEAN NOT NULL DEFAULT FALSE,
+  note TEXT,
+  UNIQUE (repository, sha, name)
+);
+
+CREATE INDEX checks_due ON checks (repository, changed_at, id) WHERE revision > shown_revision;
+
+CREATE TABLE decisions (
+  delivery BIGINT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  repository TEXT NOT NULL,
+  ref TEXT,
+  sha TEXT,
+  image TEXT,
+  rule TEXT,
+  build TEXT,
+  reason TEXT,
+  detail TEXT NOT NULL,
+  PRIMARY KEY (delivery, position)
+);
+
+CREATE INDEX decisions_commit ON decisions (repository, sha);
+
+CREATE TABLE deliveries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  provider TEXT NOT NULL,
+  host TEXT NOT NULL,
+  delivery_id TEXT NOT NULL,
+  event TEXT NOT NULL,
+  action TEXT,
+  stream TEXT NOT NULL,
+  repository_id TEXT,
+  repository_name TEXT,
+  installation_id TEXT,
+  received_at BIGINT NOT NULL,
+  outcome TEXT NOT NULL DEFAULT 'pending',
+  note TEXT,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL DEFAULT 0,
+  lease_until BIGINT NOT NULL DEFAULT 0,
+  body BLOB,
+  UNIQUE (delivery_id, host, provider)
+);
+
+CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending';
+
+CREATE INDEX deliveries_received ON deliveries (received_at);
+
+CREATE TABLE installations (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  key TEXT NOT NULL UNIQUE,
+  provider TEXT NOT NULL,
+  host TEXT NOT NULL,
+  id TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  account_login TEXT NOT NULL,
+  account_kind TEXT NOT NULL,
+  state TEXT NOT NULL,
+  permissions TEXT NOT NULL
+);
+
+CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL);
+
+CREATE TABLE namespaces (
+  name TEXT NOT NULL PRIMARY KEY CHECK (name = lower(name)),
+  provider TEXT NOT NULL,
+  host TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  UNIQUE (provider, host, account_id)
+);
+
+CREATE TABLE pulse (id INTEGER NOT NULL PRIMARY KEY, at BIGINT NOT NULL);
+
+CREATE TABLE refs (
+  repository TEXT NOT NULL REFERENCES repositories (key),
+  ref TEXT NOT NULL,
+  generation BIGINT NOT NULL,
+  before_sha TEXT,
+  after_sha TEXT,
+  PRIMARY KEY (repository, ref)
+);
+
+CREATE TABLE repositories (
+  key TEXT NOT NULL PRIMARY KEY,
+  provider TEXT NOT NULL,
+  host TEXT NOT NULL,
+  id TEXT NOT NULL,
+  full_name TEXT NOT NULL,
+  private BOOLEAN NOT NULL,
+  default_branch TEXT,
+  clone_url TEXT NOT NULL DEFAULT '',
+  web_url TEXT NOT NULL DEFAULT '',
+  installation TEXT,
+  linked BOOLEAN NOT NULL DEFAULT FALSE,
+  paused BOOLEAN NOT NULL DEFAULT FALSE
+);
+
+CREATE INDEX repositories_installation ON repositories (installation);
+
+CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL);
