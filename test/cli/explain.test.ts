@@ -1,0 +1,77 @@
+import { describe, expect, it } from "@jest/globals";
+import type { Delivery } from "../../src/engine/ports.ts";
+import { aBuild, aDelivery, SHA } from "../web/world.ts";
+import { noStore, run } from "./world.ts";
+
+function explain(delivery: Delivery) {
+  const openStore = () =>
+    Promise.resolve({
+      ...noStore,
+      findDelivery: (id: string) => Promise.resolve([delivery.id, delivery.deliveryId].includes(id) ? delivery : null),
+      listBuilds: () => Promise.resolve({ items: [aBuild()], next: null }),
+    });
+  return run(["explain", delivery.id], { openStore });
+}
+
+describe("explain", () => {
+  it("says what arrived and what was decided for each ref and image", async () => {
+    const skipped = {
+      ref: "refs/heads/main",
+      sha: SHA,
+      image: "web",
+      rule: "images[1].rules[0]",
+      build: null,
+      reason: "paths-unchanged",
+      detail: "3 files changed, none of them matches web/**.",
+    };
+    const { code, out } = await explain(aDelivery({ decisions: [...aDelivery().decisions, skipped] }));
+    expect(code).toBe(0);
+    expect(out).toBe(`delivery  1 (0b989ba4-242f-11e5-81e1-c7b6966d2516)
+event     push from github
+about     acme/api
+received  2026-11-20T11:49:57Z
+outcome   planned
+
+refs/heads/main api → build b1 (succeeded)
+    The branch main is built as latest. (images[0].rules[0])
+refs/heads/main web → not built: paths-unchanged
+    3 files changed, none of them matches web/**. (images[1].rules[0])
+`);
+  });
+
+  it("takes the host's id as well", async () => {
+    const delivery = aDelivery();
+    const openStore = () =>
+      Promise.resolve({
+        ...noStore,
+        findDelivery: (id: string) => Promise.resolve(id === delivery.deliveryId ? delivery : null),
+      });
+    expect((await run(["explain", delivery.deliveryId], { openStore })).code).toBe(0);
+  });
+
+  it("says why a delivery was ignored, or that it waits", async () => {
+    const nothing = { builds: [], decisions: [] };
+    expect((await explain(aDelivery({ ...nothing, outcome: "ignored", note: "A ping." }))).out).toContain(
+      "outcome   ignored: A ping.\n\nIt led to nothing.",
+    );
+    expect((await explain(aDelivery({ ...nothing, outcome: "pending" }))).out).toContain("It waits to be processed.");
+  });
+
+  it("answers 1 to an unknown delivery, and says where to look", async () => {
+    const { code, out, err } = await run(["explain", "no\u001b[31m-such"]);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toContain('no delivery "no\\u001b[31m-such" is known here');
+    expect(err).toContain("X-GitHub-Delivery");
+  });
+
+  it("lets nothing from a repository reach the terminal as a command, or begin a line of its own", async () => {
+    const evil = "x\u001b]0;owned\u0007\u001b[2J\u202e\r\nrefs/heads/fake → build b9";
+    const decision = { ref: evil, sha: SHA, image: evil, rule: evil, build: null, reason: "no-match", detail: evil };
+    const { out } = await explain(
+      aDelivery({ repositoryName: evil, note: evil, event: evil, action: evil, decisions: [decision] }),
+    );
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f\u202e]/);
+    expect(out).not.toMatch(/^refs\/heads\/fake/m);
+  });
+});

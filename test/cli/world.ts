@@ -1,0 +1,50 @@
+import type { CliParts, CliStore } from "../../src/cli/parts.ts";
+import { runCli } from "../../src/cli/program.ts";
+import type { Terminal } from "../../src/cli/terminal.ts";
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export type TestParts = CliParts<{ readonly name: string }>;
+
+export const noStore: CliStore = {
+  findDelivery: () => Promise.resolve(null),
+  deliveryBody: () => Promise.resolve(null),
+  listBuilds: () => Promise.resolve({ items: [], next: null }),
+  close: () => Promise.resolve(),
+};
+
+/** Runs one command line, as somebody would type it behind the program's name. */
+export async function run(argv: readonly string[], changes: Partial<TestParts> = {}, color = false): Promise<Ran> {
+  let out = "";
+  let err = "";
+  const terminal: Terminal = {
+    out(text) {
+      out += text;
+    },
+    err(text) {
+      err += text;
+    },
+    stdin: () => Promise.resolve(""),
+    readFile: (path) => Promise.reject(Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" })),
+    color,
+  };
+  const parts: TestParts = {
+    version: "1.2.3",
+    terminal,
+    config: () => ({ ok: true, config: { name: "test" }, warnings: [] }),
+    startProblems: () => [],
+    startHelp: () => "FIRST STEPS",
+    start: () => Promise.resolve(0),
+    openStore: () => Promise.resolve(noStore),
+    migrate: () => Promise.resolve([]),
+    checks: () => [],
+    parsers: {},
+    ...changes,
+  };
+  const code = await runCli(argv, parts);
+  return { code, out, err };
+}
