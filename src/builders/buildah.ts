@@ -100,6 +100,8 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
           "left-over containers of builds were not removed",
         );
       }
+    } catch (error) {
+      options.log.warn({ err: error, scope }, "left-over containers of builds were not removed");
     } finally {
       await job.remove();
     }
@@ -139,9 +141,8 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     const processes = options.processes ?? 4096;
     const cgroup = await createCgroup(`${cgroupPrefix}${job.id}`, { memoryBytes, processes });
     try {
-      return await createRun({ context, stop, job, cgroup, tools, idBase, graceMs }).all();
+      return await createRun({ context, stop, job, cgroup, tools, idBase, graceMs, spoiled }).all();
     } finally {
-      if (stop.aborted) spoiled();
       await cgroup.remove();
       await job.remove();
     }
@@ -193,10 +194,14 @@ interface RunOptions {
   readonly tools: Tools;
   readonly idBase: number;
   readonly graceMs: number;
+  /** To be called when buildah may have left containers. */
+  readonly spoiled: () => void;
 }
 
 /** One build in its folders: checkout, test, build, push. */
-function createRun({ context, stop, job, cgroup, tools, idBase, graceMs }: RunOptions): { all(): Promise<BuildEnd> } {
+function createRun({ context, stop, job, cgroup, tools, idBase, graceMs, spoiled }: RunOptions): {
+  all(): Promise<BuildEnd>;
+} {
   const { request } = context;
   const { inputs } = request;
 
@@ -217,6 +222,8 @@ function createRun({ context, stop, job, cgroup, tools, idBase, graceMs }: RunOp
     const output = (chunk: Buffer) => log.chunk(chunk);
     const exit = await runInSandbox({ command, env, binds: job.binds, idBase, cgroup, output, signal: stop, graceMs });
     log.flush();
+    // Killed or crashed, it does not remove its containers.
+    if (exit.code !== 0) spoiled();
     if (stop.aborted) throw new Ended({ kind: "stopped" });
     if (!exit.started) throw new Error(`no sandbox for ${command[0]}: ${log.tail().at(-1) ?? "no output"}`);
     return exit;
@@ -322,7 +329,7 @@ function createRun({ context, stop, job, cgroup, tools, idBase, graceMs }: RunOp
       const name = `${request.image.registry}/${request.image.name}:${tag}`;
       log.line(`${name}`);
       const exit = await run(
-        [...job.buildah, "push", `--digestfile=${PLACES.digest}`, "--", image, `docker://${name}`],
+        [...job.buildah, "push", "--quiet", `--digestfile=${PLACES.digest}`, "--", image, `docker://${name}`],
         job.env,
         log,
       );

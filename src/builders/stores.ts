@@ -8,8 +8,8 @@ import { join } from "node:path";
  */
 export interface Stores {
   /**
-   * Runs `work` with the folder of the scope. Several may run at once. When the last of them ends and one said that it
-   * left something behind, the folder is cleaned before anyone may use it again.
+   * Runs `work` with the folder of the scope. Several may run at once. When the last of them ends, and one said that it
+   * may have left something behind, the folder is cleaned before anyone may use it again.
    */
   use<T>(cacheScope: string, work: (folder: string, spoiled: () => void) => Promise<T>): Promise<T>;
 }
@@ -69,14 +69,16 @@ export function createStores(options: {
         });
       } finally {
         mine.users--;
-        if (mine.users === 0) {
-          const settled = await mine.ready.then(
-            () => true,
-            () => false,
-          );
-          // Forgetting it makes the next build prepare, and so clean, the folder anew.
-          if (mine.users === 0 && (mine.spoiled || !settled)) uses.delete(name);
+        if (mine.users === 0 && mine.spoiled) {
+          mine.spoiled = false;
+          mine.ready = tidy(folder);
         }
+        const usable = await mine.ready.then(
+          () => true,
+          () => false,
+        );
+        // Forgotten, the next build prepares the folder anew, and fails with the reason if that fails again.
+        if (!usable && uses.get(name) === mine) uses.delete(name);
       }
     },
   };

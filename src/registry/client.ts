@@ -37,6 +37,8 @@ const MANIFEST_TYPES = [
   "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
 
+/** One part of a repository's name, as the registry API defines it. */
+const COMPONENT = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 /** Bytes; registries refuse larger manifests themselves. */
 const MAX_MANIFEST = 4 * 1024 ** 2;
@@ -242,7 +244,8 @@ function pullScope(repository: string): string {
 }
 
 function repositoryPath(repository: string): string {
-  if (!/^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/.test(repository)) throw new Error(`not a repository name: ${repository}`);
+  if (!repository.split("/").every((part) => COMPONENT.test(part)))
+    throw new Error(`not a repository name: ${repository}`);
   return repository;
 }
 
@@ -283,8 +286,9 @@ function errorWords(body: string): string {
 }
 
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return "it did not answer in time";
-  const cause = error.cause instanceof Error && error.cause.message !== "" ? error.cause : error;
-  return cause.message.slice(0, 200);
+  // fetch's own message is "fetch failed"; the cause says why. Read by shape: its errors may be of another realm.
+  const { name, message, cause } = error as { name?: unknown; message?: unknown; cause?: { message?: unknown } };
+  if (name === "TimeoutError") return "it did not answer in time";
+  const words = typeof cause?.message === "string" && cause.message !== "" ? cause.message : message;
+  return String(words).slice(0, 200);
 }

@@ -8,6 +8,7 @@ import type { TestRegistry } from "../support/registry.ts";
 /** A real builder in a folder of its own. What it logs must not happen in tests, so it throws. */
 export async function createTestBuilder(
   registry: Pick<TestRegistry, "name">,
+  limits: { readonly processes?: number } = {},
 ): Promise<{ readonly builder: BuildahBuilder; readonly workDir: string; stop(): Promise<void> }> {
   const workDir = await mkdtemp(join(tmpdir(), "wharfinger-builder-"));
   const builder = createBuildahBuilder({
@@ -15,6 +16,7 @@ export async function createTestBuilder(
     registry: { name: registry.name, insecure: true },
     log: throwingLogger,
     graceMs: 2000,
+    ...limits,
   });
   return { builder, workDir, stop: () => rm(workDir, { recursive: true, force: true, maxRetries: 3 }) };
 }

@@ -1,0 +1,284 @@
+/** What a hostile repository tries, against real git, buildah, runc and a real registry. */
+
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import {
+  type BuilderWorld,
+  buildCommit,
+  buildFiles,
+  createBuilderWorld,
+  digestOf,
+  failureOf,
+  secretsOf,
+} from "../contract/builder.contract.ts";
+import { readImage } from "../support/image.ts";
+import { createTestBuilder } from "./world.ts";
+
+let world: BuilderWorld;
+let workDir: string;
+/** The same world with a builder of narrow limits. */
+let fewProcesses: BuilderWorld;
+
+beforeAll(async () => {
+  world = await createBuilderWorld(async (registry) => {
+    const made = await createTestBuilder(registry);
+    workDir = made.workDir;
+    return made;
+  });
+  const narrow = await createTestBuilder(world.registry, { processes: 150 });
+  fewProcesses = { ...world, builder: narrow.builder, stop: narrow.stop };
+});
+afterAll(() => fewProcesses?.stop());
+afterAll(() => world?.stop());
+
+describe("a repository that wants more than it may have", () => {
+  it("reads no other place than registries: not folders, other stores or a daemon", async () => {
+    const base = `FROM ${world.base}\n`;
+    const attempts = [
+      "FROM oci:/etc\n",
+      `FROM containers-storage:${world.base}\n`,
+      "FROM docker-daemon:busybox:latest\n",
+      `${base}COPY --from=oci:/etc /passwd /stolen\n`,
+      `${base}COPY --from=dir:/etc /passwd /stolen\n`,
+      `${base}RUN --mount=type=bind,from=oci:/etc,target=/m cat /m/passwd\n`,
+    ];
+    for (const dockerfile of attempts) {
+      const ran = await buildFiles(world, { Dockerfile: dockerfile }, { repository: "places" });
+      expect({ dockerfile, class: failureOf(ran).class }).toEqual({ dockerfile, class: "dockerfile" });
+      expect(ran.log).not.toContain("root:x:0:0");
+    }
+  });
+
+  it("can not lead the build out of the checkout by a link", async () => {
+    const ran = await buildFiles(world, { Dockerfile: { symlink: "/etc/passwd" } });
+    expect(failureOf(ran)).toMatchObject({ class: "dockerfile" });
+    expect(failureOf(ran).message).toContain("out of the repository");
+
+    const copied = await buildFiles(world, {
+      Dockerfile: `FROM ${world.base}\nCOPY stolen /stolen\nCOPY auth /auth\n`,
+      stolen: { symlink: "/etc/shadow" },
+      auth: { symlink: "../auth.json" },
+    });
+    expect(failureOf(copied)).toMatchObject({ class: "dockerfile", line: 2 });
+
+    const mounted = await buildFiles(world, {
+      Dockerfile: `FROM ${world.base}\nRUN --mount=type=bind,source=../auth.json,target=/a cat /a && exit 9\n`,
+    });
+    expect(mounted.end.kind).toBe("failed");
+    for (const secret of secretsOf(world)) expect(mounted.log).not.toContain(secret);
+  });
+
+  it("sees nothing of the machine: no data, no processes, no privileges", async () => {
+    const ran = await buildFiles(world, {
+      Dockerfile: `FROM ${world.base}\nRUN ls /mnt /proc | grep -c '^[0-9]' ; cat /proc/self/uid_map; grep -E 'Seccomp:|CapEff' /proc/self/status\n`,
+    });
+    expect(ran.end.kind).toBe("built");
+    const [processes, ids] = /^(\d+)\n\s+(0\s+\d+\s+\d+)$/m.exec(ran.log)?.slice(1) ?? [];
+    expect(Number(processes)).toBeLessThan(6);
+    expect(ids?.split(/\s+/)).toEqual(["0", "200000", "65536"]);
+    expect(ran.log).toMatch(/Seccomp:\s+2/);
+    // Bit 21 is CAP_SYS_ADMIN, bit 12 CAP_NET_ADMIN.
+    const capabilities = BigInt(`0x${/CapEff:\s+(\w+)/.exec(ran.log)?.[1] ?? "f"}`);
+    expect(capabilities & ((1n << 21n) | (1n << 12n) | (1n << 19n))).toBe(0n);
+  });
+
+  it("fails with the class and the line that help", async () => {
+    const base = `FROM ${world.base}\n`;
+    const cases: [dockerfile: string, inputs: { target?: string }, expected: object, words: string][] = [
+      [`${base}RUN true\nFOO bar\n`, {}, { class: "dockerfile", line: 3 }, "FOO"],
+      [`${base}COPY nothere /x\n`, {}, { class: "dockerfile", line: 2 }, "nothere"],
+      [`${base}WORKDIR\n`, {}, { class: "dockerfile", line: 2 }, "WORKDIR"],
+      [`${base}RUN\n`, {}, { class: "dockerfile", line: 2 }, "RUN"],
+      ["", {}, { class: "dockerfile" }, "empty"],
+      ["RUN true\n", {}, { class: "dockerfile" }, "FROM"],
+      [`${base}RUN true\n`, { target: "nope" }, { class: "dockerfile" }, "nope"],
+      [`# x\nFROM ${world.registry.name}/no/such:1\n`, {}, { class: "dockerfile", line: 2 }, "does not exist"],
+      [`${base}RUN nosuchcommand\n`, {}, { class: "build", line: 2 }, "exit code 127"],
+    ];
+    for (const [dockerfile, inputs, expected, words] of cases) {
+      const ran = await buildFiles(world, { Dockerfile: dockerfile }, { repository: "classes", inputs });
+      expect({ dockerfile, ...failureOf(ran) }).toMatchObject(expected);
+      expect(failureOf(ran).message).toContain(words);
+      expect(failureOf(ran).message).not.toMatch(/\/mnt\/|\p{Cc}/u);
+    }
+  });
+});
+
+describe("secrets", () => {
+  it("are in no command line, layer or file, though the whole way was walked", async () => {
+    const secrets = secretsOf(world);
+    const seen = watchCommandLines();
+    const ran = await buildFiles(
+      world,
+      { Dockerfile: `FROM ${world.base}\nCOPY . /src\nRUN env > /env; find /run /tmp -type f > /found\n`, f: "x" },
+      { repository: "secrets", image: { tags: ["a", "b"] } },
+    );
+    const lines = await seen.stop();
+    const digest = digestOf(ran);
+    // Otherwise the watch saw nothing and proves nothing.
+    for (const words of ["fetch\0", "build\0--isolation=oci", "push\0"]) {
+      expect(lines.some((line) => line.includes(words))).toBe(true);
+    }
+    const image = await readImage(world.client, "acme/secrets", digest);
+    const kept = filesBelow(workDir).map((file) => readFileSync(file));
+    expect(kept.length).toBeGreaterThan(20);
+    for (const secret of secrets) {
+      expect(lines.some((line) => line.includes(secret))).toBe(false);
+      expect(ran.log).not.toContain(secret);
+      expect(image.blobs.some((blob) => blob.includes(secret))).toBe(false);
+      expect(kept.some((bytes) => bytes.includes(secret))).toBe(false);
+    }
+  });
+
+  it("do not follow a redirect to another server", async () => {
+    const visits: (string | undefined)[] = [];
+    const elsewhere = createServer((request, response) => {
+      visits.push(request.headers.authorization);
+      response.writeHead(404).end();
+    }).listen(0, "127.0.0.1");
+    await once(elsewhere, "listening");
+    const address = elsewhere.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    const sha = await world.git.commit("moved", { Dockerfile: "FROM scratch\n" });
+    world.git.fail({ status: 302, location: `http://127.0.0.1:${port}/moved.git/info/refs?service=git-upload-pack` });
+    const ran = await buildCommit(world, "moved", sha, {});
+    world.git.fail(null);
+    elsewhere.close();
+    expect(failureOf(ran)).toMatchObject({ class: "checkout" });
+    expect(visits).toEqual([]);
+  });
+
+  it("are named by no failure when the registry does not accept them", async () => {
+    const wrong = { ...world, registry: { ...world.registry, password: "wrong-password-123" } };
+    const ran = await buildFiles(wrong, { Dockerfile: "FROM scratch\nCOPY Dockerfile /\n" });
+    expect(ran.end).toMatchObject({ kind: "failed", retryable: false, failure: { class: "push" } });
+    expect(failureOf(ran).message).toContain("denied");
+    expect(ran.log + failureOf(ran).message).not.toContain("wrong-password-123");
+  });
+});
+
+describe("a build that is stopped", () => {
+  it("leaves no process, folder, control group or container, even if it ignores the polite signal", async () => {
+    const marker = `sleep\0${987_000 + (Date.now() % 1000)}\0`;
+    const command = marker.replaceAll("\0", " ").trim();
+    const running = () => commandLines().filter((line) => line === marker).length;
+    const script = `trap '' TERM; for i in 1 2 3 4 5; do (trap '' TERM; ${command} &) ; done; ${command}`;
+    const stop = new AbortController();
+    const build = buildFiles(
+      world,
+      { Dockerfile: `FROM ${world.base}\nRUN ${script}\n` },
+      { repository: "stopped", signal: stop.signal },
+    );
+    const deadline = Date.now() + 20_000;
+    while (running() < 6 && Date.now() < deadline) await sleep(20);
+    expect(running()).toBe(6);
+    stop.abort("cancel");
+    const ran = await build;
+    expect(running()).toBe(0);
+    expect(ran.end).toEqual({ kind: "stopped" });
+    expect(await readdir(join(workDir, "jobs"))).toEqual([]);
+    expect(readFileSync("/proc/mounts", "utf8")).not.toContain(workDir);
+
+    expect(await containersOf(workDir)).toEqual([]);
+
+    const again = await buildFiles(world, { Dockerfile: `FROM ${world.base}\nRUN true\n` }, { repository: "stopped" });
+    expect(digestOf(again)).toMatch(/^sha256:/);
+  });
+});
+
+describe("what builds share", () => {
+  it("is the network of the machine, where the operator chose so", async () => {
+    const address = world.registry.name.replace(":", " ");
+    const dockerfile = `FROM ${world.base}\nRUN nc -w 2 ${address} </dev/null\n`;
+    const ran = await buildFiles(world, { Dockerfile: dockerfile }, { inputs: { network: "host" } });
+    expect(digestOf(ran)).toMatch(/^sha256:/);
+  });
+
+  it("is the cache mount of their own scope, of no other", async () => {
+    const dockerfile = (word: string) =>
+      `FROM ${world.base}\nRUN --mount=type=cache,target=/cache echo ${word} >> /cache/f && cat /cache/f > /f\n`;
+    const contents: (string | undefined)[] = [];
+    for (const [repository, word] of [
+      ["mount-a", "one"],
+      ["mount-a", "two"],
+      ["mount-b", "three"],
+    ] as const) {
+      const ran = await buildFiles(world, { Dockerfile: dockerfile(word) }, { repository });
+      const image = await readImage(world.client, `acme/${repository}`, digestOf(ran));
+      contents.push(image.files.get("f")?.bytes.toString());
+    }
+    expect(contents).toEqual(["one\n", "one\ntwo\n", "three\n"]);
+  });
+});
+
+describe("a build that starts too many processes", () => {
+  it("meets a limit, and the machine goes on", async () => {
+    const script = "i=0; while [ $i -lt 400 ]; do sleep 30 & i=$((i+1)); done; echo all";
+    const ran = await buildFiles(fewProcesses, { Dockerfile: `FROM ${world.base}\nRUN ${script}\n` });
+    expect(ran.end.kind).toBe("failed");
+    expect(ran.log).not.toMatch(/^all$/m);
+  });
+});
+
+describe("what this builder can not do yet", () => {
+  it("is refused in words", async () => {
+    const network = await buildFiles(world, { Dockerfile: "FROM scratch\n" }, { inputs: { network: "internet" } });
+    expect(failureOf(network)).toMatchObject({ class: "internal" });
+    const platforms = ["linux/amd64", "linux/s390x"];
+    const many = await buildFiles(world, { Dockerfile: "FROM scratch\n" }, { inputs: { platforms } });
+    expect(failureOf(many)).toMatchObject({ class: "dockerfile" });
+    expect(failureOf(many).message).toContain("linux/s390x");
+  });
+});
+
+/** Records of containers in all stores below the folder: what `buildah containers` lists. */
+async function containersOf(folder: string): Promise<readonly unknown[]> {
+  const all: unknown[] = [];
+  for (const scope of await readdir(join(folder, "scopes"))) {
+    const file = join(folder, "scopes", scope, "root/overlay-containers/containers.json");
+    if (existsSync(file)) all.push(...(JSON.parse(await readFile(file, "utf8")) as unknown[]));
+  }
+  return all;
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Command lines of all processes of the machine, arguments ended by NUL. */
+function commandLines(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      } catch {
+        return ""; // It has ended meanwhile.
+      }
+    });
+}
+
+function watchCommandLines(): { stop(): Promise<readonly string[]> } {
+  const seen = new Set<string>();
+  let stopped = false;
+  const watching = (async () => {
+    while (!stopped) {
+      for (const line of commandLines()) seen.add(line);
+      await sleep(5);
+    }
+  })();
+  return {
+    async stop() {
+      stopped = true;
+      await watching;
+      return [...seen];
+    },
+  };
+}
