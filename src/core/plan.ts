@@ -14,7 +14,7 @@ import { CONFIG_FILE, type ImageConfig, type ParsedConfig, type RepoConfig } fro
 import { describeRule, isMergeQueue, judgeRule, type RuleMatch } from "./rules.ts";
 import { asksForSkip } from "./skip-request.ts";
 import { type DroppedTag, isMoving, ruleTags, type TagContext, templatesOf } from "./tags/rule-tags.ts";
-import { createHistory } from "./tags/semver.ts";
+import { createHistory, type VersionHistory } from "./tags/semver.ts";
 import { zeroConfig } from "./zero-config.ts";
 
 /** Everything the one decision looks at. The engine gathers it; the planner never fetches. */
@@ -83,7 +83,7 @@ export function neededFacts(
 export function planBuilds(facts: PlanFacts): BuildPlan {
   if (facts.changes.length === 0) {
     const detail = "not built: the push moved no branch and no tag";
-    return { requests: [], diagnostics: [], skips: [{ ...NOTHING, reason: "no-commits", detail }] };
+    return { requests: [], diagnostics: [], skips: [{ ...NOTHING, reason: "unsupported-event", detail }] };
   }
   const parts = facts.changes.map((change) => planChange(change, facts));
   const settled = settle(
@@ -156,8 +156,9 @@ function planChange(facts: ChangeFacts, plan: PlanFacts): Part {
   }
   const { config, diagnostics } = file;
   const refusal = imagesRefusal(change, config);
+  const history = createHistory(facts.tags);
   const parts = config.images.map((image) =>
-    refusal === null ? planImage(image, facts, plan) : refused(change, refusal, image.name),
+    refusal === null ? planImage(image, facts, plan, history) : refused(change, refusal, image.name),
   );
   if (parts.length === 0) {
     parts.push(refused(change, { reason: "no-match", why: `${CONFIG_FILE} names no images` }));
@@ -222,7 +223,7 @@ function imagesRefusal(change: RefChange, config: RepoConfig): Refusal | null {
   return token === null ? null : { reason: "skip-requested", why: `the commit message says ${token}` };
 }
 
-function planImage(image: ImageConfig, facts: ChangeFacts, plan: PlanFacts): Part {
+function planImage(image: ImageConfig, facts: ChangeFacts, plan: PlanFacts, history: VersionHistory): Part {
   const { change } = facts;
   const drafts: Draft[] = [];
   const skips: Skip[] = [];
@@ -232,7 +233,7 @@ function planImage(image: ImageConfig, facts: ChangeFacts, plan: PlanFacts): Par
     image,
     change,
     defaultBranch: plan.repository.defaultBranch,
-    history: createHistory(facts.tags),
+    history,
     now: plan.now,
   };
   for (const rule of image.rules) {
@@ -278,8 +279,8 @@ function planMatch(match: RuleMatch, facts: ChangeFacts, context: TagContext): P
     const part = refused(change, noTags(dropped, describeRule(rule)), image.name, rule.path);
     return { ...part, diagnostics };
   }
-  for (const { template, reason, why } of dropped) {
-    note(reason === "invalid-tag" ? "warning" : "info", `no tag from ${template}: ${why}`);
+  for (const { template, severity, why } of dropped) {
+    note(severity, `no tag from ${template}: ${why}`);
   }
   return { drafts: [{ change, image, rule, tags }], skips: [], diagnostics };
 }

@@ -2,7 +2,7 @@ import type { RefChange, SkipReason } from "../model.ts";
 import type { ImageConfig, RuleConfig } from "../repo-config/config.ts";
 import type { RuleMatch } from "../rules.ts";
 import { placeholders, renderTag, tagValues } from "./native.ts";
-import { isPrerelease, type Line, parseRange, type VersionHistory, versionText } from "./semver.ts";
+import { isPrerelease, type Line, type VersionHistory, versionText } from "./semver.ts";
 
 /** The tags one matched rule gives, and what became of the others. */
 export interface RuleTags {
@@ -15,6 +15,8 @@ export interface RuleTags {
 export interface DroppedTag {
   readonly template: string;
   readonly reason: Extract<SkipReason, "invalid-tag" | "older-than-published">;
+  /** `info`: as it should be, e.g. no `latest` from a pre-release. `warning`: probably not what the rule was meant to do. */
+  readonly severity: "warning" | "info";
   /** A clause for people. */
   readonly why: string;
 }
@@ -71,7 +73,7 @@ export function ruleTags(match: RuleMatch, context: TagContext): RuleTags {
   for (const template of templates) {
     const rendered = renderTag(template, values);
     if (!rendered.ok) {
-      dropped.push({ template, reason: "invalid-tag", why: rendered.why });
+      dropped.push({ template, reason: "invalid-tag", severity: "warning", why: rendered.why });
       continue;
     }
     const refusal = refuseMove(template, rendered.tag, match, context);
@@ -95,17 +97,20 @@ function refuseMove(template: string, tag: string, match: RuleMatch, context: Ta
   }
   if (isPrerelease(version)) {
     const why = `${versionText(version)} is a pre-release, which publishes only tags that carry its whole version`;
-    return { template, reason: "invalid-tag", why };
+    return { template, reason: "invalid-tag", severity: "info", why };
   }
   if (tag === "0") {
-    return { template, reason: "invalid-tag", why: "versions 0.x promise nothing to each other, so there is no tag 0" };
+    const why = "versions 0.x promise nothing to each other, so there is no tag 0";
+    return { template, reason: "invalid-tag", severity: "info", why };
   }
   const { prefix } = rule.on;
   const ranges = rangesPublishing(template, prefix, context.image);
   const newer = context.history.newer(version, { prefix, line: lineOf(template), ranges });
-  return newer === null
-    ? null
-    : { template, reason: "older-than-published", why: `${tag} stays with ${versionText(newer)}, which is newer` };
+  if (newer === null) {
+    return null;
+  }
+  const why = `${tag} stays with ${versionText(newer)}, which is newer`;
+  return { template, reason: "older-than-published", severity: "info", why };
 }
 
 function lineOf(template: string): Line {
@@ -114,13 +119,10 @@ function lineOf(template: string): Line {
 }
 
 /** Several rules may move one tag, each in its own range (`1.x` and `2.x` both publish `latest`): all of them count. */
-function rangesPublishing(template: string, prefix: string | null, image: ImageConfig) {
-  return image.rules
-    .flatMap(({ on, tags }) =>
-      on.kind === "semver" && on.prefix === prefix && tags?.includes(template) ? [on.range] : [],
-    )
-    .map(parseRange)
-    .filter((range) => range !== null);
+function rangesPublishing(template: string, prefix: string | null, image: ImageConfig): readonly string[] {
+  return image.rules.flatMap(({ on, tags }) =>
+    on.kind === "semver" && on.prefix === prefix && tags?.includes(template) ? [on.range] : [],
+  );
 }
 
 function historyRemarks(match: RuleMatch, templates: readonly string[], { history, change }: TagContext): TagRemark[] {

@@ -39,49 +39,73 @@ export interface Line {
   readonly patch: boolean;
 }
 
-/** What the repository's tag names say about versions. */
+/** What the repository's tag names say about versions. One serves all images and rules of a change. */
 export interface VersionHistory {
   /** False: the tags are not known, and the pushed one counts as the only one. */
   readonly known: boolean;
   /** The highest release above `version` in the same line and in one of `ranges`; null: there is none. */
-  newer(version: SemVer, options: { prefix: string | null; line: Line; ranges: readonly Range[] }): SemVer | null;
+  newer(
+    version: SemVer,
+    options: { readonly prefix: string | null; readonly line: Line; readonly ranges: readonly string[] },
+  ): SemVer | null;
   /** Another tag name that carries the very same version, e.g. `1.0.0` beside `v1.0.0`; null: none. */
   twin(tagName: string, prefix: string | null): string | null;
 }
 
 /**
- * Range tests in one history. One takes about 4 microseconds, and a hostile file may hold thousands of ranges beside ten
- * thousands of tags; past this bound `newer` throws no work away but answers with the highest release it has not tested,
- * so that a moving tag stays where it is.
+ * Steps one history takes at most. A range test costs some microseconds, and a hostile file may hold thousands of ranges
+ * beside ten thousands of tags. When they are used up `newer` answers with the highest release it has not judged, so
+ * that a moving tag stays where it is.
  */
-const MAX_RANGE_TESTS = 100_000;
+const MAX_STEPS = 50_000;
+
+/** All versions under one prefix. */
+interface Versions {
+  /** Without pre-releases, highest first. */
+  readonly releases: readonly SemVer[];
+  readonly namesByVersion: ReadonlyMap<string, readonly string[]>;
+}
 
 export function createHistory(tagNames: readonly string[] | null): VersionHistory {
-  const byPrefix = new Map<string | null, readonly SemVer[]>();
-  let tests = 0;
+  const byPrefix = new Map<string | null, Versions>();
+  const compiled = new Map<string, Range | null>();
+  let steps = 0;
 
-  /** Releases, highest first. */
-  function releases(prefix: string | null): readonly SemVer[] {
-    let found = byPrefix.get(prefix);
-    if (found === undefined) {
-      found = (tagNames ?? [])
-        .map((name) => parseVersion(name, prefix))
-        .filter((version) => version !== null)
-        .filter((version) => !isPrerelease(version))
-        .sort((a, b) => b.compare(a));
-      byPrefix.set(prefix, found);
+  function versions(prefix: string | null): Versions {
+    const known = byPrefix.get(prefix);
+    if (known !== undefined) {
+      return known;
     }
-    return found;
+    const read = readVersions(tagNames ?? [], prefix);
+    byPrefix.set(prefix, read);
+    return read;
+  }
+
+  function includes(range: string, version: SemVer): boolean {
+    let known = compiled.get(range);
+    if (known === undefined) {
+      known = parseRange(range);
+      compiled.set(range, known);
+    }
+    return known?.test(version) === true;
+  }
+
+  /** True also when the steps are used up. */
+  function includesAny(ranges: readonly string[], version: SemVer): boolean {
+    return ranges.some((range) => {
+      steps += 1;
+      return steps > MAX_STEPS || includes(range, version);
+    });
   }
 
   return {
     known: tagNames !== null,
     newer(version, { prefix, line, ranges }) {
-      for (const other of releases(prefix)) {
+      for (const other of versions(prefix).releases) {
         if (other.compare(version) <= 0) {
           return null;
         }
-        if (sameLine(version, other, line) && ranges.some((range) => ++tests > MAX_RANGE_TESTS || range.test(other))) {
+        if (sameLine(version, other, line) && includesAny(ranges, other)) {
           return other;
         }
       }
@@ -89,17 +113,32 @@ export function createHistory(tagNames: readonly string[] | null): VersionHistor
     },
     twin(tagName, prefix) {
       const version = parseVersion(tagName, prefix);
-      if (version === null) {
-        return null;
-      }
-      const text = versionText(version);
-      const isTwin = (name: string): boolean => {
-        const other = name === tagName ? null : parseVersion(name, prefix);
-        return other !== null && versionText(other) === text;
-      };
-      return tagNames?.find(isTwin) ?? null;
+      const names = version === null ? [] : (versions(prefix).namesByVersion.get(versionText(version)) ?? []);
+      return names.find((name) => name !== tagName) ?? null;
     },
   };
+}
+
+function readVersions(tagNames: readonly string[], prefix: string | null): Versions {
+  const releases: SemVer[] = [];
+  const namesByVersion = new Map<string, string[]>();
+  for (const name of tagNames) {
+    const version = parseVersion(name, prefix);
+    if (version === null) {
+      continue;
+    }
+    if (!isPrerelease(version)) {
+      releases.push(version);
+    }
+    const text = versionText(version);
+    const names = namesByVersion.get(text);
+    if (names === undefined) {
+      namesByVersion.set(text, [name]);
+    } else {
+      names.push(name);
+    }
+  }
+  return { releases: releases.sort((a, b) => b.compare(a)), namesByVersion };
 }
 
 function sameLine(a: SemVer, b: SemVer, line: Line): boolean {
