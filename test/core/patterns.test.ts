@@ -19,12 +19,14 @@ function refusal(source: string, kind: PatternKind = "ref"): string {
 }
 
 /** Generous: a linear engine needs a few milliseconds, an exponential one longer than the universe has. */
-const SOON_MS = 2_000;
+const SOON_MS = 1_000;
 
-function elapsed(work: () => void): number {
-  const begin = performance.now();
+/** Milliseconds of processor time; the clock on the wall also counts what others do on the machine. */
+function costOf(work: () => void): number {
+  const before = process.cpuUsage();
   work();
-  return performance.now() - begin;
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
 }
 
 describe("exact names", () => {
@@ -216,7 +218,7 @@ describe("limits", () => {
       [`/${"(?:a?){60}".repeat(3)}b/`, "ref", "a".repeat(1024)],
     ];
     for (const [source, kind, subject] of evil) {
-      expect([source, elapsed(() => expect(pattern(source, kind).match(subject)).toBeNull()) < SOON_MS]).toEqual([
+      expect([source, costOf(() => expect(pattern(source, kind).match(subject)).toBeNull()) < SOON_MS]).toEqual([
         source,
         true,
       ]);
@@ -235,7 +237,7 @@ describe("limits", () => {
       `/(?i)${"[\\x{61}-\\x{10ffff}]".repeat(25)}/`,
       `/${"\\pL".repeat(160)}/`,
     ];
-    const time = elapsed(() => {
+    const time = costOf(() => {
       for (const source of huge) expect([source, refusal(source)]).not.toEqual([source, "accepted"]);
     });
     expect(time).toBeLessThan(500);

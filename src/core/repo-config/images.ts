@@ -38,7 +38,7 @@ function resolveImage(
   scope: Scope,
 ): ImageConfig | null {
   const { problems } = scope;
-  const fields = shape(imageFields, data, path, problems);
+  const fields = shape(imageFields, data, path, problems)?.data ?? null;
   const inputs = fields === null ? DEFAULT_INPUTS : resolveImageInputs(fields, path, problems);
   const rules = resolveRules(data, inputs, [...path, "rules"], scope);
   if (fields === null) return null;
@@ -56,8 +56,8 @@ function resolveRules(data: unknown, inputs: InputsConfig, path: DataPath, scope
   for (const [index, entry] of entries.slice(0, MAX_RULES).entries()) {
     if (scope.problems.full) break;
     const here = [...path, index];
-    const fields = shape(ruleFields, entry, here, scope.problems);
-    const rule = fields === null ? null : resolveRule(fields, inputs, here, scope);
+    const shaped = shape(ruleFields, entry, here, scope.problems);
+    const rule = shaped === null ? null : resolveRule(shaped, inputs, here, scope);
     if (rule !== null) rules.push(rule);
   }
   return rules;

@@ -41,8 +41,8 @@ function resolve(data: unknown, options: ParseOptions, problems: Problems): Repo
     problems.error(["version"], "this program reads version 1 of the format: write `version: 1`");
     return null;
   }
-  const fields = shape(fileFields, data, [], problems);
-  const settings = resolveSettings(fields, problems);
+  const shaped = shape(fileFields, data, [], problems);
+  const settings = resolveSettings(shaped?.data ?? null, problems);
   const entries = "images" in data && Array.isArray(data.images) ? data.images : [];
   return { images: resolveImages(entries, options, createScope(problems)), ...settings };
 }

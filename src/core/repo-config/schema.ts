@@ -124,3 +124,8 @@ export const configSchema = fileFields
       .meta({ description: "Images built from this repository." }),
   })
   .meta({ title: ".wharfinger.yml, version 1" });
+
+/** The published JSON Schema (docs/wharfinger.schema.json), for completion and checks in editors. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(configSchema, { io: "input" });
+}

@@ -2,29 +2,38 @@ import { z } from "zod";
 
 import { type DataPath, listed, nearest, type Problem, type Problems, shown } from "./problems.ts";
 
+/** What `schema` describes. Not `complete`: keys with problems, which were reported, are left out. */
+export interface Shaped<Data> {
+  readonly data: Data;
+  readonly complete: boolean;
+}
+
 /**
- * The data as `schema` describes it, or null after saying what is wrong. Unknown keys are errors, but do not stand in
- * the way of the others: the rest is handed on, so that it can be checked too.
+ * The data as `schema` describes it. What is wrong is reported and left out, so that the other keys can be checked too;
+ * null when nothing useful remains.
  */
 export function shape<Shape extends z.ZodRawShape>(
   schema: z.ZodObject<Shape, z.core.$strict>,
   data: unknown,
   path: DataPath,
   problems: Problems,
-): z.infer<z.ZodObject<Shape, z.core.$strict>> | null {
+): Shaped<z.infer<z.ZodObject<Shape, z.core.$strict>>> | null {
   const result = schema.safeParse(data);
-  if (result.success) return result.data;
+  if (result.success) return { data: result.data, complete: true };
+  const broken = new Set<PropertyKey>();
   for (const issue of result.error.issues) {
     if (problems.full) return null;
     report(issue, schema, data, path, problems);
+    for (const key of brokenKeys(issue)) broken.add(key);
   }
-  return result.error.issues.every((issue) => issue.code === "unrecognized_keys" && issue.path.length === 0)
-    ? schema.parse(withoutUnknown(data, Object.keys(schema.shape)))
-    : null;
+  if (typeof data !== "object" || data === null) return null;
+  const rest = schema.safeParse(Object.fromEntries(Object.entries(data).filter(([key]) => !broken.has(key))));
+  return rest.success ? { data: rest.data, complete: false } : null;
 }
 
-function withoutUnknown(data: unknown, known: readonly string[]): unknown {
-  return Object.fromEntries(Object.entries(Object(data)).filter(([key]) => known.includes(key)));
+/** The keys of the outermost object that an issue is in. */
+function brokenKeys(issue: z.core.$ZodIssue): readonly PropertyKey[] {
+  return issue.code === "unrecognized_keys" && issue.path.length === 0 ? issue.keys : issue.path.slice(0, 1);
 }
 
 function report(issue: z.core.$ZodIssue, schema: z.ZodType, data: unknown, base: DataPath, problems: Problems): void {
@@ -55,21 +64,26 @@ const MISSING: Readonly<Record<string, string>> = {
   target: "`target` is missing; name the stage to build as test: `test: { target: test }`",
 };
 
-/** Keys people know from elsewhere, and what to write instead. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  flavor: "`flavor` belongs to docker/metadata-action's tags, which are not supported yet",
-  image: "unknown key `image`; did you mean `name`?",
-  build: "unknown key `build`; `context`, `dockerfile` and `target` stand directly under the image",
-  args: "unknown key `args`; did you mean `build_args`?",
-  branches: 'unknown key `branches`; write one rule with `branch` for each, or a glob: `branch: "{main,develop}"`',
-  file: "unknown key `file`; did you mean `dockerfile`?",
-};
+/** Keys people know from elsewhere, and what to write instead where `allowed` is a key. */
+const ELSEWHERE: readonly { readonly key: string; readonly allowed: string; readonly hint: string }[] = [
+  { key: "image", allowed: "name", hint: "did you mean `name`?" },
+  { key: "build", allowed: "context", hint: "`context`, `dockerfile` and `target` stand directly under the image;" },
+  { key: "args", allowed: "build_args", hint: "did you mean `build_args`?" },
+  { key: "file", allowed: "dockerfile", hint: "did you mean `dockerfile`?" },
+  {
+    key: "branches",
+    allowed: "branch",
+    hint: 'several branches are one glob, `branch: "{main,develop}"`, or several rules;',
+  },
+];
 
 function unknownKey(key: string, allowed: readonly string[]): string {
-  const known = Object.hasOwn(ELSEWHERE, key) ? ELSEWHERE[key] : undefined;
+  const rest = `allowed: ${listed(allowed)}`;
+  if (key === "flavor") return "`flavor` belongs to docker/metadata-action's tags, which are not supported yet";
+  const known = ELSEWHERE.find((entry) => entry.key === key && allowed.includes(entry.allowed));
+  if (known !== undefined) return `unknown key \`${key}\`; ${known.hint} ${rest}`;
   const guess = nearest(key, allowed);
-  const begin = known ?? `unknown key \`${shown(key)}\`${guess === null ? "" : `; did you mean \`${guess}\`?`}`;
-  return `${begin}${begin.endsWith("?") ? "" : ";"} allowed: ${listed(allowed)}`;
+  return `unknown key \`${shown(key)}\`; ${guess === null ? "" : `did you mean \`${guess}\`? `}${rest}`;
 }
 
 function describe(issue: z.core.$ZodIssue, value: unknown, path: DataPath): Problem["message"] {

@@ -89,7 +89,7 @@ function positionOf(error: YAMLException): number | null {
   return mark?.position ?? null;
 }
 
-/** Ten times what the largest sensible file holds; it bounds everything that walks the data after this. */
+/** Keys and values. A file full of real images and rules stays below it, and what walks the data next is bounded. */
 const MAX_VALUES = 10_000;
 
 /**
@@ -98,17 +98,21 @@ const MAX_VALUES = 10_000;
  */
 function unwanted(value: unknown, seen: Set<object>, count = { values: 0 }): string | null {
   count.values += 1;
-  if (count.values > MAX_VALUES) return `the file holds more than ${MAX_VALUES} values`;
+  if (count.values > MAX_VALUES) return TOO_MANY;
   if (typeof value !== "object" || value === null) return null;
   if (seen.has(value)) return "YAML aliases are not supported";
   seen.add(value);
   if (Object.hasOwn(value, "__proto__")) return "`__proto__` can not be used as a key or name";
-  for (const child of Object.values(value)) {
+  const children: readonly unknown[] = Object.values(value);
+  if (!Array.isArray(value)) count.values += children.length;
+  for (const child of children) {
     const refusal = unwanted(child, seen, count);
     if (refusal !== null) return refusal;
   }
   return null;
 }
+
+const TOO_MANY = `the file holds more than ${MAX_VALUES} keys and values`;
 
 const TAB = "a tab is used for indentation; YAML wants spaces";
 
