@@ -1,4 +1,5 @@
 import type { CheckFacts } from "../core/check.ts";
+import { checkNames } from "../core/explain.ts";
 import type { Sha, Skip, SkipReason } from "../core/model.ts";
 import { type Commit, newestBuilds } from "./build-rows.ts";
 import type { Sql } from "./database.ts";
@@ -25,13 +26,6 @@ export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promis
     detail: text(row, "detail"),
   }));
   return { builds, skips };
-}
-
-/** `wharfinger`, and one for each image when the commit has several. */
-function checkNames(facts: CheckFacts): readonly string[] {
-  const images = new Set(facts.builds.map((build) => build.planned.image));
-  for (const skip of facts.skips) if (skip.image !== null) images.add(skip.image);
-  return images.size < 2 ? ["wharfinger"] : ["wharfinger", ...[...images].map((image) => `wharfinger: ${image}`)];
 }
 
 /**
