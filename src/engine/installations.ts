@@ -1,6 +1,6 @@
 /** Keeps the table of installations and their repositories as the hosts announce it. */
 import type { InstallationEvent, RepositoriesEvent } from "../core/events.ts";
-import { failed, type HostId, hostKey, type Installation, type Outcome, ok } from "../core/model.ts";
+import { type HostId, hostKey, type Installation, type Outcome, ok } from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
 import type { Host, Logger, Store } from "./ports.ts";
 
@@ -51,6 +51,12 @@ export function createInstallations({ store, log }: { store: Store; log: Logger 
     return `${state}; ${count(stopped, "build")} canceled`;
   }
 
+  /** The host knows nothing of it: it was removed between sending the event and our asking. */
+  async function gone(id: HostId): Promise<string> {
+    await store.setInstallationState(id, "removed");
+    return "the host does not know this installation any more";
+  }
+
   async function installation(host: Host, event: InstallationEvent): Promise<Outcome<string>> {
     switch (event.action) {
       case "created":
@@ -63,7 +69,7 @@ export function createInstallations({ store, log }: { store: Store; log: Logger 
         host.forget(event.installation);
         const learned = await learn(host, event.installation);
         if (!learned.ok) return learned;
-        if (learned.value === null) return failed("the host does not know this installation", { retryable: false });
+        if (learned.value === null) return ok(await gone(event.installation));
         return ok(event.action === "permissions" ? "new permissions accepted" : "active again");
       }
     }

@@ -5,7 +5,7 @@ import { parseId } from "./payloads.ts";
 /** GitHub sends nothing above 25 MB; the rest is slack for a host that counts differently. */
 const MAX_BODY_BYTES = 26 * 1024 ** 2;
 
-const EVENT = /^[a-z_]{1,64}$/;
+const EVENT = /^[a-z0-9_]{1,64}$/;
 const DELIVERY = /^[ -~]{1,200}$/;
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
 const MEDIA_TYPE = /^application\/json[ \t]*(?:;|$)/i;
