@@ -116,19 +116,12 @@ function skipLines(skips: readonly Skip[]): readonly string[] {
       group.count += 1;
     }
   }
-  return [...groups.values()].flatMap(({ first, count }) => [
-    `- ${first.image === null ? "" : `${codeSpan(first.image)}: `}${escapeMarkdown(first.detail)}${others(count - 1)} (${first.reason})`,
-    ...problemLines(first),
-  ]);
+  return [...groups.values()].map(({ first, count }) => {
+    const image = first.image === null ? "" : `${codeSpan(first.image)}: `;
+    return `- ${image}${escapeMarkdown(first.detail)}${others(count - 1)} (${first.reason})`;
+  });
 }
 
 function others(count: number): string {
   return count === 0 ? "" : `; the same for ${count} more rule${count === 1 ? "" : "s"}`;
-}
-
-function problemLines({ problems = [] }: Skip): readonly string[] {
-  return problems.map(
-    ({ severity, line, column, message }) =>
-      `  - ${severity}, line ${line}, column ${column}: ${escapeMarkdown(message)}`,
-  );
 }

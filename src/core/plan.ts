@@ -1,19 +1,11 @@
 import { type Draft, settle } from "./drafts.ts";
-import type {
-  BuildPlan,
-  Diagnostic,
-  InstallationState,
-  LinkState,
-  RefChange,
-  Repository,
-  Skip,
-  SkipReason,
-} from "./model.ts";
+import type { BuildPlan, Diagnostic, InstallationState, LinkState, RefChange, Repository, Skip } from "./model.ts";
 import { judgePaths } from "./path-filter.ts";
+import { closedGate, imagesRefusal, invalidFile, noTags, type Refusal } from "./refusals.ts";
 import { CONFIG_FILE, type ImageConfig, type ParsedConfig, type RepoConfig } from "./repo-config/config.ts";
 import { describeRule, isMergeQueue, judgeRule, type RuleMatch } from "./rules.ts";
 import { asksForSkip } from "./skip-request.ts";
-import { type DroppedTag, isMoving, ruleTags, type TagContext, templatesOf } from "./tags/rule-tags.ts";
+import { isMoving, ruleTags, type TagContext, templatesOf } from "./tags/rule-tags.ts";
 import { createHistory, type VersionHistory } from "./tags/semver.ts";
 import { zeroConfig } from "./zero-config.ts";
 
@@ -106,37 +98,6 @@ interface Part {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-interface Refusal {
-  readonly reason: SkipReason;
-  /** What follows "not built: ". */
-  readonly why: string;
-  readonly problems?: readonly Diagnostic[];
-}
-
-/** Why nothing of this repository is built at all, or null. The order is that of what a person has to put right first. */
-function closedGate({ installation, link }: Pick<PlanFacts, "installation" | "link">): Refusal | null {
-  if (installation === null) {
-    return { reason: "not-linked", why: "no installation of this app is known for the repository" };
-  }
-  if (installation.state === "removed") {
-    return { reason: "not-linked", why: "the app was removed from this account" };
-  }
-  if (link === "unlinked") {
-    return { reason: "not-linked", why: "the installation does not cover this repository" };
-  }
-  if (installation.state === "suspended") {
-    return { reason: "suspended", why: "the installation is suspended" };
-  }
-  if (installation.state === "paused" || link === "paused") {
-    const what = link === "paused" ? "this repository" : "this installation";
-    return { reason: "paused", why: `builds of ${what} are paused` };
-  }
-  if (installation.namespace === null) {
-    return { reason: "no-namespace", why: "the installation has no namespace in the registry yet" };
-  }
-  return null;
-}
-
 function planChange(facts: ChangeFacts, plan: PlanFacts): Part {
   const { change } = facts;
   if (change.after === null) {
@@ -191,7 +152,7 @@ function configOf({ change, config }: ChangeFacts, plan: PlanFacts): ConfigAnswe
     }
     case "unreadable": {
       const message = `${CONFIG_FILE} can not be read: ${config.why}`;
-      return { ok: false, refusal: invalid([{ severity: "error", line: 1, column: 1, message }]) };
+      return { ok: false, refusal: invalidFile([{ severity: "error", line: 1, column: 1, message }]) };
     }
     case "gone": {
       const why = "the commit is not there any more; a newer push has replaced it";
@@ -203,24 +164,7 @@ function configOf({ change, config }: ChangeFacts, plan: PlanFacts): ConfigAnswe
 }
 
 function usable({ config, diagnostics }: ParsedConfig): ConfigAnswer {
-  return config === null ? { ok: false, refusal: invalid(diagnostics) } : { ok: true, config, diagnostics };
-}
-
-function invalid(diagnostics: readonly Diagnostic[]): Refusal {
-  const errors = diagnostics.filter(({ severity }) => severity === "error");
-  const first = errors[0];
-  const where = first === undefined ? "" : ` (line ${first.line}, column ${first.column}: ${first.message})`;
-  const count = errors.length > 1 ? `${errors.length} errors, the first` : "an error";
-  return { reason: "config-invalid", why: `${CONFIG_FILE} has ${count}${where}`, problems: diagnostics };
-}
-
-/** Why none of the file's images is built for this change. */
-function imagesRefusal(change: RefChange, config: RepoConfig): Refusal | null {
-  if (isMergeQueue(change)) {
-    return { reason: "merge-queue", why: "this is a branch of the merge queue; the branch it is merged into is built" };
-  }
-  const token = asksForSkip(change, config.skip);
-  return token === null ? null : { reason: "skip-requested", why: `the commit message says ${token}` };
+  return config === null ? { ok: false, refusal: invalidFile(diagnostics) } : { ok: true, config, diagnostics };
 }
 
 function planImage(image: ImageConfig, facts: ChangeFacts, plan: PlanFacts, history: VersionHistory): Part {
@@ -283,15 +227,6 @@ function planMatch(match: RuleMatch, facts: ChangeFacts, context: TagContext): P
     note(severity, `no tag from ${template}: ${why}`);
   }
   return { drafts: [{ change, image, rule, tags }], skips: [], diagnostics };
-}
-
-function noTags(dropped: readonly DroppedTag[], rule: string): Refusal {
-  const held = dropped.length > 0 && dropped.every(({ reason }) => reason === "older-than-published");
-  const whys = dropped.map(({ template, why }) => `no tag from ${template}: ${why}`);
-  return {
-    reason: held ? "older-than-published" : "invalid-tag",
-    why: whys.length > 0 ? whys.join("; ") : `the rule for ${rule} lists no tags`,
-  };
 }
 
 function refused(change: RefChange, refusal: Refusal, image: string | null = null, rule: string | null = null): Part {

@@ -200,10 +200,10 @@ describe("what a check says", () => {
       { severity: "error", line: 3, column: 5, message: "unknown key `brach`" },
       { severity: "warning", line: 9, column: 1, message: "no anchors" },
     ] as const;
-    const detail = "not built: .wharfinger.yml has an error (line 3, column 5: unknown key `brach`)";
+    const detail = "not built: .wharfinger.yml has an error: 3:5: unknown key `brach`";
     const shown = content({ skips: [skip({ image: null, rule: null, reason: "config-invalid", detail, problems })] });
     expect(shown?.title).toBe(detail);
-    expect(shown?.summary).toContain("error, line 3, column 5: unknown key \\`brach\\`");
+    expect(shown?.summary).toContain("an error\\: 3\\:5\\: unknown key \\`brach\\`");
     expect(shown?.annotations).toEqual([
       { path: ".wharfinger.yml", line: 3, level: "failure", message: "unknown key `brach`" },
       { path: ".wharfinger.yml", line: 9, level: "warning", message: "no anchors" },

@@ -258,9 +258,21 @@ describe("gates, from the first that closes", () => {
 
   it("says where the file is broken, for the check's annotations too", () => {
     const { skips, diagnostics } = planBuilds(planFacts([changeFacts(branch("main"), file, { config: broken })]));
-    expect(skips[0]?.detail).toBe("not built: .wharfinger.yml has an error (line 3, column 5: unknown key)");
+    expect(skips[0]?.detail).toBe("not built: .wharfinger.yml has an error: 3:5: unknown key");
     expect(skips[0]?.problems).toEqual(diagnostics);
     expect(diagnostics).toEqual([{ severity: "error", line: 3, column: 5, message: "unknown key" }]);
+  });
+
+  it("tells the first of many errors, and how many more there are", () => {
+    const diagnostics = [3, 4, 5, 6, 7, 8, 9].map(
+      (line) => ({ severity: "error", line, column: 1, message: "bad" }) as const,
+    );
+    const read = { kind: "read", parsed: { config: null, diagnostics } } as const;
+    const { skips } = planBuilds(planFacts([changeFacts(branch("main"), file, { config: read })]));
+    expect(skips[0]?.detail).toBe(
+      "not built: .wharfinger.yml has 7 errors: 3:1: bad; 4:1: bad; 5:1: bad; 6:1: bad; 7:1: bad; and 2 more",
+    );
+    expect(skips[0]?.problems).toHaveLength(7);
   });
 
   it("names a file with a similar name", () => {
