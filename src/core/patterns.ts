@@ -164,8 +164,14 @@ function capturesOf(engine: RE2JS, subject: string): Readonly<Record<string, str
 
 function nameRemarks(source: string, kind: PatternKind): readonly string[] {
   if (kind === "path") return [];
+  const remarks: string[] = [];
   const prefix = /^refs\/(?:heads|tags)\//.exec(source)?.[0];
-  return prefix === undefined ? [] : [`names are matched without \`${prefix}\`: leave it out`];
+  if (prefix !== undefined) remarks.push(`names are matched without \`${prefix}\`: leave it out`);
+  // git-check-ref-format
+  if (/[ ~^:]/.test(source)) remarks.push("matches nothing: no branch or tag has a space, `~`, `^` or `:` in its name");
+  if (/^[^{[]*,/.test(source))
+    remarks.push("this is one name with a comma; for several write `{a,b}` or several rules");
+  return remarks;
 }
 
 function regexRemarks(regex: string): readonly string[] {

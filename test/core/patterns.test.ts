@@ -190,6 +190,16 @@ describe("remarks on names", () => {
     expect(compiled("refs/tags/v*").remarks).toEqual([expect.stringContaining("refs/tags/")]);
     expect(compiled("refs/tags/v*", "path").remarks).toEqual([]);
   });
+
+  it("point out names that no ref has, and lists that are none", () => {
+    expect(compiled("main, develop").remarks).toEqual([
+      expect.stringContaining("matches nothing"),
+      expect.stringContaining("`{a,b}`"),
+    ]);
+    expect(compiled("main,develop").remarks).toEqual([expect.stringContaining("`{a,b}`")]);
+    expect(compiled("{main,develop}").remarks).toEqual([]);
+    expect(compiled("a b, c", "path").remarks).toEqual([]);
+  });
 });
 
 describe("limits", () => {

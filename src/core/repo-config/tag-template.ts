@@ -92,16 +92,16 @@ function placeholderProblem(name: string, scope: TemplateScope): string | null {
 
 function groupProblem(digits: string, scope: TemplateScope): string | null {
   const group = Number(digits);
-  if (group < 1 || group > 9) return "groups are `{1}` to `{9}`; name further ones: `(?P<name>…)`";
+  if (!/^[1-9]$/.test(digits)) return "groups are `{1}` to `{9}`; name further ones: `(?P<name>…)`";
   if (group <= scope.captures.count) return null;
-  const has =
-    scope.captures.count === 0
-      ? "no group"
-      : scope.captures.count === 1
-        ? "one group"
-        : `${scope.captures.count} groups`;
-  const hint = scope.captures.count === 0 ? "; a `/regex/` with parentheses has some" : "";
-  return `\`{${group}}\` can not have a value: the pattern has ${has}${hint}`;
+  return `\`{${group}}\` can not have a value: ${groupCount(scope)}`;
+}
+
+function groupCount({ kind, captures: { count } }: TemplateScope): string {
+  if (kind === "semver")
+    return "a version range has no groups; the version's parts are `{major}`, `{minor}`, `{patch}`";
+  if (count === 0) return "the pattern has no group; a `/regex/` with parentheses has some";
+  return count === 1 ? "the pattern has one group" : `the pattern has ${count} groups`;
 }
 
 function groupNumbers(scope: TemplateScope): readonly string[] {

@@ -30,7 +30,7 @@ export function readYaml(given: string): YamlRead {
   return parse(text, refuse);
 }
 
-/** What no text file holds: control characters, traces of a wrong encoding, line ends of 1999. */
+/** What no text file holds: control characters, traces of a wrong encoding, a carriage return alone. */
 const ODD = /[^\P{Cc}\t\n\r\u0085]|\p{Cs}|[\ufffd-\uffff]|\ufeff|\r(?!\n)/u;
 
 function oddMessage(character: string): string {
@@ -62,8 +62,9 @@ function findAnchor(text: string): { readonly offset: number; readonly token: st
 }
 
 function anchorMessage(token: string): string {
-  if (token.startsWith("&"))
+  if (token.startsWith("&")) {
     return "YAML anchors (`&name`) are not supported; a value that begins with `&` needs quotes";
+  }
   const hint = token.length > 60 ? "" : `: write "${token}"`;
   return `a value that begins with \`*\` needs quotes${hint}; YAML aliases (\`*name\`) are not supported`;
 }
@@ -74,7 +75,9 @@ function parse(text: string, refuse: (offset: number, message: string) => YamlRe
   try {
     const value: unknown = load(text, { schema: CORE_SCHEMA });
     const refusal = unwanted(value, new Set());
-    return refusal === null ? { ok: true, text, value } : refuse(0, refusal);
+    return refusal === null
+      ? { ok: true, text, value }
+      : refuse(Math.max(0, text.search(/__proto__["']?\s*:/)), refusal);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     // Without a place: more than one document.
