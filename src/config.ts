@@ -10,7 +10,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { privateKey, TABLE, VARIABLES, type Values, type VariableName } from "./config-table.ts";
 
 /** The whole configuration, read and checked. Null: not set. */
@@ -19,6 +19,7 @@ export interface Config {
   readonly host: string;
   /** Without a trailing slash. */
   readonly publicUrl: string;
+  /** Absolute. */
   readonly dataDir: string;
   /** `sqlite:PATH`. */
   readonly databaseUrl: string;
@@ -297,12 +298,14 @@ function readRegistry(values: Partial<Values>, problems: Problem[], warnings: st
 }
 
 function assemble(values: Values, github: GithubConfig | null, registry: RegistryConfig | null): Config {
+  // Absolute: tools are run in other folders than this one.
+  const dataDir = resolve(values.DATA_DIR);
   return {
     port: values.PORT,
     host: values.HOST,
     publicUrl: values.PUBLIC_URL ?? `http://localhost:${values.PORT}`,
-    dataDir: values.DATA_DIR,
-    databaseUrl: values.DATABASE_URL ?? `sqlite:${join(values.DATA_DIR, "wharfinger.db")}`,
+    dataDir,
+    databaseUrl: values.DATABASE_URL ?? `sqlite:${join(dataDir, "wharfinger.db")}`,
     secretKey: values.SECRET_KEY,
     secretKeyPrevious: values.SECRET_KEY_PREVIOUS,
     adminToken: values.ADMIN_TOKEN,

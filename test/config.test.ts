@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { describeConfig, ensureSecretKey, parseConfig, startHelp, startProblems } from "../src/config.ts";
 
@@ -41,7 +41,8 @@ describe("parseConfig", () => {
       port: 3000,
       host: "127.0.0.1",
       publicUrl: "http://localhost:3000",
-      databaseUrl: "sqlite:data/wharfinger.db",
+      dataDir: resolve("data"),
+      databaseUrl: `sqlite:${resolve("data")}/wharfinger.db`,
       adminToken: null,
       github: null,
       registry: null,

@@ -32,7 +32,8 @@ export async function sendLog(logs: Logs, buildId: string, req: Request, res: Re
     await pipeline(Readable.from(chunks(logs, buildId, start, end)), res);
   } catch (error) {
     // The reader left: nothing to do, and nobody to tell.
-    if (!res.destroyed || req.aborted !== true) {
+    const code = typeof error === "object" && error !== null && "code" in error ? error.code : null;
+    if (code !== "ERR_STREAM_PREMATURE_CLOSE") {
       throw error;
     }
   }

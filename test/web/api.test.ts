@@ -290,4 +290,35 @@ describe("a build's log", () => {
     const answer = await opened.api(`/api/v1/builds/b1/log?offset=${offset}`);
     expect([answer.status, await answer.json()]).toMatchObject([400, { error: { code: "bad-offset" } }]);
   });
+
+  it("breaks off, rather than end early as if it were whole, when the log is lost on the way", async () => {
+    const read = (_id: string, offset: number) =>
+      Promise.resolve(offset === 0 ? { bytes: Buffer.from("begin"), size: 5_000 } : null);
+    const opened = await open({ logs: { read } });
+    const answer = await opened.api("/api/v1/builds/b1/log");
+    await expect(answer.text()).rejects.toThrow();
+    expect(opened.logged).toMatchObject([{ path: "/api/v1/builds/b1/log" }]);
+  });
+
+  it("is no fault of ours when the reader leaves", async () => {
+    const leaver = new AbortController();
+    let reads = 0;
+    const read = async (_id: string, _offset: number, limit: number) => {
+      reads += 1;
+      if (reads === 3) {
+        leaver.abort();
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      return { bytes: Buffer.alloc(limit, "x"), size: 500 * 1024 * 1024 };
+    };
+    const opened = await open({ logs: { read } });
+    const reading = opened.api("/api/v1/builds/b1/log", { signal: leaver.signal }).then((answer) => answer.text());
+    await expect(reading).rejects.toThrow();
+    const before = reads;
+    await opened.close();
+    expect(opened.logged).toEqual([]);
+    // What was read ahead may still come in; nobody reads the whole log for a reader who left.
+    expect(before).toBeLessThan(500);
+    site = null;
+  });
 });

@@ -120,6 +120,7 @@ export interface World {
   readonly publicUrl: string;
   readonly ready: WebOptions["ready"];
   readonly clock: { now(): number };
+  readonly logs: WebOptions["logs"] | null;
   /** Set: every question to the store fails with it. */
   readonly broken: Error | null;
 }
@@ -148,6 +149,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     publicUrl: "http://localhost:3000",
     ready: () => Promise.resolve([{ name: "database", ok: true, detail: "writable" }]),
     clock: { now: () => NOW },
+    logs: null,
     broken: null,
     ...changes,
   };
@@ -157,7 +159,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   };
   const app = createWeb({
     store: createStore(world),
-    logs: createLogs(world),
+    logs: world.logs ?? createLogs(world),
     adminToken: world.adminToken,
     publicUrl: world.publicUrl,
     version: "1.2.3",
