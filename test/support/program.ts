@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GithubHost } from "../hosts/github/index.ts";
@@ -38,6 +39,8 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const url = `http://127.0.0.1:${await freePort()}`;
   const adminToken = options.adminToken ?? randomBytes(24).toString("base64url");
   const secret = options.webhookSecret ?? randomBytes(24).toString("base64url");
+  await mkdir(options.dataDir, { recursive: true });
+  // Not where a developer's .env may lie.
   const child = spawn(process.execPath, ["--enable-source-maps", options.main, "start"], {
     cwd: options.dataDir,
     stdio: ["ignore", "pipe", "pipe"],

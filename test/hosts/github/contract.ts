@@ -203,6 +203,8 @@ export interface GithubHost {
   readonly gitCalls: readonly GitCall[];
   /** Everything that broke the API description or GitHub's documented rules, by the caller or by this stand-in. */
   readonly violations: readonly string[];
+  /** Every installation token given out so far, expired ones included: to look for where none may be. */
+  readonly issuedTokens: readonly string[];
   /** The app's delivery log, oldest first. */
   readonly deliveries: readonly DeliveryAttempt[];
 

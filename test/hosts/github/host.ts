@@ -4,14 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type {
-  EventDelivery,
-  GithubHost,
-  GithubHostOptions,
-  HostAccount,
-  HostInstallation,
-  HostRepository,
-} from "./contract.ts";
+import type { EventDelivery, GithubHost, GithubHostOptions, HostInstallation, HostRepository } from "./contract.ts";
 import {
   checkRunPayload,
   checkSuitePayload,
@@ -21,7 +14,7 @@ import {
   repositoriesPayload,
 } from "./payloads.ts";
 import { createPushes } from "./pushes.ts";
-import { createHostRepository, moveRepository, pusher, stateOf } from "./repositories.ts";
+import { createHostRepository, findAccount, moveRepository, personOf, stateOf } from "./repositories.ts";
 import { createApiServer } from "./server.ts";
 import {
   coveredRepositories,
@@ -29,7 +22,6 @@ import {
   DEFAULT_PERMISSIONS,
   type InstallationState,
   installationOf,
-  nodeId,
   type State,
   timestamp,
 } from "./state.ts";
@@ -52,15 +44,6 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
   state.apiUrl = state.url + basePath;
   const pushes = createPushes(state, sender);
 
-  function account(login: string, type: HostAccount["type"]): HostAccount {
-    const known = state.accounts.find((item) => item.login.toLowerCase() === login.toLowerCase());
-    if (known !== undefined) return known;
-    const id = state.nextId();
-    const made = { id, nodeId: nodeId(type === "User" ? "U" : "O", id), login, type };
-    state.accounts.push(made);
-    return made;
-  }
-
   function installationState(installation: HostInstallation): InstallationState {
     const found = state.installations.find((item) => item.id === installation.id && !item.removed);
     if (found === undefined) throw new Error(`installation ${installation.id} is not there (any more)`);
@@ -77,7 +60,10 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     const repositories = coveredRepositories(state, changed);
     change(changed);
     changed.updatedAt = timestamp(Date.now());
-    return sender.send("installation", installationPayload(state, changed, action, repositories, state.owner));
+    return sender.send(
+      "installation",
+      installationPayload(state, changed, action, repositories, personOf(state, changed.account)),
+    );
   }
 
   async function repositoriesEvent(
@@ -92,7 +78,10 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     }
     changed.updatedAt = timestamp(Date.now());
     if (changed.suspended) return notSent();
-    return sender.send("installation_repositories", repositoriesPayload(state, changed, change, state.owner));
+    return sender.send(
+      "installation_repositories",
+      repositoriesPayload(state, changed, change, personOf(state, changed.account)),
+    );
   }
 
   /** The app is there, not suspended, and may write checks: then its buttons exist. */
@@ -110,12 +99,15 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     calls: state.calls,
     gitCalls: state.gitCalls,
     violations: state.violations,
+    get issuedTokens() {
+      return [...state.tokens.keys()];
+    },
     deliveries: state.deliveries,
     setWebhook(webhook) {
       state.webhook = webhook;
     },
-    organization: (login) => account(login, "Organization"),
-    user: (login) => account(login, "User"),
+    organization: (login) => findAccount(state, login, "Organization"),
+    user: (login) => findAccount(state, login, "User"),
     repository: (owner, name, more = {}) => createHostRepository(state, owner, name, more),
     async rename(repository, name) {
       moveRepository(state, repository, name);
@@ -168,14 +160,14 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
       if (!hasChecks(repository)) return notSent();
       return sender.send(
         "check_run",
-        checkRunPayload(state, repository, run, "rerequested", pusher(state, repository)),
+        checkRunPayload(state, repository, run, "rerequested", personOf(state, repository.owner)),
       );
     },
     async rerequestSuite(of, sha) {
       const repository = stateOf(state, of);
       if (!hasChecks(repository)) return notSent();
       const runs = state.checkRuns.filter((run) => run.repository.id === repository.id && run.headSha === sha);
-      return sender.send("check_suite", checkSuitePayload(state, repository, sha, runs, pusher(state, repository)));
+      return sender.send("check_suite", checkSuitePayload(state, repository, runs, personOf(state, repository.owner)));
     },
     ping: () => sender.send("ping", pingPayload(state, state.webhook?.url ?? "")),
     deliver: (event, payload, more) => sender.send(event, payload, more),
@@ -187,7 +179,7 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     settled: () => sender.settled(),
     inject,
     async close() {
-      await sender.settled();
+      await sender.close();
       await shut(server, state);
     },
   };

@@ -1,0 +1,197 @@
+/** The compiled program with a real registry, real git and real builds. */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { createRegistryClient } from "../../src/registry/client.ts";
+import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
+import { pushBaseImage } from "../support/base-image.ts";
+import { readImage } from "../support/image.ts";
+import { type Program, startProgram } from "../support/program.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
+import { eventually } from "../support/world.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const WEBHOOK_SECRET = "webhook-secret-that-must-appear-nowhere-0123456789";
+const ADMIN_TOKEN = "admin-token-that-must-appear-nowhere-0123456789";
+
+let folder: string;
+let dataDir: string;
+let registry: TestRegistry;
+let github: GithubHost;
+let program: Program;
+let repository: HostRepository;
+let base: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-"));
+  execFileSync(process.execPath, [
+    join(ROOT, "node_modules/typescript/bin/tsc"),
+    ...["-p", join(ROOT, "tsconfig.build.json"), "--outDir", join(ROOT, ".cache/e2e")],
+  ]);
+  registry = await startRegistry({ auth: true });
+  base = await pushBaseImage(registry);
+  github = await createGithubHost({ tokenFormat: "stateless" });
+  dataDir = join(folder, "data");
+  program = await start();
+  const acme = github.organization("acme");
+  repository = await github.repository(acme, "api", { private: true });
+  await repository.commit({ message: "Begin", files: { "README.md": "hello" } });
+  await github.install(acme, { repositories: [repository] });
+}, 120_000);
+
+afterAll(async () => {
+  await program?.stop();
+  await github?.close();
+  await registry?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function start(): Promise<Program> {
+  return startProgram({
+    main: join(ROOT, ".cache/e2e/main.js"),
+    github,
+    registry,
+    dataDir,
+    webhookSecret: WEBHOOK_SECRET,
+    adminToken: ADMIN_TOKEN,
+  });
+}
+
+function files(run: string): Record<string, string> {
+  return {
+    Dockerfile: `FROM ${base}\nCOPY . /srv\nRUN ${run}\n`,
+    "marker.txt": "pushed",
+    ".wharfinger.yml": "version: 1\nimages:\n  - { name: api, rules: [{ branch: main, tags: [latest] }] }\n",
+  };
+}
+
+function concluded(sha: string): Promise<HostCheckRun> {
+  const last = () => repository.checkRuns(sha).at(-1);
+  return eventually("a concluded check", () => (last()?.conclusion ? (last() ?? null) : null), 60_000);
+}
+
+/** Every command line on this machine, again and again until told to stop. */
+function watchCommandLines(): { stop(): Promise<string> } {
+  let on = true;
+  const seen = new Set<string>();
+  async function watch(): Promise<void> {
+    while (on) {
+      for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+        try {
+          seen.add(readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "));
+        } catch (error) {
+          // Processes end while they are looked at.
+          if (!/ENOENT|ESRCH/.test(String(error))) throw error;
+        }
+      }
+      await sleep(5);
+    }
+  }
+  const watching = watch();
+  return {
+    async stop() {
+      on = false;
+      await watching;
+      return [...seen].join("\n");
+    },
+  };
+}
+
+/** Contents of every file below the folder, with its path. */
+async function contents(below: string): Promise<{ path: string; bytes: Buffer }[]> {
+  const found: { path: string; bytes: Buffer }[] = [];
+  for (const name of await readdir(below, { recursive: true })) {
+    const path = join(below, name);
+    const kind = await stat(path).catch(() => null);
+    if (kind?.isFile()) found.push({ path, bytes: await readFile(path) });
+  }
+  return found;
+}
+
+/** Everything secret that took part: what it is, and the text that must not be found. */
+function secrets(): { what: string; text: string }[] {
+  const tokens = github.issuedTokens.map((text) => ({ what: "installation token", text }));
+  const plain = [
+    { what: "webhook secret", text: WEBHOOK_SECRET },
+    { what: "admin token", text: ADMIN_TOKEN },
+    { what: "registry password", text: registry.password ?? "" },
+    { what: "private key", text: github.privateKey.split("\n")[3] ?? "" },
+    ...tokens,
+  ];
+  const encoded = [
+    ...tokens.map(({ text }) => `x-access-token:${text}`),
+    `${registry.username}:${registry.password}`,
+  ].map((text) => ({ what: "Basic credential", text: Buffer.from(text).toString("base64") }));
+  return [...plain, ...encoded];
+}
+
+describe("the program", () => {
+  it("builds a push, and no secret is left anywhere", async () => {
+    const commands = watchCommandLines();
+    const { sha } = await github.push(repository, { files: files("env && cat /proc/self/environ && sleep 1") });
+    const run = await concluded(sha);
+    const commandLines = await commands.stop();
+    expect(run.conclusion).toBe("success");
+    expect(commandLines).toContain("buildah");
+    expect(github.issuedTokens.length).toBeGreaterThanOrEqual(2);
+
+    const api = async (path: string) =>
+      (await fetch(`${program.url}${path}`, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } })).text();
+    const [build] = (JSON.parse(await api("/api/v1/builds")) as { items: { id: string }[] }).items;
+    const image = await readImage(createRegistryClient(registry), "acme/api", "latest");
+    const shown = [
+      { place: "command lines", bytes: Buffer.from(commandLines) },
+      { place: "the program's output", bytes: Buffer.from(program.output()) },
+      { place: "the check", bytes: Buffer.from(JSON.stringify(run.output)) },
+      { place: "the build log", bytes: Buffer.from(await api(`/api/v1/builds/${build?.id}/log`)) },
+      { place: "an error page", bytes: Buffer.from(await (await fetch(`${program.url}/nowhere?token=x`)).text()) },
+      { place: "the metrics", bytes: Buffer.from(await api("/metrics")) },
+      ...image.blobs.map((bytes, n) => ({ place: `blob ${n} of the image`, bytes })),
+      ...(await contents(dataDir)).map(({ path, bytes }) => ({ place: path, bytes })),
+    ];
+    const leaks = shown.flatMap(({ place, bytes }) =>
+      secrets()
+        .filter(({ text }) => bytes.includes(text))
+        .map(({ what }) => `${what} in ${place}`),
+    );
+    expect(leaks).toEqual([]);
+    // The search finds what is there.
+    expect(image.blobs.some((bytes) => bytes.includes("pushed"))).toBe(true);
+    expect(shown.some(({ place, bytes }) => place.endsWith("wharfinger.db") && bytes.length > 0)).toBe(true);
+  }, 90_000);
+
+  it("keeps .git out of the image", async () => {
+    const image = await readImage(createRegistryClient(registry), "acme/api", "latest");
+    expect([...image.files.keys()].filter((path) => path.includes(".git/"))).toEqual([]);
+    expect(image.labels["org.opencontainers.image.revision"]).toMatch(/^[0-9a-f]{40}$/);
+  });
+
+  it("tells on the commit what broke and what to do", async () => {
+    const { sha } = await github.push(repository, { files: files("echo so far so good; exit 3") });
+    const run = await concluded(sha);
+    expect(run.conclusion).toBe("failure");
+    expect(`${run.output.summary}${run.output.text}`).toContain("so far so good");
+    expect(run.output.annotations[0]).toMatchObject({ path: "Dockerfile", start_line: 3 });
+  }, 60_000);
+
+  it("stops within seconds when told to, and goes on where it was", async () => {
+    const { sha } = await github.push(repository, { files: files("sleep 8 && echo slept") });
+    await eventually(
+      "the build runs",
+      () => (repository.checkRuns(sha).at(-1)?.status === "in_progress" ? true : null),
+      30_000,
+    );
+    expect(await program.stop()).toBe(0);
+    program = await start();
+    expect((await concluded(sha)).conclusion).toBe("success");
+  }, 120_000);
+
+  it("followed GitHub's rules all the way", () => {
+    expect(github.violations).toEqual([]);
+  });
+});
