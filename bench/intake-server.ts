@@ -1,0 +1,117 @@
+/** One variant, a process of its own. Arguments: variant, SQLite file. Tells its parent `{port, path}`, then CPU time when asked. */
+import { createHmac, createSecretKey, generateKeyPairSync, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type ApplicationFunction, Probot, Server } from "probot";
+import { DataTypes, Sequelize } from "sequelize";
+import { createInbox } from "../src/engine/inbox.ts";
+import { createGithubEntrance } from "../src/github/entrance.ts";
+import { createIntake, serverLimits } from "../src/intake/receive.ts";
+import { migrateStore, openStore } from "../src/store/store.ts";
+import type { VariantName } from "./intake.ts";
+import { SECRET } from "./intake-payloads.ts";
+
+interface Listening {
+  readonly port: number;
+  readonly path: string;
+}
+
+const PATH = "/webhooks/github";
+
+async function listen(handler: RequestListener): Promise<Listening> {
+  const server = createServer(serverLimits(), handler);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { port: (server.address() as AddressInfo).port, path: PATH };
+}
+
+/** The least a receiver must do: read the body, check its signature, answer. */
+function bare(): Promise<Listening> {
+  const key = createSecretKey(SECRET, "utf8");
+  function handle(req: IncomingMessage, res: ServerResponse): void {
+    const hmac = createHmac("sha256", key);
+    req.on("data", (chunk: Buffer) => hmac.update(chunk));
+    req.once("end", () => {
+      const given = Buffer.from(String(req.headers["x-hub-signature-256"]).slice("sha256=".length), "hex");
+      const wanted = hmac.digest();
+      const good = given.length === wanted.length && timingSafeEqual(given, wanted);
+      res.writeHead(good ? 200 : 401, { "content-length": 2 }).end("ok");
+    });
+  }
+  return listen(handle);
+}
+
+async function wharfinger(file: string): Promise<Listening> {
+  const url = `sqlite:${file}`;
+  await migrateStore(url);
+  const entrance = createGithubEntrance({ path: PATH, host: "default", secrets: [SECRET], clock: Date });
+  const inbox = createInbox(await openStore({ url, clock: Date }));
+  const intake = createIntake({ entrances: [entrance], inbox });
+  return listen((req, res) => {
+    if (!intake.handle(req, res)) res.writeHead(404).end();
+  });
+}
+
+/** Probot as its documentation starts it, its log included: that goes to a standard output nobody reads. */
+async function probot(app: ApplicationFunction): Promise<Listening> {
+  const { privateKey } = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: "pkcs1", format: "pem" },
+    publicKeyEncoding: { type: "pkcs1", format: "pem" },
+  });
+  const server = new Server({
+    host: "127.0.0.1",
+    port: await freePort(),
+    Probot: Probot.defaults({ appId: 1, privateKey, secret: SECRET }),
+  });
+  await server.load(app);
+  const { port } = (await server.start()).address() as AddressInfo;
+  return { port, path: "/api/github/webhooks" };
+}
+
+/** Probot reads port 0 as its default port, 3000. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function doNothing(): Promise<Listening> {
+  return probot((app) => {
+    app.on(["push", "pull_request"], () => undefined);
+  });
+}
+
+async function create(file: string): Promise<Listening> {
+  const sequelize = new Sequelize({ dialect: "sqlite", storage: file, logging: false });
+  await sequelize.query("PRAGMA journal_mode = WAL");
+  await sequelize.query("PRAGMA synchronous = FULL");
+  const deliveries = sequelize.define("delivery", {
+    deliveryId: { type: DataTypes.STRING, unique: true },
+    event: DataTypes.STRING,
+    payload: DataTypes.TEXT,
+  });
+  await sequelize.sync();
+  return probot((app) => {
+    app.on(["push", "pull_request"], async ({ id, name, payload }) => {
+      await deliveries.create({ deliveryId: id, event: name, payload: JSON.stringify(payload) });
+    });
+  });
+}
+
+const start: Readonly<Record<VariantName, (file: string) => Promise<Listening>>> = {
+  bare,
+  wharfinger,
+  probot: doNothing,
+  "probot-create": create,
+};
+
+const [variant = "", file = ""] = process.argv.slice(2);
+const listening = await start[variant as VariantName](file);
+process.on("message", () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.(user + system);
+});
+process.on("disconnect", () => process.exit());
+process.send?.(listening);

@@ -1,0 +1,13 @@
+/** `npm run bench intake` or `npm run bench path`; each measures one promise of the project on this machine. */
+const [job, ...args] = process.argv.slice(2);
+
+if (job === "intake") {
+  const { benchIntake } = await import("./intake.ts");
+  await benchIntake(args);
+} else if (job === "path") {
+  const { benchPath } = await import("./path.ts");
+  await benchPath(args);
+} else {
+  console.error("use: npm run bench intake [-- --quick] | npm run bench path");
+  process.exitCode = 2;
+}
