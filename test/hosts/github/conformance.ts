@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Ajv, type ErrorObject } from "ajv";
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
 import { isObject, type JsonObject, listAt, objectAt, textAt } from "./json.ts";
 
@@ -43,6 +43,7 @@ export function createConformance(): Conformance {
   ajv.addSchema({ ...document, $id: "github" });
   const coercing = addFormats.default(new Ajv({ strict: false, allErrors: true, coerceTypes: true, logger: false }));
   const routes = readRoutes(document);
+  const parametersOf = new Map<string, readonly Parameter[]>();
 
   function check(pointer: readonly string[], value: unknown): string[] {
     const ref = `github#/${pointer.map((part) => encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1"))).join("/")}`;
@@ -64,7 +65,8 @@ export function createConformance(): Conformance {
     },
 
     parameters({ operation, params }, query) {
-      const declared = operationParameters(document, operation);
+      const declared = parametersOf.get(operation.name) ?? operationParameters(document, operation, coercing);
+      parametersOf.set(operation.name, declared);
       const unknown: string[] = [];
       const invalid: string[] = [];
       const known = new Set(declared.filter((item) => item.in === "query").map((item) => item.name));
@@ -78,12 +80,9 @@ export function createConformance(): Conformance {
           continue;
         }
         const holder = { value: given };
-        const validate = coercing.compile({ type: "object", properties: { value: item.schema } });
-        if (validate(holder) !== true) {
-          invalid.push(
-            ...(validate.errors ?? []).map((error) => `${item.in} parameter ${item.name}: ${sentence(error)}`),
-          );
-        }
+        if (item.validate(holder) === true) continue;
+        const errors = item.validate.errors ?? [];
+        invalid.push(...errors.map((error) => `${item.in} parameter ${item.name}: ${sentence(error)}`));
       }
       // Documented in words only.
       if (Number(query.get("per_page") ?? 1) > 100) invalid.push("query parameter per_page is over 100");
@@ -177,14 +176,22 @@ function operationObject(document: JsonObject, operation: Operation): JsonObject
   return objectAt(objectAt(objectAt(document, "paths"), operation.route), operation.method.toLowerCase());
 }
 
-function operationParameters(document: JsonObject, operation: Operation) {
+interface Parameter {
+  readonly name: string;
+  readonly in: string;
+  readonly required: boolean;
+  /** Of `{ value }`: coercing needs a place to write to. */
+  readonly validate: ValidateFunction;
+}
+
+function operationParameters(document: JsonObject, operation: Operation, coercing: Ajv): readonly Parameter[] {
   return listAt(operationObject(document, operation), "parameters").map((item) => {
     const parameter = resolve(document, item);
     return {
       name: textAt(parameter, "name") ?? "",
       in: textAt(parameter, "in") ?? "",
       required: parameter["required"] === true,
-      schema: objectAt(parameter, "schema"),
+      validate: coercing.compile({ type: "object", properties: { value: objectAt(parameter, "schema") } }),
     };
   });
 }

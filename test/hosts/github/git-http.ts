@@ -36,7 +36,7 @@ function authorizeGit(
   request: IncomingMessage,
   url: URL,
 ): { readonly repository: RepositoryState; readonly service: string } {
-  const [, owner = "", name = "", service = ""] = GIT_PATH.exec(decodeURI(url.pathname)) ?? [];
+  const [, owner = "", name = "", service = ""] = GIT_PATH.exec(url.pathname) ?? [];
   const found = findRepository(state, owner, name)?.repository ?? null;
   const { authorization } = request.headers;
   if (authorization === undefined) {
@@ -50,7 +50,7 @@ function authorizeGit(
     }
   }
   if (service === "git-receive-pack" || url.searchParams.get("service") === "git-receive-pack") {
-    throw new Refusal(403, `Write access to repository not granted.`);
+    throw new Refusal(403, "Write access to repository not granted.");
   }
   // The protocol before 2010, which asks for files one by one, is not spoken.
   if (service === "info/refs" && url.searchParams.get("service") !== "git-upload-pack") throw new Refusal(404);

@@ -3,8 +3,20 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { appJwt, call, mint } from "./client.ts";
+import { examplePayload } from "./examples.ts";
 import { createGithubHost, type GithubHost } from "./index.ts";
 import { isObject, listAt } from "./json.ts";
+
+/** An installation's permissions differ with reason; only checks of deployments have one. */
+const NOT_OURS = new Set(["permissions", "deployment"]);
+
+/** Paths of what an example has and we do not. */
+function missingFields(example: unknown, ours: unknown, path: string): string[] {
+  if (!isObject(example) || !isObject(ours)) return [];
+  return Object.entries(example).flatMap(([key, value]) =>
+    NOT_OURS.has(key) ? [] : key in ours ? missingFields(value, ours[key], `${path}.${key}`) : [`${path}.${key}`],
+  );
+}
 
 const SECRET = "a secret of thirty-two characters or more";
 
@@ -247,6 +259,30 @@ describe("webhooks", () => {
     ]);
     expect(received[0]?.payload).toMatchObject({ requester: null, repositories: [{ full_name: "acme/api" }] });
     expect(host.violations).toEqual([]);
+  });
+
+  it("have every field of GitHub's examples", async () => {
+    const acme = host.organization("acme");
+    const api = await host.repository(acme, "api");
+    const installation = await host.install(acme);
+    const { sha } = await host.push(api, { branch: "side", files: { a: "1" } });
+    const token = await mint(host, installation);
+    await call(host, token, "POST /repos/acme/api/check-runs", {
+      body: { name: "w", head_sha: sha, conclusion: "success" },
+    });
+    await host.settled();
+    for (const run of api.checkRuns(sha)) await host.rerequest(run);
+    await host.rerequestSuite(api, sha);
+    await host.removeRepositories(installation, [api]);
+    expect(received.map((item) => item.headers["x-github-event"])).toHaveLength(7);
+    for (const { headers, payload } of received) {
+      const example = examplePayload(
+        String(headers["x-github-event"]),
+        (candidate) => candidate["action"] === payload["action"],
+      );
+      expect(missingFields(example, payload, "")).toEqual([]);
+    }
+    expect(received.at(-2)?.payload).toMatchObject({ check_suite: { head_branch: "side", conclusion: "success" } });
   });
 
   it("are logged with their outcome, are not retried, and go out again under the same GUID", async () => {

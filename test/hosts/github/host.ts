@@ -167,7 +167,10 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
       const repository = stateOf(state, of);
       if (!hasChecks(repository)) return notSent();
       const runs = state.checkRuns.filter((run) => run.repository.id === repository.id && run.headSha === sha);
-      return sender.send("check_suite", checkSuitePayload(state, repository, runs, personOf(state, repository.owner)));
+      return sender.send(
+        "check_suite",
+        await checkSuitePayload(state, repository, runs, personOf(state, repository.owner)),
+      );
     },
     ping: () => sender.send("ping", pingPayload(state, state.webhook?.url ?? "")),
     deliver: (event, payload, more) => sender.send(event, payload, more),

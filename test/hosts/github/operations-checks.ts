@@ -1,6 +1,6 @@
 /** Check runs. Each write makes the webhook that GitHub sends to the very app that wrote. */
 import type { HostAnnotation } from "./contract.ts";
-import { resolveCommit } from "./git.ts";
+import { listRefs, resolveCommit } from "./git.ts";
 import { isObject, type JsonObject, listAt, textAt } from "./json.ts";
 import {
   type ApiAnswer,
@@ -13,7 +13,9 @@ import {
 import { checkRunPayload } from "./payloads.ts";
 import { Refusal } from "./refusal.ts";
 import { checkRunShape } from "./shapes.ts";
-import { type CheckRunState, type RepositoryState, suiteId, timestamp } from "./state.ts";
+import { type CheckRunState, type RepositoryState, type Suite, timestamp } from "./state.ts";
+
+const HEADS = "refs/heads/";
 
 export const CHECK_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   "POST /repos/{owner}/{repo}/check-runs": { identity: "installation", handle: create },
@@ -48,7 +50,7 @@ async function create(world: World, request: ApiRequest): Promise<ApiAnswer> {
     startedAt: timestamp(Date.now()),
     completedAt: null,
     output: { title: null, summary: null, text: null, annotations: [] },
-    suiteId: suiteId(state, repository, sha),
+    suite: await suiteFor(world, repository, sha),
     writes: 0,
   };
   apply(run, body);
@@ -65,6 +67,17 @@ async function update(world: World, request: ApiRequest): Promise<ApiAnswer> {
   apply(run, isObject(request.body) ? request.body : {});
   if (run.status === "completed" && before !== "completed") echo(world, repository, run, "completed");
   return { status: 200, body: checkRunShape(world.state, run) };
+}
+
+/** The app's check suite of a commit; made when new. */
+async function suiteFor({ state }: World, repository: RepositoryState, sha: string): Promise<Suite> {
+  const key = `${repository.id}:${sha}`;
+  const heads = (await listRefs(repository.gitDir)).filter((item) => item.sha === sha && item.ref.startsWith(HEADS));
+  const known = state.suites.get(key);
+  if (known !== undefined) return known;
+  const suite = { id: state.nextId(), headBranch: heads[0]?.ref.slice(HEADS.length) ?? null };
+  state.suites.set(key, suite);
+  return suite;
 }
 
 /** Writes what the body names and leaves the rest. */

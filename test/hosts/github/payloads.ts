@@ -2,7 +2,7 @@
 import type { HostAccount, HostRepository } from "./contract.ts";
 import { examplePayload } from "./examples.ts";
 import { git, lines, listRefs, ZERO } from "./git.ts";
-import { type CommitData, changedFiles, EMPTY_TREE, isAncestor, readCommits } from "./git-read.ts";
+import { type CommitData, changedFiles, EMPTY_TREE, isAncestor, readCommit, readCommits } from "./git-read.ts";
 import type { JsonObject } from "./json.ts";
 import {
   accountShape,
@@ -13,7 +13,14 @@ import {
   repositoryNameShape,
   repositoryShape,
 } from "./shapes.ts";
-import { type CheckRunState, type InstallationState, nodeId, type RepositoryState, type State } from "./state.ts";
+import {
+  type CheckRunState,
+  type InstallationState,
+  nodeId,
+  type RepositoryState,
+  type State,
+  type Suite,
+} from "./state.ts";
 
 /** GitHub lists no more commits than this in one push. */
 const MOST_COMMITS = 2048;
@@ -35,7 +42,6 @@ export async function pushPayload(state: State, move: RefMove, sender: HostAccou
   const added = head === null || ref.startsWith("refs/tags/") ? [] : await newCommits(gitDir, ref, old, head);
   const headCommit = head === null ? undefined : (await readCommits(gitDir, ["--max-count=1", head]))[0];
   const shown = added.slice(-MOST_COMMITS);
-  const { seconds, owner } = pushRepositoryFields(state, repository);
   return {
     ...withInstallation(state, repository, sender),
     ref,
@@ -49,15 +55,18 @@ export async function pushPayload(state: State, move: RefMove, sender: HostAccou
     commits: await Promise.all(shown.map((commit) => commitPayload(repository, commit, sender))),
     head_commit: headCommit === undefined ? null : await commitPayload(repository, headCommit, sender),
     pusher: { name: sender.login, email: email(sender) },
-    repository: { ...repositoryShape(state, repository), ...seconds, owner },
+    repository: pushRepositoryShape(state, repository),
   };
 }
 
-/** In `push`, and only there, two of the repository's times are seconds and its owner carries a name. */
-function pushRepositoryFields(state: State, repository: RepositoryState) {
+/** In `push`, and only there, two times are seconds, the owner carries a name and the organization is one. */
+function pushRepositoryShape(state: State, repository: RepositoryState): JsonObject {
   const { owner, createdAt, pushedAt } = repository;
   return {
-    seconds: { created_at: Date.parse(createdAt) / 1000, pushed_at: Date.parse(pushedAt) / 1000 },
+    ...repositoryShape(state, repository),
+    ...(owner.type === "Organization" ? { organization: owner.login } : {}),
+    created_at: Date.parse(createdAt) / 1000,
+    pushed_at: Date.parse(pushedAt) / 1000,
     owner: { name: owner.login, email: email(owner), ...accountShape(state, owner) },
   };
 }
@@ -196,45 +205,61 @@ export function checkRunPayload(
   const shape = checkRunShape(state, run);
   return {
     action,
-    check_run: { ...shape, check_suite: suiteShape(state, repository, run.headSha, [run]) },
+    check_run: { ...shape, check_suite: suiteShape(state, repository, run.suite, [run]) },
     ...withInstallation(state, repository, sender),
   };
 }
 
-export function checkSuitePayload(
+/** `runs`: those of the suite; there is no suite without one. */
+export async function checkSuitePayload(
   state: State,
   repository: RepositoryState,
-  sha: string,
   runs: readonly CheckRunState[],
   sender: HostAccount,
-): JsonObject {
+): Promise<JsonObject> {
+  const [first] = runs;
+  if (first === undefined) throw new Error("the commit has no check suite of the app");
+  const suite = suiteShape(state, repository, first.suite, runs);
+  const { author, committer, ...commit } = await readCommit(repository.gitDir, first.headSha);
   return {
     action: "rerequested",
     check_suite: {
-      ...suiteShape(state, repository, sha, runs),
+      ...suite,
       latest_check_runs_count: runs.length,
-      check_runs_url: `${state.apiUrl}/repos/${repository.fullName}/check-suites/${state.suites.get(`${repository.id}:${sha}`) ?? 0}/check-runs`,
+      check_runs_url: `${state.apiUrl}/repos/${repository.fullName}/check-suites/${first.suite.id}/check-runs`,
+      head_commit: {
+        id: commit.sha,
+        tree_id: commit.tree,
+        message: commit.message,
+        timestamp: committer.date,
+        author: { name: author.name, email: author.email },
+        committer: { name: committer.name, email: committer.email },
+      },
     },
     ...withInstallation(state, repository, sender),
   };
 }
 
+/** Conclusions from the one that decides over all others to the mildest. */
+const WORST_FIRST = ["failure", "timed_out", "cancelled", "action_required", "success", "neutral", "skipped"];
+
 function suiteShape(
   state: State,
   repository: RepositoryState,
-  sha: string,
+  suite: Suite,
   runs: readonly CheckRunState[],
 ): JsonObject {
-  const id = state.suites.get(`${repository.id}:${sha}`) ?? 0;
   const completed = runs.every((run) => run.status === "completed");
+  const worst = WORST_FIRST.find((conclusion) => runs.some((run) => run.conclusion === conclusion));
+  const sha = runs[0]?.headSha ?? ZERO;
   return {
-    id,
-    node_id: nodeId("CS", id),
-    head_branch: repository.defaultBranch,
+    id: suite.id,
+    node_id: nodeId("CS", suite.id),
+    head_branch: suite.headBranch,
     head_sha: sha,
     status: completed ? "completed" : "in_progress",
-    conclusion: completed ? (runs.at(-1)?.conclusion ?? null) : null,
-    url: `${state.apiUrl}/repos/${repository.fullName}/check-suites/${id}`,
+    conclusion: completed ? (worst ?? null) : null,
+    url: `${state.apiUrl}/repos/${repository.fullName}/check-suites/${suite.id}`,
     before: ZERO,
     after: sha,
     pull_requests: [],

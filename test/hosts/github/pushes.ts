@@ -2,7 +2,7 @@
 import type { EventDelivery, GithubHost, HostRepository, TagInput } from "./contract.ts";
 import { createTagObject, git, readRef, writeRef } from "./git.ts";
 import { email, pushPayload, type RefMove } from "./payloads.ts";
-import { commitTo, pusher, stateOf } from "./repositories.ts";
+import { commitTo, personOf, stateOf } from "./repositories.ts";
 import { installationOf, type RepositoryState, type State, timestamp } from "./state.ts";
 import { notSent, type Sender } from "./webhooks.ts";
 
@@ -17,13 +17,13 @@ export function createPushes(
     const installation = installationOf(state, move.repository);
     const listens = installation !== null && !installation.suspended && "contents" in installation.permissions;
     if (!listens) return notSent();
-    return sender.send("push", await pushPayload(state, move, pusher(state, move.repository)));
+    return sender.send("push", await pushPayload(state, move, personOf(state, move.repository.owner)));
   }
 
   async function moveTag(repository: RepositoryState, { tag, sha, annotated, message }: TagInput): Promise<RefMove> {
     const ref = `refs/tags/${tag}`;
     const before = await readRef(repository.gitDir, ref);
-    const person = pusher(state, repository);
+    const person = personOf(state, repository.owner);
     const after = annotated
       ? await createTagObject(repository.gitDir, {
           name: tag,

@@ -66,7 +66,7 @@ export async function commitTo(
   const { gitDir, defaultBranch } = repository;
   const branch = input.branch ?? defaultBranch;
   const before = await readRef(gitDir, `refs/heads/${branch}`);
-  const author = pusher(state, repository);
+  const author = personOf(state, repository.owner);
   const sha = await commitFiles(gitDir, {
     branch,
     parent:
@@ -80,13 +80,17 @@ export async function commitTo(
   return { sha, before };
 }
 
-/** Who pushes: the owner, or in an organization one of its people. */
-export function pusher(state: State, repository: RepositoryState): HostAccount {
-  if (repository.owner.type === "User") return repository.owner;
-  const known = state.accounts.find((item) => item.login === "mona");
+/** Somebody who acts for an account: the user, or one of an organization's people. */
+export function personOf(state: State, account: HostAccount): HostAccount {
+  return account.type === "User" ? account : findAccount(state, "mona", "User");
+}
+
+/** The account of a name; made when new. */
+export function findAccount(state: State, login: string, type: HostAccount["type"]): HostAccount {
+  const known = state.accounts.find((item) => item.login.toLowerCase() === login.toLowerCase());
   if (known !== undefined) return known;
   const id = state.nextId();
-  const mona: HostAccount = { id, nodeId: nodeId("U", id), login: "mona", type: "User" };
-  state.accounts.push(mona);
-  return mona;
+  const made: HostAccount = { id, nodeId: nodeId(type === "User" ? "U" : "O", id), login, type };
+  state.accounts.push(made);
+  return made;
 }

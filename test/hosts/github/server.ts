@@ -19,6 +19,9 @@ const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   ...CHECK_OPERATIONS,
 };
 
+/** A constant of the committed description; its validators are compiled once for all hosts of a test file. */
+const CONFORMANCE = createConformance();
+
 export interface ApiServer {
   readonly server: Server;
   inject(injection: Injection): void;
@@ -35,7 +38,6 @@ interface Incoming {
 
 export function createApiServer(world: World, basePath: string): ApiServer {
   const { state } = world;
-  const conformance = createConformance();
   const injections: { injection: Injection; left: number }[] = [];
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -44,7 +46,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     const body = await readBody(request);
     const method = request.method ?? "";
     const url = apiUrl(address);
-    const matched = url === null ? null : conformance.match(method, url.pathname);
+    const matched = url === null ? null : CONFORMANCE.match(method, url.pathname);
     const incoming = { method, url: url ?? address, body, headers: request.headers, matched };
     const token = tokenKind(request.headers.authorization);
     const path = incoming.url.pathname + incoming.url.search;
@@ -115,7 +117,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
       answer = { status: error.status, body: error.body(), headers: error.headers };
     }
     if (matched !== null) {
-      for (const problem of conformance.answer(matched.operation, answer.status, plain(answer.body))) {
+      for (const problem of CONFORMANCE.answer(matched.operation, answer.status, plain(answer.body))) {
         violate(`our own answer ${answer.status}: ${problem}`);
       }
     }
@@ -143,10 +145,10 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     token: InstallationToken | null,
     violate: (problem: string) => void,
   ): ApiRequest {
-    const { unknown, invalid } = conformance.parameters(matched, url.searchParams);
+    const { unknown, invalid } = CONFORMANCE.parameters(matched, url.searchParams);
     for (const problem of unknown) violate(problem);
     const parsed = parseBody(body, violate);
-    const shape = conformance.body(matched.operation, parsed);
+    const shape = CONFORMANCE.body(matched.operation, parsed);
     const problems = [...invalid, ...shape, ...(shape.length > 0 ? [] : bodyRules(matched.operation.name, parsed))];
     for (const problem of problems) violate(problem);
     if (problems.length > 0) throw new Refusal(422, `Invalid request.\n\n${problems.join("\n")}`);

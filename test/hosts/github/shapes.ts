@@ -47,18 +47,17 @@ const EXAMPLE_REPOSITORY = "Codertocat/Hello-World";
 
 /** The several dozen addresses and counts of a repository, taken from an example and made this repository's own. */
 function repositoryTemplate(state: State, repository: HostRepository): JsonObject {
-  const text = JSON.stringify(
-    objectAt(
-      examplePayload("push", (push) => push["created"] === true),
-      "repository",
-    ),
-  )
+  // The newest examples have the fields that came last.
+  const newest = examplePayload("push", (push) => "custom_properties" in objectAt(push, "repository"));
+  const text = JSON.stringify(objectAt(newest, "repository"))
     .replaceAll(EXAMPLE_REPOSITORY, repository.fullName)
     .replaceAll("https://api.github.com", state.apiUrl)
     .replaceAll("https://github.com", state.url);
   const template: unknown = JSON.parse(text);
   if (!isObject(template)) throw new Error("the example repository is not an object");
-  return template;
+  // In `push` the organization's name, in REST answers the account: each says its own.
+  const { organization: _, ...rest } = template;
+  return rest;
 }
 
 export function repositoryShape(state: State, repository: RepositoryState): JsonObject {
@@ -83,7 +82,14 @@ export function repositoryShape(state: State, repository: RepositoryState): Json
 }
 
 export function fullRepositoryShape(state: State, repository: RepositoryState): JsonObject {
-  return { ...repositoryShape(state, repository), has_discussions: false, network_count: 0, subscribers_count: 0 };
+  const { owner } = repository;
+  return {
+    ...repositoryShape(state, repository),
+    ...(owner.type === "Organization" ? { organization: accountShape(state, owner) } : {}),
+    has_discussions: false,
+    network_count: 0,
+    subscribers_count: 0,
+  };
 }
 
 /** A repository as installation payloads name it. */
@@ -146,7 +152,7 @@ export function installationShape(state: State, installation: InstallationState)
     single_file_name: null,
     has_multiple_single_files: false,
     single_file_paths: [],
-    suspended_by: installation.suspended ? accountShape(state, state.owner) : null,
+    suspended_by: installation.suspended ? accountShape(state, account) : null,
     suspended_at: installation.suspended ? installation.updatedAt : null,
   };
 }
@@ -173,7 +179,7 @@ export function checkRunShape(state: State, run: CheckRunState): JsonObject {
       annotations_count: run.output.annotations.length,
       annotations_url: `${url}/annotations`,
     },
-    check_suite: { id: run.suiteId },
+    check_suite: { id: run.suite.id },
     app: appShape(state, { checks: "write", metadata: "read" }),
     pull_requests: [],
   };

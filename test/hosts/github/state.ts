@@ -24,7 +24,7 @@ export type InstallationState = Mutable<HostInstallation> & {
 export type RepositoryState = Mutable<HostRepository> & { readonly createdAt: string; pushedAt: string };
 
 export type CheckRunState = Mutable<Omit<HostCheckRun, "output">> & {
-  readonly suiteId: number;
+  readonly suite: Suite;
   output: Mutable<Omit<HostCheckRun["output"], "annotations">> & { annotations: HostAnnotation[] };
 };
 
@@ -35,6 +35,12 @@ export interface InstallationToken {
   readonly permissions: Permissions;
   /** Milliseconds since 1970. */
   expiresAt: number;
+}
+
+export interface Suite {
+  readonly id: number;
+  /** A branch whose tip the commit was when the suite was made. */
+  readonly headBranch: string | null;
 }
 
 export interface State {
@@ -58,8 +64,8 @@ export interface State {
   readonly formerNames: Map<string, RepositoryState>;
   readonly tokens: Map<string, InstallationToken>;
   readonly checkRuns: CheckRunState[];
-  /** `<repository id>:<sha>` to the id of the app's check suite there. */
-  readonly suites: Map<string, number>;
+  /** `<repository id>:<sha>` to the app's check suite there. */
+  readonly suites: Map<string, Suite>;
   readonly deliveries: DeliveryAttempt[];
   readonly calls: ApiCall[];
   readonly gitCalls: GitCall[];
@@ -152,12 +158,4 @@ export function coveredRepositories(state: State, installation: InstallationStat
 /** The installation that lets the app see a repository; null: none. */
 export function installationOf(state: State, repository: HostRepository): InstallationState | null {
   return state.installations.find((installation) => covers(installation, repository)) ?? null;
-}
-
-/** The app's check suite for a commit; made when new. */
-export function suiteId(state: State, repository: HostRepository, sha: string): number {
-  const key = `${repository.id}:${sha}`;
-  const id = state.suites.get(key) ?? state.nextId();
-  state.suites.set(key, id);
-  return id;
 }

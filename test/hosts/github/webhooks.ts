@@ -15,6 +15,8 @@ export interface Sender {
   /** The same GUID and bytes once more, to the address and with the secret of today. */
   redeliver(attempt: DeliveryAttempt): Promise<EventDelivery>;
   settled(): Promise<void>;
+  /** Gives up what is on its way. */
+  close(): Promise<void>;
 }
 
 /** An event that nobody is told of still has its GUID. */
@@ -29,6 +31,7 @@ function newGuid(): string {
 
 export function createSender(state: State, timeoutMs: number): Sender {
   const underway = new Set<Promise<EventDelivery>>();
+  const closing = new AbortController();
 
   async function attempt(
     message: {
@@ -44,7 +47,12 @@ export function createSender(state: State, timeoutMs: number): Sender {
     const bytes = Buffer.from(message.body);
     const headers = { ...webhookHeaders(state, message, webhook.secret, bytes), ...more };
     const startedAt = Date.now();
-    const answer = await post(webhook.url, headers, bytes, timeoutMs);
+    const answer = await post(
+      webhook.url,
+      headers,
+      bytes,
+      AbortSignal.any([AbortSignal.timeout(timeoutMs), closing.signal]),
+    );
     state.deliveries.push({
       id: state.nextId(),
       guid: message.guid,
@@ -61,6 +69,10 @@ export function createSender(state: State, timeoutMs: number): Sender {
     return { guid: message.guid, sent: true, status: answer.code === 0 ? null : answer.code };
   }
 
+  async function settled(): Promise<void> {
+    while (underway.size > 0) await Promise.allSettled(underway);
+  }
+
   function track(delivery: Promise<EventDelivery>): Promise<EventDelivery> {
     underway.add(delivery);
     return delivery.finally(() => underway.delete(delivery));
@@ -75,8 +87,10 @@ export function createSender(state: State, timeoutMs: number): Sender {
     redeliver({ guid, event, body }) {
       return track(attempt({ guid, event, body, redelivery: true }, {}));
     },
-    async settled() {
-      while (underway.size > 0) await Promise.allSettled(underway);
+    settled,
+    async close() {
+      closing.abort();
+      await settled();
     },
   };
 }
@@ -109,10 +123,9 @@ async function post(
   url: string,
   headers: Readonly<Record<string, string>>,
   body: Buffer,
-  timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<{ readonly code: number; readonly status: string; readonly body: string }> {
   try {
-    const signal = AbortSignal.timeout(timeoutMs);
     const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
     const text = await response.text();
     const status = response.ok ? "OK" : `Invalid HTTP Response: ${response.status}`;
