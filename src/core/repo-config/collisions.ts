@@ -10,16 +10,18 @@ export interface PlacedRule {
 
 /**
  * Reports tags that two rules give to one image for exactly the same refs, from different builds: the second would
- * overwrite the first each time. Rules whose patterns merely overlap are judged for each event, by the planner.
+ * overwrite the first each time. Rules whose patterns merely overlap are judged for each event, by the planner. Rules
+ * that do not publish are in nobody's way.
  */
 export function reportCollisions(rules: readonly PlacedRule[], problems: Problems): void {
-  const owners = new Map<string, PlacedRule>();
-  for (const placed of rules) {
+  const owners = new Map<string, PlacedRule & { readonly build: string }>();
+  for (const placed of rules.filter(({ rule }) => rule.push)) {
+    const candidate = { ...placed, build: buildKey(placed) };
     for (const [index, tag] of (placed.rule.tags ?? [null]).entries()) {
       const key = JSON.stringify([placed.image, trigger(placed.rule.on), tag]);
       const owner = owners.get(key);
-      if (owner === undefined) owners.set(key, placed);
-      else if (!sameBuild(owner, placed)) {
+      if (owner === undefined) owners.set(key, candidate);
+      else if (owner.build !== candidate.build) {
         problems.error(placeOf(placed, tag === null ? null : index), message(placed, owner, tag));
       }
     }
@@ -42,12 +44,8 @@ function trigger(on: RuleConfig["on"]): readonly (string | null)[] {
   return on.kind === "semver" ? [on.kind, on.range, on.prefix] : [on.kind, on.pattern.source];
 }
 
-/** Rules of one image with equal inputs are merged into one build. */
-function sameBuild(one: PlacedRule, other: PlacedRule): boolean {
-  return one.entry === other.entry && one.rule.push === other.rule.push && inputsKey(one) === inputsKey(other);
-}
-
-function inputsKey({ rule }: PlacedRule): string {
+/** Equal for rules of one image with equal inputs: they are merged into one build. */
+function buildKey({ entry, rule }: PlacedRule): string {
   const { buildArgs, labels, ...rest } = rule.inputs;
-  return JSON.stringify([rest, Object.entries(buildArgs).sort(), Object.entries(labels).sort()]);
+  return JSON.stringify([entry, rest, Object.entries(buildArgs).sort(), Object.entries(labels).sort()]);
 }

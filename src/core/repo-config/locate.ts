@@ -25,15 +25,16 @@ export function createLocator(text: string): Locator {
     offset: (offset) => place(lineStarts, offset),
     find(path, at) {
       if (path.length === 0) return { ...place(lineStarts, 0), written: "" };
-      // Without the two options the parser compares every key with every other and draws a picture of each error.
-      if (root === undefined)
-        root = parseDocument(text, { uniqueKeys: false, prettyErrors: false, version: "1.2", schema: "core" }).contents;
+      if (root === undefined) root = parseDocument(text, PARSING).contents;
       const node = walk(root, path, at);
       const [start, end] = node?.range ?? [0, 0];
       return { ...place(lineStarts, start), written: shown(text.slice(start, end)) };
     },
   };
 }
+
+/** Left at their defaults, the first two make the parser compare every key with every other and draw each error. */
+const PARSING = { uniqueKeys: false, prettyErrors: false, version: "1.2", schema: "core" } as const;
 
 function walk(root: Node | null, path: DataPath, at: Problem["at"]): Node | null {
   let node = root;

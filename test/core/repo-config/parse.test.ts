@@ -232,6 +232,13 @@ const HOSTILE: readonly [what: string, text: string][] = [
       .map((name) => `  - branch: '/^${"(?:a?){60}".repeat(2)}${"x".repeat(450)}${name}$/'\n`)
       .join("")}`,
   ],
+  [
+    "the same tags over large inputs",
+    imageWith(`build_args: { A: ${"x".repeat(25_000)} }`, "target: -").replace(
+      "[{ branch: main }]",
+      `[${`{branch: a,tags: [${"b,".repeat(50)}]},`.repeat(150)}]`,
+    ),
+  ],
   ["a long plain value", `version: ${"a ".repeat(30_000)}`],
   ["a long block", `version: |\n${" a\n".repeat(20_000)}`],
   ["NUL", "version: 1\u0000"],
