@@ -186,6 +186,9 @@ export type BuildFiles =
   | { readonly ok: true; readonly context: string; readonly dockerfile: string }
   | { readonly ok: false; readonly failure: Failure };
 
+/** Bytes. It is read into memory. */
+const MAX_DOCKERFILE = 1024 ** 2;
+
 /**
  * Finds the context folder and the Dockerfile inside the checkout and refuses what would leave it: absolute paths, `..`,
  * and links whose end lies outside. Nobody else writes to the checkout, so what is found here is what is built.
@@ -201,8 +204,10 @@ export async function resolveFiles(
 
   const dockerfile = await follow(root, context.path, inputs.dockerfile, "Dockerfile");
   if (!dockerfile.ok) return dockerfile;
-  if (!(await lstat(dockerfile.path)).isFile()) {
-    return wrong(`The Dockerfile \`${inputs.dockerfile}\` is not a regular file.`);
+  const found = await lstat(dockerfile.path);
+  if (!found.isFile()) return wrong(`The Dockerfile \`${inputs.dockerfile}\` is not a regular file.`);
+  if (found.size > MAX_DOCKERFILE) {
+    return wrong(`The Dockerfile \`${inputs.dockerfile}\` is larger than ${MAX_DOCKERFILE / 1024} KiB.`);
   }
   for (const name of [".dockerignore", ".containerignore"]) {
     const ignore = await follow(root, context.path, name, "ignore file");

@@ -1,4 +1,12 @@
 import type { Failure, FailureClass } from "../core/model.ts";
+import {
+  type Instruction,
+  lineOfInstruction,
+  lineOfSource,
+  parseInstructions,
+  squeeze,
+  stageNames,
+} from "./instructions.ts";
 import { plainText } from "./lines.ts";
 
 /** How a run of buildah ended badly. */
@@ -9,6 +17,7 @@ export interface BadEnd {
   /** The last lines of output, oldest first, masked. */
   readonly tail: readonly string[];
   readonly dockerfile: { readonly name: string; readonly text: string };
+  /** Processes the kernel killed because the memory limit was reached. */
   readonly oomKills: number;
   readonly memoryBytes: number;
   /** Host and port of the registry pushed to. */
@@ -23,267 +32,172 @@ export interface Classified {
 
 const UNREACHABLE =
   /pinging container registry|dial tcp|no such host|i\/o timeout|connection (?:refused|reset)|TLS handshake timeout|unexpected EOF/i;
-const SERVER_ERROR =
-  /(?:status(?: code)?:? |HTTP response code |received unexpected HTTP status: )5\d\d|50[0-4] (?:Internal|Bad|Service|Gateway)/i;
+const SERVER_ERROR = /(?:status(?: code)?:? |HTTP response code )5\d\d|50[0-4] (?:Internal|Bad|Service|Gateway)/i;
 const DENIED =
   /\bdenied\b|unauthorized|authentication required|insufficient_scope|invalid username\/password|\b40[13]\b/i;
+const ABSENT = /manifest unknown|name unknown|not found|repository does not exist/i;
+
+// `STEP 2/5: RUN make`, with several stages `[1/2] STEP 2/5: RUN make`.
+const STEP = /^(?:\[\d+\/\d+\] )?STEP \d+(?:\/\d+)?: (.+)$/;
+/** Characters of buildah's own error that are looked at. */
+const LONGEST_ERROR = 16_384;
 
 /** Makes a failure of buildah's last words. Only its own final `Error:` counts; a RUN can print anything before it. */
 export function classify(end: BadEnd): Classified {
   const lines = end.tail.map(plainText);
   const error = finalError(lines);
-  const step = lastStep(lines);
-  const at = step === null ? {} : lineOf(end.dockerfile.text, step);
-
-  function say(kind: FailureClass, message: string, retryable = false, line: { line?: number } = at): Classified {
-    return { failure: { class: kind, message: shorten(message), ...line }, retryable };
-  }
+  const file = parseInstructions(end.dockerfile.text);
+  const step = failedStep(lines, error, file);
 
   if (end.oomKills > 0) {
-    const where = step === null ? "" : ` at \`${shorten(step, 120)}\``;
+    const where = step === null ? "" : ` at ${quote(step.text)}`;
     const limit = `${Math.floor(end.memoryBytes / 1024 ** 2)} MiB`;
-    return say(
-      "out-of-memory",
-      `The build needed more memory than the limit of ${limit}${where}. Make it use less, or ask the operator for a higher limit.`,
-    );
+    const advice = "Make it use less, or ask the operator for a higher limit.";
+    return say("out-of-memory", `The build needed more memory than the limit of ${limit}${where}. ${advice}`, step);
   }
   if (/no space left on device/i.test(error)) {
-    return say("internal", "The builder's disk is full. The operator has to make room.", true, {});
+    return retryable(say("internal", "The builder's disk is full. The operator has to make room."));
   }
   if (end.part === "push") return classifyPush(error, end.registry);
 
-  const run = /building at STEP "[\s\S]*": while running runtime: exit status (\d+)$/.exec(error);
-  if (run !== null) {
-    const command = shorten(step ?? "RUN", 160);
-    if (end.part === "test") {
-      return say(
-        "test",
-        `The test target \`${end.target ?? ""}\` failed: \`${command}\` ended with exit code ${run[1]}. Nothing was published.`,
-      );
-    }
-    return say("build", `\`${command}\` ended with exit code ${run[1]}. The lines before it in the log say why.`);
+  const status = /": while running runtime: exit status (\d+)$/.exec(error)?.[1];
+  if (status !== undefined) {
+    const what = `${quote(step?.text ?? "RUN")} ended with exit code ${status}.`;
+    if (end.part === "build") return say("build", `${what} The lines before it in the log say why.`, step);
+    return say("test", `The test target ${quote(end.target ?? "")} failed: ${what} Nothing was published.`, step);
   }
-  if (lines.some((line) => /^panic: |^goroutine \d+ \[/.test(line))) {
+  if (error === "" && lines.some((line) => /^(?:panic: |goroutine \d+ \[)/.test(line))) {
     if (step === null) return say("internal", "buildah crashed. The log shows where.");
-    return say(
-      "dockerfile",
-      `buildah crashed on \`${shorten(step, 160)}\`; most likely the instruction lacks its arguments.`,
-    );
+    const guess = "Most likely the instruction lacks its arguments.";
+    return say("dockerfile", `buildah crashed on ${quote(step.text)}. ${guess}`, step);
   }
-  return classifySource(error, end, say) ?? classifyDockerfile(error, step, end, say);
+  return classifySource(error, file, end.registry) ?? classifyDockerfile(error, step, file, end);
 }
 
-type Say = (kind: FailureClass, message: string, retryable?: boolean, line?: { line?: number }) => Classified;
+interface Step {
+  readonly text: string;
+  readonly line: number | null;
+}
 
-/** Failures of getting a base image. */
-function classifySource(error: string, end: BadEnd, say: Say): Classified | null {
+/** The instruction that failed: named in the error (there sometimes altered), and by the last `STEP` that was begun. */
+function failedStep(lines: readonly string[], error: string, file: readonly Instruction[]): Step | null {
+  const named = /^building at STEP "([\s\S]*?)": /.exec(error)?.[1];
+  const begun = lines.findLast((line) => STEP.test(line))?.replace(STEP, "$1");
+  const steps = [named, begun]
+    .filter((text) => text !== undefined)
+    .map((text) => ({ text: squeeze(text), line: lineOfInstruction(file, text) }));
+  return steps.find((step) => step.line !== null) ?? steps.at(-1) ?? null;
+}
+
+/** Failures of getting a base image; null: it is none. */
+function classifySource(error: string, file: readonly Instruction[], registry: string): Classified | null {
   if (/rejected by policy/.test(error) || /initializing source (?!docker:\/\/)[a-z-]+:/.test(error)) {
-    return say(
-      "dockerfile",
-      "FROM, COPY --from and RUN --mount may only name images of a registry and stages of the same file, no other place.",
-      false,
-      fromLine(end, error),
-    );
+    const rule = "FROM, COPY --from and RUN --mount may only name stages of the same file and images of a registry.";
+    return say("dockerfile", rule, at(lineOfSource(file, error)));
   }
-  const source =
-    /(?:initializing source|reading manifest \S+ in|creating build container:.*?) ?(?:docker:\/\/)?(\S+?):? /.exec(
-      error,
-    );
-  const isPull = /initializing source|creating build container|reading manifest|reading blob|reading config/.test(
-    error,
-  );
-  if (!isPull) return null;
-  const image = /initializing source (?:docker:\/\/)?(\S+?): /.exec(error)?.[1] ?? source?.[1] ?? "the base image";
-  const line = fromLine(end, image);
+  if (!/creating build container: |initializing source |reading manifest |reading blob /.test(error)) return null;
+  const image = /initializing source docker:\/\/(\S+?): /.exec(error)?.[1] ?? "it needs";
+  const where = at(lineOfSource(file, image));
   if (SERVER_ERROR.test(error) || /toomanyrequests/i.test(error)) {
-    return say(
-      "internal",
-      `The registry of the base image ${image} answered with an error. Try again later.`,
-      true,
-      line,
-    );
+    const message = `The registry of the base image ${image} answered with an error. Try again later.`;
+    return retryable(say("internal", message));
   }
-  if (/manifest unknown|name unknown|not found|repository does not exist/i.test(error)) {
-    return say(
-      "dockerfile",
-      `The base image ${image} does not exist in its registry. Check name and tag.`,
-      false,
-      line,
-    );
+  if (ABSENT.test(error)) {
+    return say("dockerfile", `The base image ${image} does not exist in its registry. Check name and tag.`, where);
   }
   if (UNREACHABLE.test(error)) {
-    const ours = image.startsWith(`${end.registry}/`);
-    return say(
-      ours ? "internal" : "dockerfile",
-      `The registry of the base image ${image} could not be reached from the builder.`,
-      true,
-      line,
-    );
+    const message = `The registry of the base image ${image} could not be reached from the builder.`;
+    // Another registry's name may be a slip of the pen; our own is there.
+    return retryable(image.startsWith(`${registry}/`) ? say("internal", message) : say("dockerfile", message, where));
   }
   if (DENIED.test(error)) {
-    return say(
-      "dockerfile",
-      `The base image ${image} does not exist or is private. Check its name, or publish it where this builder may read it.`,
-      false,
-      line,
-    );
+    const advice = "Check its name, or publish it where this builder may read it.";
+    return say("dockerfile", `The base image ${image} does not exist or is private. ${advice}`, where);
   }
-  return say("dockerfile", `The base image ${image} could not be pulled: ${error}`, false, line);
+  return say("dockerfile", `The base image ${image} could not be pulled: ${error}`, where);
 }
 
-function classifyDockerfile(error: string, step: string | null, end: BadEnd, say: Say): Classified {
-  const target = /The target "(.*)" was not found/.exec(error);
-  if (target !== null) {
-    const stages = [...end.dockerfile.text.matchAll(/^\s*FROM\s+\S.*?\s+AS\s+(\S+)\s*$/gim)].map(
-      (found) => `\`${found[1]}\``,
-    );
-    const there = stages.length > 0 ? `It has ${stages.slice(0, 10).join(", ")}.` : "It names no stages.";
-    return say(
-      "dockerfile",
-      `\`${end.dockerfile.name}\` has no stage \`${shorten(target[1] ?? "", 80)}\`. ${there}`,
-      false,
-      {},
-    );
+function classifyDockerfile(error: string, step: Step | null, file: readonly Instruction[], end: BadEnd): Classified {
+  const name = quote(end.dockerfile.name);
+  const target = /The target "(.*)" was not found/.exec(error)?.[1];
+  if (target !== undefined) {
+    const stages = stageNames(file).slice(0, 10).map(quote).join(", ");
+    const there = stages === "" ? "It names no stages." : `It has ${stages}.`;
+    return say("dockerfile", `${name} has no stage ${quote(target)}. ${there}`);
   }
-  if (/^no contents in/.test(error)) return say("dockerfile", `\`${end.dockerfile.name}\` is empty.`, false, {});
-  if (/no FROM statement found/.test(error)) {
-    return say("dockerfile", `\`${end.dockerfile.name}\` names no base image: FROM is missing or empty.`, false, {});
+  if (error.startsWith("no contents in")) return say("dockerfile", `${name} is empty.`);
+  if (error.includes("no FROM statement found")) {
+    return say("dockerfile", `${name} names no base image: FROM is missing or empty.`);
   }
-  const unknown = /Unknown instruction: "(\w+)"/.exec(error);
-  if (unknown !== null) {
-    return say(
-      "dockerfile",
-      `\`${end.dockerfile.name}\` has an instruction that buildah does not know: ${unknown[1]}.`,
-    );
+  const unknown = /Unknown instruction: "(\w+)"/.exec(error)?.[1];
+  if (unknown !== undefined) {
+    return say("dockerfile", `${name} has an instruction that buildah does not know: ${unknown}.`, step);
   }
-  const parse = /Dockerfile parse error line (\d+): (.*)/i.exec(error);
-  if (parse !== null) {
-    return say("dockerfile", `\`${end.dockerfile.name}\` can not be read: ${parse[2]}`, false, {
-      line: Number(parse[1]),
-    });
+  const parse = /parse error (?:on )?line (\d+): (.*)/i.exec(error);
+  if (parse !== null) return say("dockerfile", `${name} can not be read: ${parse[2]}`, at(Number(parse[1])));
+  const missing = /copier: (?:stat|get: (?:lstat|globs?)): "\/?([^"]*)".*no such file or directory/.exec(error)?.[1];
+  if (missing !== undefined) {
+    const what = `there is no ${quote(missing)} in the context at this commit (or .dockerignore leaves it out)`;
+    return say("dockerfile", `${quote(step?.text ?? "COPY")}: ${what}.`, step);
   }
-  const missing = /copier: (?:stat|get: (?:lstat|globs?)): "([^"]*)".*no such file or directory/.exec(error);
-  if (missing !== null) {
-    const name = (missing[1] ?? "").replace(/^\//, "");
-    return say(
-      "dockerfile",
-      `\`${shorten(step ?? "COPY", 120)}\`: there is no \`${shorten(name, 120)}\` in the context at this commit (or .dockerignore leaves it out).`,
-    );
+  if (error.includes("no stage or image found with that name")) {
+    const what = "names neither a stage of the file nor an image of a registry.";
+    return say("dockerfile", `${quote(step?.text ?? "COPY --from")} ${what}`, step);
   }
-  if (/no stage or image found with that name/.test(error)) {
-    return say(
-      "dockerfile",
-      `\`${shorten(step ?? "COPY --from", 120)}\` names neither a stage of the file nor an image of a registry.`,
-    );
+  const reason = /^building at STEP "[\s\S]*?": ([\s\S]*)$/.exec(error)?.[1];
+  if (reason !== undefined && step !== null) {
+    const isBuild = /^RUN /i.test(step.text) && !/requires|invalid mount|mount option/.test(reason);
+    return say(isBuild && end.part !== "push" ? end.part : "dockerfile", `${quote(step.text)}: ${reason}`, step);
   }
-  const atStep = /building at STEP "[\s\S]*?": ([\s\S]*)$/.exec(error);
-  if (atStep !== null || /^dockerfile|parsing|requires/i.test(error)) {
-    const kind =
-      step !== null && /^RUN\b/i.test(step) && !/requires|invalid mount/.test(error) ? end.part : "dockerfile";
-    return say(
-      kind === "push" ? "internal" : kind,
-      `\`${shorten(step ?? end.dockerfile.name, 120)}\`: ${atStep?.[1] ?? error}`,
-    );
-  }
-  return say(
-    "internal",
-    `buildah failed${end.code === null ? "" : ` with exit code ${end.code}`}: ${error || "it gave no reason"}`,
-    false,
-    {},
-  );
+  const code = end.code === null ? "" : ` with exit code ${end.code}`;
+  return say("internal", `buildah failed${code}: ${error === "" ? "it gave no reason" : error}`);
 }
 
 function classifyPush(error: string, registry: string): Classified {
-  const text = error || "buildah gave no reason";
-  if (SERVER_ERROR.test(text)) {
-    return {
-      retryable: true,
-      failure: {
-        class: "push",
-        message: `The registry ${registry} answered the push with an internal error. Try again later.`,
-      },
-    };
+  if (SERVER_ERROR.test(error)) {
+    return retryable(
+      say("push", `The registry ${registry} answered the push with an internal error. Try again later.`),
+    );
   }
-  if (UNREACHABLE.test(text) && !DENIED.test(text)) {
-    return {
-      retryable: true,
-      failure: { class: "push", message: `The registry ${registry} could not be reached for the push. Is it running?` },
-    };
+  if (DENIED.test(error)) {
+    const advice = "The operator should check the registry's user name and password, and that they may write here.";
+    return say("push", `The registry ${registry} denied the push. ${advice}`);
   }
-  if (DENIED.test(text)) {
-    return {
-      retryable: false,
-      failure: {
-        class: "push",
-        message: `The registry ${registry} denied the push. The operator should check the registry's user name and password, and that they may write here.`,
-      },
-    };
+  if (UNREACHABLE.test(error)) {
+    return retryable(say("push", `The registry ${registry} could not be reached for the push. Is it running?`));
   }
-  return { retryable: false, failure: { class: "push", message: shorten(`The push to ${registry} failed: ${text}`) } };
+  return say("push", `The push to ${registry} failed: ${error === "" ? "buildah gave no reason" : error}`);
+}
+
+function say(kind: FailureClass, message: string, where: { readonly line: number | null } | null = null): Classified {
+  const line = where === null || where.line === null ? {} : { line: where.line };
+  return { failure: { class: kind, message: shorten(message, 500), ...line }, retryable: false };
+}
+
+function retryable(classified: Classified): Classified {
+  return { ...classified, retryable: true };
+}
+
+function at(line: number | null): { readonly line: number | null } {
+  return { line };
 }
 
 function finalError(lines: readonly string[]): string {
   const start = lines.findLastIndex((line) => line.startsWith("Error: "));
-  return start < 0 ? "" : hidePaths(lines.slice(start).join("\n").slice("Error: ".length)).trim();
+  if (start < 0) return "";
+  return hidePaths(lines.slice(start).join("\n").slice("Error: ".length, LONGEST_ERROR)).trim();
 }
 
 /** The folders of the sandbox mean nothing to people. */
 function hidePaths(text: string): string {
-  return text.replaceAll(/\/mnt\/job\/src\/?/g, "./").replaceAll(/\/mnt\/(?:job|scope)\/\S*/g, "(builder)");
+  return text.replaceAll(/\/mnt\/job\/src\/?/g, "./").replaceAll(/\/mnt\/(?:job|scope)\/[^\s"]*/g, "(builder)");
 }
 
-function lastStep(lines: readonly string[]): string | null {
-  const line = lines.findLast((one) => STEP.test(one));
-  return line === undefined ? null : (STEP.exec(line)?.[1] ?? null);
+function quote(text: string): string {
+  return `\`${shorten(text, 160).replaceAll("`", "'")}\``;
 }
 
-// `STEP 2/5: RUN make`, with several stages `[1/2] STEP 2/5: RUN make`.
-const STEP = /^(?:\[\d+\/\d+\] )?STEP \d+(?:\/\d+)?: (.+)$/;
-
-/** The instruction's first line in the file; empty when it is not there exactly once. */
-function lineOf(dockerfile: string, instruction: string): { line?: number } {
-  const wanted = squeeze(instruction);
-  const found = instructions(dockerfile).filter((one) => squeeze(one.text) === wanted);
-  const [only] = found;
-  return only !== undefined && found.length === 1 ? { line: only.line } : {};
-}
-
-function fromLine(end: BadEnd, words: string): { line?: number } {
-  const froms = instructions(end.dockerfile.text).filter((one) =>
-    /^(?:FROM\b|COPY\b.*--from=|RUN\b.*\bfrom=)/i.test(one.text),
-  );
-  const [only] = froms;
-  if (only !== undefined && froms.length === 1) return { line: only.line };
-  const named = froms.filter((one) =>
-    one.text.split(/[\s=,]+/).some((word) => word.length > 2 && words.includes(word) && !/^from$/i.test(word)),
-  );
-  const [first] = named;
-  return first !== undefined && named.length === 1 ? { line: first.line } : {};
-}
-
-/** Instructions with the line they begin at (1-based), continuation lines joined as buildah's STEP shows them. */
-function instructions(dockerfile: string): readonly { readonly line: number; readonly text: string }[] {
-  const all: { line: number; text: string }[] = [];
-  let open: { line: number; text: string } | null = null;
-  for (const [index, raw] of dockerfile.split(/\r?\n/).entries()) {
-    if (/^\s*#/.test(raw) || (open === null && raw.trim() === "")) continue;
-    const continues = /\\\s*$/.test(raw);
-    const part = raw.replace(/\\\s*$/, "");
-    if (open === null) open = { line: index + 1, text: part };
-    else open.text += ` ${part}`;
-    if (continues) continue;
-    all.push(open);
-    open = null;
-  }
-  if (open !== null) all.push(open);
-  return all.map((one) => ({ line: one.line, text: one.text.trim() }));
-}
-
-function squeeze(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
-}
-
-function shorten(text: string, limit = 500): string {
+function shorten(text: string, limit: number): string {
   const line = squeeze(text);
   return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`;
 }

@@ -69,9 +69,8 @@ export function createLogLines(options: {
       while (pending.length > LONGEST_LINE + options.longestSecret) {
         // The end is held back: it may be the first half of a secret.
         pending = options.mask(pending);
-        const cut = Math.max(pending.length - options.longestSecret, 1);
-        emit(pending.slice(0, Math.min(cut, LONGEST_LINE)));
-        pending = pending.slice(Math.min(cut, LONGEST_LINE));
+        emit(pending.slice(0, LONGEST_LINE));
+        pending = pending.slice(LONGEST_LINE);
       }
     },
     line: emit,

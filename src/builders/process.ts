@@ -53,12 +53,13 @@ shift
 exec unshare --user --keep-caps -- sh -c "$IDENTITY" sh "$@"`;
 
 // Waits for the id maps, then becomes id 0 of them. --pdeathsig: when this program is killed, so is the tool.
-// --kill-child: killing the outer process kills the tool, and with it (it is process 1) all it started.
+// --kill-child: killing the outer process kills process 1 inside, and with it everything there. The tool is not process 1
+// itself: that one would ignore a SIGTERM it has no handler for.
 const IDENTITY = `unset IDENTITY
 echo ready >&3
 read -r _ || exit 125
 exec 3>&- </dev/null setpriv --reuid 0 --regid 0 --clear-groups --inh-caps=-all --ambient-caps=-all --pdeathsig KILL \
-  unshare --mount --pid --fork --kill-child --mount-proc -- "$@"`;
+  unshare --mount --pid --fork --kill-child --mount-proc -- sh -c '"$@"; exit $?' sh "$@"`;
 
 export function runInSandbox(launch: Launch): Promise<Exit> {
   const mounts = launch.binds.flatMap((bind) => [bind.folder, bind.name]);

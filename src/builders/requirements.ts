@@ -1,18 +1,8 @@
-import { access, constants, mkdir, rm } from "node:fs/promises";
+import { access, constants, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cgroupVersion } from "./cgroup.ts";
-import { createJob } from "./job.ts";
+import { createJob, TOOL_PATH } from "./job.ts";
 import { runInSandbox } from "./process.ts";
-
-/** Tool to the package it comes in. */
-const TOOLS: Readonly<Record<string, string>> = {
-  buildah: "buildah",
-  runc: "runc",
-  git: "git",
-  unshare: "util-linux",
-  setpriv: "util-linux",
-  mount: "mount",
-};
 
 /** Everything that is missing to build in `workDir`, each with what to do. */
 export async function missingRequirements(options: {
@@ -24,13 +14,15 @@ export async function missingRequirements(options: {
     return ["The builder has to run as root, to make user namespaces and memory limits for builds. Start it as root."];
   }
   const missing: string[] = [];
-  const wanted = {
-    ...TOOLS,
-    ...Object.fromEntries(Object.keys(options.tools).map((name) => [name, TOOLS[name] ?? name])),
-  };
-  for (const [name, from] of Object.entries(wanted)) {
-    const path = name in options.tools ? options.tools[name as keyof typeof options.tools] : name;
-    if (!(await isExecutable(path))) missing.push(`${path} is missing. Install it: apt-get install ${from}`);
+  for (const { tool, origin } of [
+    { tool: options.tools.buildah, origin: "buildah" },
+    { tool: options.tools.runc, origin: "runc" },
+    { tool: options.tools.git, origin: "git" },
+    { tool: "unshare", origin: "util-linux" },
+    { tool: "setpriv", origin: "util-linux" },
+    { tool: "mount", origin: "mount" },
+  ]) {
+    if (!(await isExecutable(tool))) missing.push(`${tool} is missing. Install it: apt-get install ${origin}`);
   }
   if ((await cgroupVersion()) === null) {
     missing.push("No memory controller is mounted below /sys/fs/cgroup, so builds can not be limited. Mount cgroups.");
@@ -40,8 +32,7 @@ export async function missingRequirements(options: {
 
 /** Makes a sandbox and an overlay mount in it, as every build does. */
 async function probe(options: { readonly workDir: string; readonly owner: number }): Promise<readonly string[]> {
-  const scope = join(options.workDir, "probe");
-  await mkdir(scope, { recursive: true });
+  const scope = await mkdtemp(join(options.workDir, "probe-"));
   const job = await createJob({
     jobs: scope,
     scope,
@@ -86,9 +77,7 @@ mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,userxattr
 touch merged/file`;
 
 async function isExecutable(tool: string): Promise<boolean> {
-  const places = tool.includes("/")
-    ? [tool]
-    : ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map((place) => join(place, tool));
+  const places = tool.includes("/") ? [tool] : TOOL_PATH.split(":").map((place) => join(place, tool));
   const found = await Promise.all(
     places.map((place) =>
       access(place, constants.X_OK).then(
