@@ -32,26 +32,25 @@ export function createChecks({ database, clock, newId }: StoreParts): Checks {
     },
 
     async checkUncertain(id, externalId) {
-      // Renewed since the claim: what is being created is already given up, and the new check is not in doubt.
-      await database.query("UPDATE checks SET uncertain = TRUE WHERE id = $1 AND external_id = $2", [
-        keyNumber(id),
-        externalId,
-      ]);
+      // With another external id it is another check of the host, of which nothing is known yet.
+      await database.query(
+        `UPDATE checks SET uncertain = TRUE, external_id = $2,
+           host_id = CASE WHEN external_id = $2 THEN host_id END,
+           concluded = CASE WHEN external_id = $2 THEN concluded ELSE FALSE END
+         WHERE id = $1 AND NOT renewed`,
+        [keyNumber(id), externalId],
+      );
     },
 
     async checkShown(id, revision, shown) {
       await database.transaction(async (sql) => {
-        const rows = await sql.query(
-          `UPDATE checks SET lease_until = 0, attempts = 0, not_before = 0, note = NULL WHERE id = $1
-           RETURNING external_id`,
-          [keyNumber(id)],
-        );
-        if (rows[0] === undefined || text(rows[0], "external_id") !== shown.externalId) return;
+        await sql.query("UPDATE checks SET lease_until = 0, attempts = 0, not_before = 0, note = NULL WHERE id = $1", [
+          keyNumber(id),
+        ]);
         await sql.query(
-          `UPDATE checks SET host_id = $3, uncertain = $4, concluded = $5,
-             shown_revision = CASE WHEN shown_revision > $2 THEN shown_revision ELSE $2 END
-           WHERE id = $1`,
-          [keyNumber(id), revision, shown.hostId, shown.uncertain, shown.concluded],
+          `UPDATE checks SET shown_revision = $2, host_id = $3, external_id = $4, uncertain = $5, concluded = $6
+           WHERE id = $1 AND NOT renewed AND shown_revision <= $2`,
+          [keyNumber(id), revision, shown.hostId, shown.externalId, shown.uncertain, shown.concluded],
         );
       });
     },
@@ -82,7 +81,7 @@ export function createChecks({ database, clock, newId }: StoreParts): Checks {
         for (const row of rows) {
           await sql.query(
             `UPDATE checks SET host_id = NULL, external_id = $2, uncertain = FALSE, concluded = FALSE,
-               revision = revision + 1, changed_at = $3, attempts = 0, not_before = 0
+               renewed = TRUE, revision = revision + 1, changed_at = $3, attempts = 0, not_before = 0
              WHERE id = $1`,
             [integer(row, "id"), newId(), clock.now()],
           );
@@ -93,7 +92,7 @@ export function createChecks({ database, clock, newId }: StoreParts): Checks {
 
 /** Of each repository the check that waits longest, unless another one of it is being shown. */
 const CLAIM = `
-  UPDATE checks SET lease_until = $2, attempts = attempts + 1
+  UPDATE checks SET lease_until = $2, attempts = attempts + 1, renewed = FALSE
   WHERE id IN (
     SELECT due.id FROM (
       SELECT c.id, c.changed_at, ROW_NUMBER() OVER (PARTITION BY c.repository ORDER BY c.changed_at, c.id) AS place

@@ -219,6 +219,25 @@ export function checksContract(opened: Opened): void {
       expect(renewed.shown.externalId).not.toBe(old.shown.externalId);
     });
 
+    it("when whoever shows them begins a new one after a conclusion, and remembers it through a crash", async () => {
+      const { store, clock } = opened();
+      const id = await push(store, "a", "b");
+      const first = await claimOne(store);
+      await store.checkShown(first.id, first.revision, shownAs(first, { concluded: true }));
+      await store.cancelBuild(id);
+      await store.repeatBuild(id, "retry");
+      const second = await claimOne(store);
+      expect(second.shown).toMatchObject({ hostId: "4711", concluded: true });
+      await store.checkUncertain(second.id, "successor");
+      clock.advance(10_000);
+      const third = await claimOne(store);
+      expect(third.shown).toEqual({ hostId: null, externalId: "successor", uncertain: true, concluded: false });
+      await store.checkShown(third.id, third.revision, { ...third.shown, hostId: "4712", uncertain: false });
+      expect(await store.claimChecks(LEASE)).toEqual([]);
+      await store.cancelBuild((await store.listBuilds({ limit: 1, cursor: null })).items[0]?.id ?? "");
+      expect((await claimOne(store)).shown).toMatchObject({ hostId: "4712", externalId: "successor" });
+    });
+
     it("of that commit only", async () => {
       const { store } = opened();
       await push(store, "a", "b");

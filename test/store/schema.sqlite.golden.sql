@@ -54,6 +54,7 @@ CREATE TABLE checks (
   external_id TEXT NOT NULL,
   uncertain BOOLEAN NOT NULL DEFAULT FALSE,
   concluded BOOLEAN NOT NULL DEFAULT FALSE,
+  renewed BOOLEAN NOT NULL DEFAULT FALSE,
   note TEXT,
   UNIQUE (repository, sha, name)
 );

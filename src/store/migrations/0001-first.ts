@@ -128,7 +128,8 @@ export const first: Migration = {
     )`,
     "CREATE INDEX decisions_commit ON decisions (repository, sha)",
 
-    // A check is due while revision > shown_revision.
+    // A check is due while revision > shown_revision. renewed: since it was last claimed, so that whoever still shows the
+    // old one can not speak for the new one.
     `CREATE TABLE checks (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
       repository TEXT NOT NULL REFERENCES repositories (key),
@@ -145,6 +146,7 @@ export const first: Migration = {
       external_id TEXT NOT NULL,
       uncertain BOOLEAN NOT NULL DEFAULT FALSE,
       concluded BOOLEAN NOT NULL DEFAULT FALSE,
+      renewed BOOLEAN NOT NULL DEFAULT FALSE,
       note TEXT,
       UNIQUE (repository, sha, name)
     )`,
