@@ -18,7 +18,7 @@ import { startServer } from "./server.ts";
 import { migrateStore } from "./store/store.ts";
 import { packageRoot, version } from "./version.ts";
 
-/** The environment, with what a `.env` file in the working folder adds; variables that are set win. */
+/** The environment, with what a `.env` file in the working folder adds. Variables that are set win; empty means not set. */
 function readEnvironment(): Environment {
   let file = "";
   try {
@@ -27,7 +27,8 @@ function readEnvironment(): Environment {
     const absent = error instanceof Error && "code" in error && error.code === "ENOENT";
     if (!absent) throw error;
   }
-  return { ...parseEnv(file), ...process.env };
+  const set = Object.entries(process.env).filter(([, value]) => value !== "");
+  return { ...parseEnv(file), ...Object.fromEntries(set) };
 }
 
 function createTerminal(env: Environment): Terminal {

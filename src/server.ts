@@ -187,10 +187,14 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
 }
 
 /** What `/readyz` asks: can deliveries be stored, and are there hosts they may come from? */
-async function readiness({ store, hosts }: Parts): Promise<{ name: string; ok: boolean; detail: string }[]> {
+async function readiness({ store, hosts, log }: Parts): Promise<{ name: string; ok: boolean; detail: string }[]> {
   const database = await store.ping().then(
     () => ({ name: "database", ok: true, detail: "writable" }),
-    (error: unknown) => ({ name: "database", ok: false, detail: error instanceof Error ? error.message : "failed" }),
+    (error: unknown) => {
+      // Anybody may ask; the error's own words may hold paths.
+      log.error({ err: error }, "the database can not be written to");
+      return { name: "database", ok: false, detail: "can not be written to; the log says why" };
+    },
   );
   const names = hosts.map((one) => `${one.host.provider} (${one.host.host})`);
   return [database, { name: "hosts", ok: names.length > 0, detail: names.join(", ") || "none is configured" }];
