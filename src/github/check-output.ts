@@ -70,8 +70,9 @@ function cutTitle(title: string): string {
 /** The beginning of a Markdown text, cut after a line; a code block that was open there is closed. */
 export function keepHead(markdown: string, maxBytes: number): string {
   if (Buffer.byteLength(markdown) <= maxBytes) return markdown;
-  // Room for the note and the closing fence, whatever its length.
-  const head = headOf(markdown, maxBytes - SHORTENED.length - longestFence(markdown) - 4);
+  const room = roomIn(markdown, maxBytes);
+  if (room === null) return SHORTENED;
+  const head = headOf(markdown, room);
   const lineEnd = head.lastIndexOf("\n");
   // A line that fills most of it is cut rather than lost.
   const kept = lineEnd > head.length / 2 ? head.slice(0, lineEnd) : head;
@@ -82,7 +83,9 @@ export function keepHead(markdown: string, maxBytes: number): string {
 /** The end of a Markdown text, cut before a line; a code block that was open there is opened again. */
 export function keepTail(markdown: string, maxBytes: number): string {
   if (Buffer.byteLength(markdown) <= maxBytes) return markdown;
-  const tail = tailOf(markdown, maxBytes - SHORTENED.length - longestFence(markdown) - 4);
+  const room = roomIn(markdown, maxBytes);
+  if (room === null) return SHORTENED;
+  const tail = tailOf(markdown, room);
   const lineEnd = tail.indexOf("\n");
   const kept = lineEnd >= 0 && lineEnd < tail.length / 2 ? tail.slice(lineEnd + 1) : tail;
   const fence = openFence(markdown.slice(0, markdown.length - kept.length));
@@ -109,10 +112,16 @@ function closes(line: string, open: string): boolean {
   return mark !== undefined && mark[0] === open[0] && mark.length >= open.length;
 }
 
-function longestFence(markdown: string): number {
-  let longest = 0;
-  for (const line of markdown.split("\n")) longest = Math.max(longest, OPENING.exec(line)?.[1]?.length ?? 0);
-  return longest;
+/**
+ * Bytes left beside the note and one more fence. Null when a fence, which is as long as a log makes it be, would take
+ * most of them.
+ */
+function roomIn(markdown: string, maxBytes: number): number | null {
+  let longestFence = 0;
+  for (const line of markdown.split("\n")) longestFence = Math.max(longestFence, OPENING.exec(line)?.[1]?.length ?? 0);
+  // Four line ends.
+  const room = maxBytes - SHORTENED.length - longestFence - 4;
+  return room < maxBytes / 2 ? null : room;
 }
 
 /** At most so many bytes of UTF-8 from the beginning, never half a character. */
