@@ -65,8 +65,9 @@ export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
 
   "DELETE /installation/token": {
     identity: "installation",
-    async handle({ state }, request) {
-      for (const [token, data] of state.tokens) if (data === request.token) state.tokens.delete(token);
+    async handle(_, request) {
+      // Revoked is expired at once; the host goes on knowing the token as one it gave out.
+      installationToken(request).expiresAt = 0;
       return { status: 204 };
     },
   },
