@@ -60,6 +60,10 @@ export function classify(end: BadEnd): Classified {
   }
   if (end.part === "push") return classifyPush(error, end.registry);
 
+  // With this one buildah crashes or runs an empty command, depending on what is in its cache.
+  if (step !== null && /^\w+$/.test(step.text)) {
+    return say("dockerfile", `${quote(step.text)} stands alone: the instruction lacks its arguments.`, step);
+  }
   const status = /": while running runtime: exit status (\d+)$/.exec(error)?.[1];
   if (status !== undefined) {
     const what = `${quote(step?.text ?? "RUN")} ended with exit code ${status}.`;
@@ -67,9 +71,11 @@ export function classify(end: BadEnd): Classified {
     return say("test", `The test target ${quote(end.target ?? "")} failed: ${what} Nothing was published.`, step);
   }
   if (error === "" && lines.some((line) => /^(?:panic: |goroutine \d+ \[)/.test(line))) {
-    if (step === null) return say("internal", "buildah crashed. The log shows where.");
-    const guess = "Most likely the instruction lacks its arguments.";
-    return say("dockerfile", `buildah crashed on ${quote(step.text)}. ${guess}`, step);
+    return say(
+      "internal",
+      `buildah crashed${step === null ? "" : ` on ${quote(step.text)}`}. The log shows where.`,
+      step,
+    );
   }
   return classifySource(error, file, end.registry) ?? classifyDockerfile(error, step, file, end);
 }

@@ -47,11 +47,14 @@ describe("a repository that wants more than it may have", () => {
       `${base}COPY --from=dir:/etc /passwd /stolen\n`,
       `${base}RUN --mount=type=bind,from=oci:/etc,target=/m cat /m/passwd\n`,
     ];
-    for (const dockerfile of attempts) {
-      const ran = await buildFiles(world, { Dockerfile: dockerfile }, { repository: "places" });
-      expect({ dockerfile, class: failureOf(ran).class }).toEqual({ dockerfile, class: "dockerfile" });
-      expect(ran.log).not.toContain("root:x:0:0");
-    }
+    const inputs = { cacheScope: "places" };
+    await Promise.all(
+      attempts.map(async (dockerfile) => {
+        const ran = await buildFiles(world, { Dockerfile: dockerfile }, { inputs });
+        expect({ dockerfile, class: failureOf(ran).class }).toEqual({ dockerfile, class: "dockerfile" });
+        expect(ran.log).not.toContain("root:x:0:0");
+      }),
+    );
   });
 
   it("can not lead the build out of the checkout by a link", async () => {
@@ -89,23 +92,26 @@ describe("a repository that wants more than it may have", () => {
 
   it("fails with the class and the line that help", async () => {
     const base = `FROM ${world.base}\n`;
-    const cases: [dockerfile: string, inputs: { target?: string }, expected: object, words: string][] = [
-      [`${base}RUN true\nFOO bar\n`, {}, { class: "dockerfile", line: 3 }, "FOO"],
-      [`${base}COPY nothere /x\n`, {}, { class: "dockerfile", line: 2 }, "nothere"],
-      [`${base}WORKDIR\n`, {}, { class: "dockerfile", line: 2 }, "WORKDIR"],
-      [`${base}RUN\n`, {}, { class: "dockerfile", line: 2 }, "RUN"],
-      ["", {}, { class: "dockerfile" }, "empty"],
-      ["RUN true\n", {}, { class: "dockerfile" }, "FROM"],
-      [`${base}RUN true\n`, { target: "nope" }, { class: "dockerfile" }, "nope"],
-      [`# x\nFROM ${world.registry.name}/no/such:1\n`, {}, { class: "dockerfile", line: 2 }, "does not exist"],
-      [`${base}RUN nosuchcommand\n`, {}, { class: "build", line: 2 }, "exit code 127"],
+    const cases: [dockerfile: string, target: string | null, expected: object, words: string][] = [
+      [`${base}RUN true\nFOO bar\n`, null, { class: "dockerfile", line: 3 }, "FOO"],
+      [`${base}COPY nothere /x\n`, null, { class: "dockerfile", line: 2 }, "nothere"],
+      [`${base}WORKDIR\n`, null, { class: "dockerfile", line: 2 }, "WORKDIR"],
+      [`${base}RUN\n`, null, { class: "dockerfile", line: 2 }, "RUN"],
+      ["", null, { class: "dockerfile" }, "empty"],
+      ["RUN true\n", null, { class: "dockerfile" }, "FROM"],
+      [`${base}RUN true\n`, "nope", { class: "dockerfile" }, "nope"],
+      [`# x\nFROM ${world.registry.name}/no/such:1\n`, null, { class: "dockerfile", line: 2 }, "does not exist"],
+      [`${base}RUN nosuchcommand\n`, null, { class: "build", line: 2 }, "exit code 127"],
     ];
-    for (const [dockerfile, inputs, expected, words] of cases) {
-      const ran = await buildFiles(world, { Dockerfile: dockerfile }, { repository: "classes", inputs });
-      expect({ dockerfile, ...failureOf(ran) }).toMatchObject(expected);
-      expect(failureOf(ran).message).toContain(words);
-      expect(failureOf(ran).message).not.toMatch(/\/mnt\/|\p{Cc}/u);
-    }
+    await Promise.all(
+      cases.map(async ([dockerfile, target, expected, words]) => {
+        const inputs = { cacheScope: "classes", target };
+        const ran = await buildFiles(world, { Dockerfile: dockerfile }, { inputs });
+        expect({ dockerfile, ...failureOf(ran) }).toMatchObject(expected);
+        expect(failureOf(ran).message).toContain(words);
+        expect(failureOf(ran).message).not.toMatch(/\/mnt\/|\p{Cc}/u);
+      }),
+    );
   });
 });
 

@@ -106,6 +106,29 @@ Error: building at STEP "RUN make": while running runtime: exit status 7`;
     }
   });
 
+  it("knows an instruction without arguments, whatever buildah makes of it", () => {
+    const dockerfile = { name: "Dockerfile", text: "FROM scratch\nRUN\n" };
+    const crashed = classify(end("STEP 2/2: RUN\npanic: runtime error: index out of range", { code: 2, dockerfile }));
+    const ran = classify(
+      end('STEP 2/2: RUN\nError: building at STEP "RUN ": while running runtime: exit status 2', { dockerfile }),
+    );
+    for (const { failure } of [crashed, ran]) expect(failure).toMatchObject({ class: "dockerfile", line: 2 });
+  });
+
+  it("finds lines and stages whatever a Dockerfile looks like, in linear time", () => {
+    const error = 'Error: The target "x" was not found in the provided Dockerfile';
+    const named = classify(
+      end(error, { dockerfile: { name: "D", text: "from a  as  one\r\n\tFROM b AS two \nFROM c\n" } }),
+    );
+    expect(named.failure.message).toContain("It has `one`, `two`.");
+    const begun = performance.now();
+    for (const text of [`FROM x${" ".repeat(1_000_000)}y`, "\\\n".repeat(300_000), "FROM a as ".repeat(100_000)]) {
+      classify(end(error, { dockerfile: { name: "D", text } }));
+      classify(end('Error: building at STEP "'.repeat(40_000), { dockerfile: { name: "D", text } }));
+    }
+    expect(performance.now() - begun).toBeLessThan(5000);
+  });
+
   it("puts memory before everything else", () => {
     const tail = `STEP 3/4: COPY . /src\nError: building at STEP "RUN make": while running runtime: exit status 137`;
     expect(classify(end(tail, { oomKills: 1, part: "test" })).failure.class).toBe("out-of-memory");
