@@ -1,15 +1,15 @@
 import type { CheckFacts } from "../core/check.ts";
 import { checkNames } from "../core/explain.ts";
-import type { Sha, Skip, SkipReason } from "../core/model.ts";
+import type { Diagnostic, Sha, Skip, SkipReason } from "../core/model.ts";
 import { type Commit, newestBuilds } from "./build-rows.ts";
 import type { Sql } from "./database.ts";
-import { text, textOrNull } from "./rows.ts";
+import { jsonOrNull, type Row, text, textOrNull } from "./rows.ts";
 
 export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promise<CheckFacts> {
   const builds = await newestBuilds(sql, repository, sha);
   // A duplicate is left out: the build it repeats is among the builds.
   const rows = await sql.query(
-    `SELECT d.ref, d.sha, d.image, d.rule, d.reason, d.detail FROM (
+    `SELECT d.ref, d.sha, d.image, d.rule, d.reason, d.detail, d.problems FROM (
        SELECT c.*, MAX(c.delivery) OVER (PARTITION BY c.ref) AS newest
        FROM decisions c WHERE c.repository = $1 AND c.sha = $2
      ) d
@@ -24,8 +24,14 @@ export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promis
     rule: textOrNull(row, "rule"),
     reason: text(row, "reason") as SkipReason,
     detail: text(row, "detail"),
+    ...problemsOf(row),
   }));
   return { builds, skips };
+}
+
+function problemsOf(row: Row): Pick<Skip, "problems"> {
+  const problems = jsonOrNull<readonly Diagnostic[]>(row, "problems");
+  return problems === null ? {} : { problems };
 }
 
 /**

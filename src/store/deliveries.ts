@@ -44,7 +44,7 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
     async claimDeliveries({ limit, leaseMs }) {
       const now = clock.now();
       const claimed = await database.transaction(async (sql) => {
-        const rows = await sql.query(CLAIM, [now, now + leaseMs, limit]);
+        const rows = await sql.query(CLAIM_DELIVERIES, [now, now + leaseMs, limit]);
         const deliveries = await readDeliveries(sql, inOrder(rows));
         return inOrder(rows).map((row, index) => ({ delivery: deliveries[index], packed: bytesOrNull(row, "body") }));
       });
@@ -97,7 +97,7 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
 }
 
 /** Only the oldest unfinished delivery of a stream is claimable, so a postponed one holds back those behind it. */
-const CLAIM = `
+export const CLAIM_DELIVERIES = `
   UPDATE deliveries SET lease_until = $2, attempts = attempts + 1
   WHERE id IN (
     SELECT d.id FROM deliveries d

@@ -8,7 +8,7 @@ import { integer, keyNumber, text, textOrNull } from "./rows.ts";
 
 /** One line of a delivery's trace, about to be recorded. */
 interface NewDecision {
-  readonly about: Pick<Skip, "ref" | "sha" | "image" | "rule">;
+  readonly about: Pick<Skip, "ref" | "sha" | "image" | "rule" | "problems">;
   readonly build: string | null;
   readonly reason: string | null;
   readonly detail: string;
@@ -176,8 +176,8 @@ async function insertDecisions(
 ): Promise<void> {
   for (const [position, { about, build, reason, detail }] of decisions.entries()) {
     await sql.query(
-      `INSERT INTO decisions (delivery, position, repository, ref, sha, image, rule, build, reason, detail)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      `INSERT INTO decisions (delivery, position, repository, ref, sha, image, rule, build, reason, detail, problems)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
       [
         delivery,
         position,
@@ -189,6 +189,7 @@ async function insertDecisions(
         build,
         reason,
         detail,
+        about.problems === undefined ? null : JSON.stringify(about.problems),
       ],
     );
   }

@@ -104,6 +104,15 @@ export function checksContract(opened: Opened): void {
       expect((await claimOne(store)).facts).toEqual({ builds: [], skips: [skip(next, "api")] });
     });
 
+    it("with the problems of a broken file", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const problems = [{ severity: "error", line: 3, column: 5, message: 'unknown key "nme"' }] as const;
+      const broken = { ...skip(moved, null, "config-invalid"), problems };
+      await plan(store, record([moved], [], { skips: [broken], report: [sha("b")] }));
+      expect((await claimOne(store)).facts.skips).toEqual([broken]);
+    });
+
     it("one for the commit and one for each of several images", async () => {
       const { store } = opened();
       const moved = change("a", "b");

@@ -31,9 +31,6 @@ CREATE INDEX builds_commit ON builds (repository, sha);
 
 CREATE INDEX builds_delivery ON builds (delivery);
 
-CREATE INDEX builds_live ON builds (installation, seq, state, not_before, lease_until)
-  WHERE state IN ('queued', 'running');
-
 CREATE INDEX builds_ref ON builds (repository, ref, image, generation);
 
 CREATE INDEX builds_state ON builds (state);
@@ -72,6 +69,7 @@ CREATE TABLE decisions (
   build TEXT,
   reason TEXT,
   detail TEXT NOT NULL,
+  problems TEXT,
   PRIMARY KEY (delivery, position)
 );
 
@@ -101,6 +99,8 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending';
 
 CREATE INDEX deliveries_received ON deliveries (received_at);
+
+CREATE INDEX deliveries_waiting ON deliveries (id) WHERE outcome = 'pending';
 
 CREATE TABLE installations (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,

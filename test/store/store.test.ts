@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { DatabaseError, openDatabase } from "../../src/store/database.ts";
+import { CLAIM_DELIVERIES } from "../../src/store/deliveries.ts";
 import { text } from "../../src/store/rows.ts";
 import { migrateStore, openStore, StoreRefused } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
@@ -49,6 +50,20 @@ describe("migrations", () => {
     const golden = new URL("./schema.sqlite.golden.sql", import.meta.url);
     if (process.env["UPDATE_GOLDEN"] !== undefined) await writeFile(golden, schema);
     expect(schema).toBe(await readFile(golden, "utf8"));
+  });
+});
+
+describe("queues", () => {
+  it("find their next piece of work by an index, so that a long history costs nothing", async () => {
+    await migrateStore(url);
+    const store = await openStore({ url, clock });
+    await store.append([delivery("a")]);
+    const database = await openDatabase(url);
+    const plan = await database.query(`EXPLAIN QUERY PLAN ${CLAIM_DELIVERIES}`, [0, 0, 5]);
+    const steps = plan.map((row) => text(row, "detail"));
+    expect(steps).toContainEqual(expect.stringContaining("INDEX deliveries_waiting"));
+    expect(steps).toContainEqual(expect.stringContaining("INDEX deliveries_pending"));
+    await Promise.all([store.close(), database.close()]);
   });
 });
 

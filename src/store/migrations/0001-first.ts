@@ -28,6 +28,8 @@ export const first: Migration = {
       body BLOB,
       UNIQUE (delivery_id, host, provider)
     )`,
+    // Two for one claim: the order to look in, and whether an older one of the stream is in the way.
+    "CREATE INDEX deliveries_waiting ON deliveries (id) WHERE outcome = 'pending'",
     "CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending'",
     "CREATE INDEX deliveries_received ON deliveries (received_at)",
 
@@ -106,8 +108,6 @@ export const first: Migration = {
       started_at BIGINT,
       finished_at BIGINT
     )`,
-    `CREATE INDEX builds_live ON builds (installation, seq, state, not_before, lease_until)
-      WHERE state IN ('queued', 'running')`,
     "CREATE INDEX builds_delivery ON builds (delivery)",
     "CREATE INDEX builds_commit ON builds (repository, sha)",
     "CREATE INDEX builds_ref ON builds (repository, ref, image, generation)",
@@ -124,6 +124,7 @@ export const first: Migration = {
       build TEXT,
       reason TEXT,
       detail TEXT NOT NULL,
+      problems TEXT,
       PRIMARY KEY (delivery, position)
     )`,
     "CREATE INDEX decisions_commit ON decisions (repository, sha)",
