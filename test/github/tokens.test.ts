@@ -143,12 +143,18 @@ describe("installation tokens", () => {
   });
 
   it("that were on their way when they were forgotten are not kept", async () => {
+    const arrived = gate();
     const slow = gate();
     const { tokens, network } = setUp(async (count) => {
-      if (count === 1) await slow.opened;
+      if (count === 1) {
+        arrived.open();
+        await slow.opened;
+      }
       return mintAnswer();
     });
     const waiting = tokens.get(read);
+    // Signing the JWT takes its own time: without this the second request could arrive first.
+    await arrived.opened;
     tokens.forget("7");
     const next = tokenOf(await tokens.get(read));
     slow.open();
