@@ -17,6 +17,7 @@ export function packBody(body: Buffer): Buffer | Promise<Buffer> {
   return body.length <= SMALL_BYTES ? brotliCompressSync(body, OPTIONS) : compress(body, OPTIONS);
 }
 
-export function unpackBody(packed: Buffer): Promise<Buffer> {
-  return decompress(packed, { maxOutputLength: MAX_BODY_BYTES });
+/** Null when the bytes are not what {@link packBody} made. */
+export async function unpackBody(packed: Buffer): Promise<Buffer | null> {
+  return decompress(packed, { maxOutputLength: MAX_BODY_BYTES }).catch(() => null);
 }

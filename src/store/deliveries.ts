@@ -40,6 +40,13 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
     });
   }
 
+  async function giveUp(deliveryId: string, outcome: "ignored" | "failed", note: string): Promise<void> {
+    await database.query(
+      "UPDATE deliveries SET outcome = $2, note = $3, lease_until = 0 WHERE id = $1 AND outcome = 'pending'",
+      [keyNumber(deliveryId), outcome, note],
+    );
+  }
+
   return {
     async claimDeliveries({ limit, leaseMs }) {
       const now = clock.now();
@@ -51,19 +58,16 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
       // Unpacked after the transaction: nobody waits for a large body.
       const ready: ClaimedDelivery[] = [];
       for (const { delivery, packed } of claimed) {
-        // Bodies of pending deliveries are never pruned.
         if (delivery === undefined || packed === null) throw new Error("a pending delivery has no body");
-        ready.push({ delivery, body: await unpackBody(packed) });
+        const body = await unpackBody(packed);
+        // Given up at once: as the oldest of its stream it would be claimed first for ever, and hold up all others.
+        if (body === null) await giveUp(delivery.id, "failed", "The stored body is damaged.");
+        else ready.push({ delivery, body });
       }
       return ready;
     },
 
-    async recordIgnored(deliveryId, outcome, note) {
-      await database.query(
-        "UPDATE deliveries SET outcome = $2, note = $3, lease_until = 0 WHERE id = $1 AND outcome = 'pending'",
-        [keyNumber(deliveryId), outcome, note],
-      );
-    },
+    recordIgnored: giveUp,
 
     async postponeDelivery(deliveryId, notBefore, note) {
       await database.query(

@@ -67,6 +67,24 @@ describe("queues", () => {
   });
 });
 
+describe("a damaged body", () => {
+  it("costs its own delivery, and no other", async () => {
+    await migrateStore(url);
+    const store = await openStore({ url, clock });
+    await store.append([delivery("damaged"), delivery("whole")]);
+    const database = await openDatabase(url);
+    await database.query("UPDATE deliveries SET body = $1 WHERE delivery_id = 'damaged'", [Buffer.from("not brotli")]);
+    await database.close();
+    const claimed = await store.claimDeliveries({ limit: 10, leaseMs: 10_000 });
+    expect(claimed.map((claim) => claim.delivery.deliveryId)).toEqual(["whole"]);
+    expect(await store.findDelivery("damaged")).toMatchObject({
+      outcome: "failed",
+      note: "The stored body is damaged.",
+    });
+    await store.close();
+  });
+});
+
 describe("opening a store", () => {
   it("refuses an empty database, and changes nothing in it", async () => {
     await expect(openAndClose()).rejects.toThrow(
