@@ -33,6 +33,21 @@ const PULL_POLICY = {
   transports: { docker: { "": [{ type: "insecureAcceptAnything" }] } },
 };
 
+/** Of RUN: what package managers and daemons' set-up need, without raw sockets, device files and audit messages. */
+const CAPABILITIES = [
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "NET_BIND_SERVICE",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT",
+];
+
 /** Where tools are looked for; the environment of this program is never handed on. */
 export const TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -66,7 +81,7 @@ export async function createJob(options: {
     "auth.json": JSON.stringify({ auths }),
     "registries.conf": registriesConf(registry),
     "pull.json": JSON.stringify(PULL_POLICY),
-    "containers.conf": "",
+    "containers.conf": `[containers]\ndefault_capabilities = ${JSON.stringify(CAPABILITIES)}\n`,
     "storage.conf": '[storage]\ndriver = "overlay"\n',
   };
   for (const [name, text] of Object.entries(files)) {
