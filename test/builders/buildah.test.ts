@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -227,6 +227,16 @@ describe("a build that starts too many processes", () => {
     const ran = await buildFiles(fewProcesses, { Dockerfile: `FROM ${world.base}\nRUN ${script}\n` });
     expect(ran.end.kind).toBe("failed");
     expect(ran.log).not.toMatch(/^all$/m);
+  });
+});
+
+describe("a start after a crash", () => {
+  it("removes the folders of the builds that ran", async () => {
+    const { builder, workDir: crashed, stop } = await createTestBuilder(world.registry);
+    await mkdir(join(crashed, "jobs/left/src"), { recursive: true });
+    await builder.sweep();
+    expect(existsSync(join(crashed, "jobs"))).toBe(false);
+    await stop();
   });
 });
 

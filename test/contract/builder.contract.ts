@@ -1,7 +1,7 @@
 /** What every builder promises, on real repositories and a real registry. */
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { BuildRequest } from "../../src/core/build-request.ts";
-import { ok, parseSha, type Sha } from "../../src/core/model.ts";
+import { ok, type Sha } from "../../src/core/model.ts";
 import type { BuildContext, BuildEnd, Builder } from "../../src/engine/ports.ts";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
 import type { TreeEntry } from "../hosts/github/contract.ts";
@@ -367,6 +367,3 @@ export function secretsOf(world: BuilderWorld): readonly string[] {
     Buffer.from(`${pair.username}:${pair.password}`).toString("base64"),
   ]);
 }
-
-/** A hash no repository has. */
-export const NOWHERE = parseSha("1234567890123456789012345678901234567890");
