@@ -48,10 +48,10 @@ export async function benchIntake(args: readonly string[]): Promise<void> {
     for (const { name } of VARIANTS) servers.set(name, await startServer(name, dir));
     for (const { name: payload, body } of payloads()) {
       const samples = new Map<VariantName, Sample[]>(VARIANTS.map(({ name }) => [name, []]));
-      // The first round warms up and is not counted.
+      // The first round warms up and is not counted: it takes seconds until V8 has compiled a server's hot paths.
       for (let round = 0; round <= rounds; round += 1) {
         for (const [name, server] of servers) {
-          const sample = await measure(server, payload, round === 0 ? 0.5 : seconds);
+          const sample = await measure(server, payload, round === 0 ? 2 * seconds : seconds);
           if (round > 0) samples.get(name)?.push(sample);
         }
       }
