@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { BuildRequest } from "../core/build-request.ts";
 import type { Failure } from "../core/model.ts";
 import type { BuildContext, BuildEnd, Builder, Logger } from "../engine/ports.ts";
@@ -44,11 +44,13 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   const idBase = options.idBase ?? 200_000;
   const graceMs = options.graceMs ?? 10_000;
   const tools: Tools = { buildah: "buildah", runc: "runc", git: "git", ...options.tools };
-  const jobs = join(options.workDir, "jobs");
+  // Tools run in another working directory.
+  const workDir = resolve(options.workDir);
+  const jobs = join(workDir, "jobs");
   // Several instances on one machine keep their groups apart.
-  const cgroupPrefix = `${createHash("sha256").update(options.workDir).digest("hex").slice(0, 12)}-`;
+  const cgroupPrefix = `${createHash("sha256").update(workDir).digest("hex").slice(0, 12)}-`;
   let swept: Promise<void> | null = null;
-  const stores = createStores({ folder: join(options.workDir, "scopes"), owner: idBase, clean: removeContainers });
+  const stores = createStores({ folder: join(workDir, "scopes"), owner: idBase, clean: removeContainers });
 
   function sweep(): Promise<void> {
     swept ??= rm(jobs, { recursive: true, force: true }).then(() => sweepCgroups(cgroupPrefix));
@@ -134,8 +136,8 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     name: "buildah",
     build,
     async check() {
-      await mkdir(options.workDir, { recursive: true });
-      return await missingRequirements({ workDir: options.workDir, owner: idBase, tools });
+      await mkdir(workDir, { recursive: true });
+      return await missingRequirements({ workDir, owner: idBase, tools });
     },
     sweep,
   };

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type BuildahBuilder, createBuildahBuilder } from "../../src/builders/buildah.ts";
 import type { Logger } from "../../src/engine/ports.ts";
 import type { TestRegistry } from "../support/registry.ts";
@@ -12,7 +12,8 @@ export async function createTestBuilder(
 ): Promise<{ readonly builder: BuildahBuilder; readonly workDir: string; stop(): Promise<void> }> {
   const workDir = await mkdtemp(join(tmpdir(), "wharfinger-builder-"));
   const builder = createBuildahBuilder({
-    workDir,
+    // As DATA_DIR is by default.
+    workDir: relative(process.cwd(), workDir),
     registry: { name: registry.name, insecure: true },
     log: throwingLogger,
     graceMs: 2000,
