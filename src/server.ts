@@ -70,6 +70,7 @@ const HOUR_MS = 60 * 60 * 1_000;
 /** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
 export async function startServer(parts: Parts, settings: ServerSettings): Promise<Running> {
   const { store, logs, registry, clock, log } = parts;
+  await store.takeOver();
   const metrics = createMetrics();
   const hosts = parts.hosts.map((one) => one.host);
   const leaseMs = settings.leaseMs ?? LEASE_MS;

@@ -291,6 +291,11 @@ export interface Store extends Journal {
   renewChecks(repository: HostId, sha: Sha): Promise<void>;
 
   // upkeep
+  /**
+   * Ends every lease of an earlier run, so that its work goes on at once. For the start of the one process that works on
+   * this database; a worker that lives on nevertheless is fenced off by its attempt number.
+   */
+  takeOver(): Promise<void>;
   /** Counts for probes and metrics. */
   stats(): Promise<StoreStats>;
   /** Forgets bodies and finished deliveries older than the given moments; answers how many rows changed. */

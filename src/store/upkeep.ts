@@ -7,8 +7,19 @@ import { integer, milliseconds, type Row, text, timeOrNull } from "./rows.ts";
 /** Rows changed between two chances for others to write: deleting a month at once would hold up every delivery. */
 const CHUNK = 500;
 
-export function createUpkeep({ database, clock }: StoreParts): Pick<Store, "stats" | "prune" | "ping" | "close"> {
+export function createUpkeep({
+  database,
+  clock,
+}: StoreParts): Pick<Store, "takeOver" | "stats" | "prune" | "ping" | "close"> {
   return {
+    takeOver: () =>
+      database.transaction(async (sql) => {
+        const now = clock.now();
+        await sql.query("UPDATE deliveries SET lease_until = 0 WHERE outcome = 'pending' AND lease_until > $1", [now]);
+        await sql.query("UPDATE builds SET lease_until = 0 WHERE state = 'running' AND lease_until > $1", [now]);
+        await sql.query("UPDATE checks SET lease_until = 0 WHERE lease_until > $1", [now]);
+      }),
+
     stats: () =>
       database.reading(async (sql) => {
         const deliveries = await sql.query(

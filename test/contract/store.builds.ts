@@ -94,6 +94,16 @@ export function buildsContract(opened: Opened): void {
       expect((await store.getBuild(id))?.steps).toEqual(steps);
     });
 
+    it("to the process that takes over, at once", async () => {
+      const { store } = opened();
+      const id = await queue(store);
+      const lost = await claim(store);
+      expect(await store.claimBuild(LEASE)).toBeNull();
+      await store.takeOver();
+      expect((await claim(store)).build.id).toBe(id);
+      expect(await store.finishBuild(id, lost.attempt, GOOD)).toBe(false);
+    });
+
     it("to the next worker when the lease ended, and shuts the first one out for good", async () => {
       const { store, clock } = opened();
       const id = await queue(store);

@@ -135,6 +135,15 @@ export function deliveriesContract(opened: Opened): void {
       expect(await claimIds(store)).toEqual(["a", "b"]);
     });
 
+    it("again, at once, to the process that takes over", async () => {
+      const { store } = opened();
+      await store.append([delivery("a")]);
+      expect(await claimIds(store)).toEqual(["a"]);
+      expect(await claimIds(store)).toEqual([]);
+      await store.takeOver();
+      expect(await claimIds(store)).toEqual(["a"]);
+    });
+
     it("again when the lease ended without word", async () => {
       const { store, clock } = opened();
       await store.append([delivery("a")]);

@@ -1,0 +1,77 @@
+/**
+ * The whole server with a builder that only notes down what it was asked to build, for tests that kill it. Argument: a
+ * {@link ServerChildInput} as JSON. Prints its address.
+ */
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { ok } from "../../src/core/model.ts";
+import type { Builder, Logger, Registry } from "../../src/engine/ports.ts";
+import { createGithubParts } from "../../src/parts.ts";
+import { startServer } from "../../src/server.ts";
+import { createLogStore } from "../../src/store/logs.ts";
+import { migrateStore, openStore } from "../../src/store/store.ts";
+import { digestOf } from "./world.ts";
+
+export interface ServerChildInput {
+  readonly folder: string;
+  readonly appId: number;
+  readonly privateKey: string;
+  readonly secret: string;
+  readonly url: string;
+  readonly apiUrl: string;
+  readonly leaseMs: number;
+}
+
+const silent: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+function notingBuilder(folder: string): Builder {
+  return {
+    name: "noting",
+    check: async () => [],
+    async build(context) {
+      const { id, source } = context.request;
+      appendFileSync(join(folder, "built.txt"), `${id} ${source.ref}\n`);
+      await sleep(5);
+      return { kind: "built", image: { digest: digestOf(source.sha) } };
+    },
+  };
+}
+
+const registry: Registry = {
+  name: "registry.test",
+  digest: async (_repository, reference) => ok(reference),
+  check: async () => ok(true),
+  credentials: () => null,
+};
+
+async function main(input: ServerChildInput): Promise<void> {
+  const url = `sqlite:${join(input.folder, "wharfinger.db")}`;
+  await migrateStore(url);
+  const github = { ...input, webhookSecrets: [input.secret], clientId: null, clientSecret: null };
+  const running = await startServer(
+    {
+      store: await openStore({ url, clock: Date }),
+      logs: createLogStore(join(input.folder, "logs")),
+      registry,
+      builder: notingBuilder(input.folder),
+      hosts: [createGithubParts(github, silent, Date)],
+      clock: Date,
+      log: silent,
+    },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      publicUrl: "http://wharfinger.test",
+      adminToken: null,
+      views: fileURLToPath(new URL("../../views", import.meta.url)),
+      builds: { concurrency: 4, network: "none", timeoutSeconds: 60, memoryBytes: 1024 ** 3, logBytes: 1024 ** 2 },
+      retention: { bodiesDays: 30, deliveriesDays: 400 },
+      leaseMs: input.leaseMs,
+    },
+  );
+  process.stdout.write(`${running.url}\n`);
+}
+
+await main(JSON.parse(process.argv[2] ?? "{}") as ServerChildInput);
