@@ -63,13 +63,16 @@ export interface Entrance {
 }
 
 export type Opening =
-  | { readonly refuse: Answer }
+  | { readonly answer: Answer }
   | {
       readonly maxBytes: number;
       /** Sees every chunk of the raw body in order, before anything else does. */
       update(chunk: Buffer): void;
-      /** Called once, after the last chunk: the signature is judged before the body is parsed. */
-      close(body: Buffer): IncomingDelivery | { readonly refuse: Answer };
+      /**
+       * Called once, after the last chunk: the signature is judged before the body is parsed. An answer instead of a
+       * delivery: it is refused, or there is nothing in it to keep.
+       */
+      close(body: Buffer): IncomingDelivery | { readonly answer: Answer };
     };
 
 // ----------------------------------------------------------------------------------------------------- store

@@ -8,6 +8,8 @@ const MAX_BODY_BYTES = 26 * 1024 ** 2;
 const EVENT = /^[a-z0-9_]{1,64}$/;
 const DELIVERY = /^[ -~]{1,200}$/;
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
+/** A byte order mark stays in the text, where JSON does not allow one. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const MEDIA_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 
 export interface GithubEntranceOptions {
@@ -34,11 +36,11 @@ export function createGithubEntrance(options: GithubEntranceOptions): Entrance {
     open({ method, path, headers }) {
       if (path !== options.path) return null;
       if (method !== "POST") {
-        return { refuse: refusal(405, "method-not-allowed", "Webhooks are delivered with POST.", { allow: "POST" }) };
+        return { answer: refusal(405, "method-not-allowed", "Webhooks are delivered with POST.", { allow: "POST" }) };
       }
       if (!MEDIA_TYPE.test(single(headers, "content-type") ?? "")) {
         return {
-          refuse: refusal(415, "unsupported-media-type", "Set the webhook's content type to application/json."),
+          answer: refusal(415, "unsupported-media-type", "Set the webhook's content type to application/json."),
         };
       }
       const event = single(headers, "x-github-event") ?? "";
@@ -65,7 +67,7 @@ function openBody(
     close(body) {
       if (!isSigned(digests, single(headers, "x-hub-signature-256"))) {
         return {
-          refuse: refusal(401, "bad-signature", "X-Hub-Signature-256 is missing or is not of this webhook's secret."),
+          answer: refusal(401, "bad-signature", "X-Hub-Signature-256 is missing or is not of this webhook's secret."),
         };
       }
       const target = addressedApp(headers);
@@ -74,6 +76,7 @@ function openBody(
       }
       const payload = parseBody(body);
       if (payload === null) return malformed("The body is not a JSON object in UTF-8.");
+      if (isEcho(name.event, payload, options.appId)) return { answer: { status: 200, body: { known: true } } };
       return { ...describe(payload), ...name, provider: "github", host: options.host, receivedAt: now(options), body };
     },
   };
@@ -98,6 +101,17 @@ function isSigned(digests: readonly Hmac[], header: string | null): boolean {
   return matches > 0 && given.length === 32;
 }
 
+/**
+ * GitHub tells an App of each check the App itself has written: two for every build, with nothing in them that is not
+ * known here. They are not journalled.
+ */
+function isEcho(event: string, payload: Record<string, unknown>, appId: number | undefined): boolean {
+  if (event !== "check_run" || appId === undefined) return false;
+  if (payload["action"] !== "created" && payload["action"] !== "completed") return false;
+  const app = isObject(payload["check_run"]) ? payload["check_run"]["app"] : null;
+  return isObject(app) && app["id"] === appId;
+}
+
 /** The App a delivery is for; null when it comes from another kind of webhook (of a repository, say) or does not say. */
 function addressedApp(headers: Headers): string | null {
   const type = single(headers, "x-github-hook-installation-target-type");
@@ -106,8 +120,7 @@ function addressedApp(headers: Headers): string | null {
 
 function parseBody(body: Buffer): Record<string, unknown> | null {
   try {
-    // A byte order mark stays in the text, where JSON does not allow one.
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body));
+    const value: unknown = JSON.parse(UTF8.decode(body));
     return isObject(value) ? value : null;
   } catch {
     // Neither error says more than "not JSON" without quoting the body, and answers never quote it.
@@ -151,8 +164,8 @@ function single(headers: Headers, name: string): string | null {
   return typeof value === "string" ? value : null;
 }
 
-function malformed(message: string): { refuse: Answer } {
-  return { refuse: refusal(400, "bad-request", message) };
+function malformed(message: string): { answer: Answer } {
+  return { answer: refusal(400, "bad-request", message) };
 }
 
 function refusal(status: number, code: string, message: string, headers?: Record<string, string>): Answer {

@@ -23,7 +23,7 @@ export interface Intake {
 }
 
 /** Opening that wants the body. */
-type Door = Exclude<Opening, { readonly refuse: Answer }>;
+type Door = Exclude<Opening, { readonly answer: Answer }>;
 
 /**
  * Receives webhooks before any framework sees them: the body is capped, timed and verified while it arrives, and a 2xx is
@@ -35,9 +35,9 @@ export function createIntake(options: IntakeOptions): Intake {
   const budget = createBudget(limits.maxInFlightBytes);
 
   async function receive(req: IncomingMessage, res: ServerResponse, opening: Opening): Promise<number | null> {
-    if ("refuse" in opening) {
-      sendAndClose(req, res, opening.refuse, limits.lingerMs);
-      return opening.refuse.status;
+    if ("answer" in opening) {
+      sendAndClose(req, res, opening.answer, limits.lingerMs);
+      return opening.answer.status;
     }
     const share = budget.open();
     try {
@@ -66,7 +66,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   async function judge(door: Door, body: Buffer): Promise<Answer> {
     const delivery = door.close(body);
-    return "refuse" in delivery ? delivery.refuse : acceptances[await inbox.accept(delivery)];
+    return "answer" in delivery ? delivery.answer : acceptances[await inbox.accept(delivery)];
   }
 
   return {

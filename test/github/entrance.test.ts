@@ -43,14 +43,14 @@ function send(
     chunk?: number;
     entrance?: ReturnType<typeof entrance>;
   } = {},
-): IncomingDelivery | { refuse: Answer } | null {
+): IncomingDelivery | { answer: Answer } | null {
   const bytes = Buffer.from(body);
   const opening = (options.entrance ?? entrance()).open({
     method: options.method ?? "POST",
     path: options.path ?? "/webhooks/github",
     headers: headersFor(bytes, options.headers),
   });
-  if (opening === null || "refuse" in opening) return opening;
+  if (opening === null || "answer" in opening) return opening;
   const size = options.chunk ?? Math.max(bytes.length, 1);
   for (let at = 0; at < bytes.length; at += size) opening.update(bytes.subarray(at, at + size));
   return opening.close(bytes);
@@ -58,7 +58,7 @@ function send(
 
 function statusOf(result: ReturnType<typeof send>): number | "accepted" | "not here" {
   if (result === null) return "not here";
-  return "refuse" in result ? result.refuse.status : "accepted";
+  return "answer" in result ? result.answer.status : "accepted";
 }
 
 const push = JSON.stringify({
@@ -148,12 +148,12 @@ describe("the GitHub entrance", () => {
     const result = send('{"secret-in-body": oops');
     expect(JSON.stringify(result)).not.toContain("secret-in-body");
     expect(result).toEqual({
-      refuse: { status: 400, body: { error: expect.objectContaining({ code: "bad-request" }) } },
+      answer: { status: 400, body: { error: expect.objectContaining({ code: "bad-request" }) } },
     });
   });
 
   it.each(["GET", "PUT", "DELETE", "OPTIONS", "post"])("answers 405 to %s", (method) => {
-    expect(send(push, { method })).toMatchObject({ refuse: { status: 405, headers: { allow: "POST" } } });
+    expect(send(push, { method })).toMatchObject({ answer: { status: 405, headers: { allow: "POST" } } });
   });
 
   it.each([
@@ -225,6 +225,23 @@ describe("the GitHub entrance", () => {
     expect(statusOf(send(push, { entrance: own }))).toBe("accepted");
     const unsigned = { ...target("integration", "43"), "x-hub-signature-256": "sha256=00" };
     expect(statusOf(send(push, { entrance: own, headers: unsigned }))).toBe(401);
+  });
+
+  it("answers the echoes of its own checks without journalling them, and nothing else that looks alike", () => {
+    const own = entrance({ appId: 42 });
+    const headers = { "x-github-event": "check_run" };
+    const payload = (action: string, app: unknown) => JSON.stringify({ action, check_run: { app } });
+    for (const action of ["created", "completed"]) {
+      expect(statusOf(send(payload(action, { id: 42 }), { entrance: own, headers }))).toBe(200);
+    }
+    expect(statusOf(send(payload("rerequested", { id: 42 }), { entrance: own, headers }))).toBe("accepted");
+    expect(statusOf(send(payload("created", { id: 43 }), { entrance: own, headers }))).toBe("accepted");
+    expect(statusOf(send(payload("created", { id: "42" }), { entrance: own, headers }))).toBe("accepted");
+    expect(statusOf(send(payload("created", null), { entrance: own, headers }))).toBe("accepted");
+    expect(statusOf(send(payload("created", { id: 42 }), { entrance: own }))).toBe("accepted");
+    expect(statusOf(send(payload("created", { id: 42 }), { entrance: entrance(), headers }))).toBe("accepted");
+    const forged = { ...headers, "x-hub-signature-256": `sha256=${"0".repeat(64)}` };
+    expect(statusOf(send(payload("created", { id: 42 }), { entrance: own, headers: forged }))).toBe(401);
   });
 
   it("allows GitHub's largest bodies and no more", () => {

@@ -10,7 +10,7 @@ function hookEntrance(maxBytes: number, onBytes: (count: number) => void): Entra
   return {
     open({ method, path, headers }) {
       if (path !== "/hook") return null;
-      if (method !== "POST") return { refuse: { status: 405, body: { error: { code: "method", message: "" } } } };
+      if (method !== "POST") return { answer: { status: 405, body: { error: { code: "method", message: "" } } } };
       let seen = 0;
       return {
         maxBytes,
@@ -22,7 +22,7 @@ function hookEntrance(maxBytes: number, onBytes: (count: number) => void): Entra
         close: (body) => {
           if (seen !== body.length) throw new Error("update did not see the whole body");
           if (body.subarray(0, 6).equals(Buffer.from("forged"))) {
-            return { refuse: { status: 401, body: { error: { code: "signature", message: "" } } } };
+            return { answer: { status: 401, body: { error: { code: "signature", message: "" } } } };
           }
           return delivery(String(headers["x-id"] ?? "none"), body);
         },
