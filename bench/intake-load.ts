@@ -2,9 +2,10 @@
  * The load generator, a process of its own. Arguments: port, path, event, seconds, connections. Each connection sends its
  * next request when the answer to the last has come. Sends a `Load` to its parent.
  */
-import { createHmac, randomUUID } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { connect } from "node:net";
 import { performance } from "node:perf_hooks";
+import { v1 as uuidv1 } from "uuid";
 import type { Load } from "./intake.ts";
 import { payloads, SECRET } from "./intake-payloads.ts";
 
@@ -20,7 +21,7 @@ function request(): Buffer {
     "Content-Type: application/json",
     "User-Agent: GitHub-Hookshot/bench",
     `X-GitHub-Event: ${event}`,
-    `X-GitHub-Delivery: ${randomUUID()}`,
+    `X-GitHub-Delivery: ${uuidv1()}`,
     `X-Hub-Signature-256: sha256=${signature}`,
     `Content-Length: ${body.length}`,
     "",

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createHmac, createSecretKey, type Hmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { Answer, Clock, Entrance, IncomingDelivery, Opening } from "../engine/ports.ts";
 import { parseId } from "./payloads.ts";
@@ -8,8 +9,6 @@ const MAX_BODY_BYTES = 26 * 1024 ** 2;
 const EVENT = /^[a-z0-9_]{1,64}$/;
 const DELIVERY = /^[ -~]{1,200}$/;
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
-/** A byte order mark stays in the text, where JSON does not allow one. */
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const MEDIA_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 
 export interface GithubEntranceOptions {
@@ -120,10 +119,11 @@ function addressedApp(headers: Headers): string | null {
 
 function parseBody(body: Buffer): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(UTF8.decode(body));
+    // A byte order mark stays in the text, where JSON does not allow one.
+    const value: unknown = isUtf8(body) ? JSON.parse(body.toString("utf8")) : null;
     return isObject(value) ? value : null;
   } catch {
-    // Neither error says more than "not JSON" without quoting the body, and answers never quote it.
+    // The error says no more than "not JSON" without quoting the body, and answers never quote it.
     return null;
   }
 }

@@ -2,6 +2,7 @@ import type { Sha } from "../core/model.ts";
 import type { ClaimedDelivery, Clock, Decision, Delivery, DeliveryOutcome, Store } from "../engine/ports.ts";
 import { unpackBody } from "./bodies.ts";
 import type { Database, Sql } from "./database.ts";
+import { deliveryKey } from "./journal.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import {
   bytesOrNull,
@@ -80,7 +81,10 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
 
     // A host's id may look like one of ours: ours wins.
     findDelivery: (id) =>
-      one("id = $1 OR delivery_id = $2 ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, id DESC", [keyNumber(id), id]),
+      one("id = $1 OR delivery_key = $2 ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, id DESC", [
+        keyNumber(id),
+        deliveryKey(id),
+      ]),
 
     async deliveryBody(id) {
       const rows = await database.query("SELECT body FROM deliveries WHERE id = $1", [keyNumber(id)]);

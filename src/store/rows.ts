@@ -28,6 +28,10 @@ export function integer(row: Row, column: string): number {
   throw wrong(row, column, "an integer");
 }
 
+export function integerOrNull(row: Row, column: string): number | null {
+  return row[column] === null ? null : integer(row, column);
+}
+
 /** An integer key, shown as a string: ids are strings everywhere outside this folder. */
 export function key(row: Row, column: string): string {
   return String(integer(row, column));

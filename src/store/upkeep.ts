@@ -2,7 +2,7 @@ import type { BuildState } from "../core/model.ts";
 import type { Store } from "../engine/ports.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Database } from "./database.ts";
-import { integer, milliseconds, type Row, text, timeOrNull } from "./rows.ts";
+import { integer, integerOrNull, milliseconds, type Row, text, timeOrNull } from "./rows.ts";
 
 /** Rows changed between two chances for others to write: deleting a month at once would hold up every delivery. */
 const CHUNK = 500;
@@ -40,19 +40,15 @@ export function createUpkeep({
     async prune({ bodiesBefore, deliveriesBefore }) {
       const deleted = await inChunks(
         database,
-        `DELETE FROM deliveries WHERE id IN (
-           SELECT d.id FROM deliveries d
-           WHERE d.received_at < $1 AND d.outcome <> 'pending' AND NOT EXISTS (
-             SELECT 1 FROM builds b WHERE b.delivery = d.id AND b.state IN ('queued', 'running', 'held'))
-           ORDER BY d.received_at LIMIT ${CHUNK}) RETURNING id`,
+        `DELETE FROM deliveries WHERE id > $2 AND id <= $3 AND received_at < $1 AND outcome <> 'pending' AND NOT EXISTS (
+           SELECT 1 FROM builds b WHERE b.delivery = deliveries.id AND b.state IN ('queued', 'running', 'held'))
+         RETURNING id`,
         milliseconds(deliveriesBefore),
       );
       const emptied = await inChunks(
         database,
-        `UPDATE deliveries SET body = NULL WHERE id IN (
-           SELECT d.id FROM deliveries d
-           WHERE d.received_at < $1 AND d.outcome <> 'pending' AND d.body IS NOT NULL
-           ORDER BY d.received_at LIMIT ${CHUNK}) RETURNING id`,
+        `UPDATE deliveries SET body = NULL
+         WHERE id > $2 AND id <= $3 AND received_at < $1 AND outcome <> 'pending' AND body IS NOT NULL RETURNING id`,
         milliseconds(bodiesBefore),
       );
       return deleted + emptied;
@@ -66,12 +62,22 @@ export function createUpkeep({
   };
 }
 
+/**
+ * Walks the deliveries from the oldest on, a chunk at a time, as long as they are old enough. Ids grow with the time of
+ * arrival, so there is no need for an index of times: that would cost each delivery on its way in.
+ */
 async function inChunks(database: Database, statement: string, before: number): Promise<number> {
   let total = 0;
-  for (;;) {
-    const changed = (await database.query(statement, [before])).length;
-    total += changed;
-    if (changed < CHUNK) return total;
+  for (let from = 0; ; ) {
+    const ends = await database.query(
+      `SELECT MAX(c.id) AS last, MIN(c.received_at) AS oldest
+       FROM (SELECT id, received_at FROM deliveries WHERE id > $1 ORDER BY id LIMIT ${CHUNK}) c`,
+      [from],
+    );
+    const last = integerOrNull(only(ends), "last");
+    if (last === null || integer(only(ends), "oldest") >= before) return total;
+    total += (await database.query(statement, [before, from, last])).length;
+    from = last;
   }
 }
 

@@ -80,6 +80,7 @@ CREATE TABLE deliveries (
   provider TEXT NOT NULL,
   host TEXT NOT NULL,
   delivery_id TEXT NOT NULL,
+  delivery_key BLOB NOT NULL,
   event TEXT NOT NULL,
   action TEXT,
   stream TEXT NOT NULL,
@@ -93,12 +94,10 @@ CREATE TABLE deliveries (
   not_before BIGINT NOT NULL DEFAULT 0,
   lease_until BIGINT NOT NULL DEFAULT 0,
   body BLOB,
-  UNIQUE (delivery_id, host, provider)
+  UNIQUE (delivery_key, host, provider)
 );
 
 CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending';
-
-CREATE INDEX deliveries_received ON deliveries (received_at);
 
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE outcome = 'pending';
 

@@ -7,12 +7,14 @@ import type { Migration } from "../migrate.ts";
 export const first: Migration = {
   name: "0001-first",
   sqlite: [
-    // AUTOINCREMENT: an id is never used again after its row was pruned. The body is last and compressed.
+    // AUTOINCREMENT: an id is never used again after its row was pruned. delivery_key is delivery_id in an order that
+    // lets the index grow at its end (journal.ts). The body is last and compressed.
     `CREATE TABLE deliveries (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
       provider TEXT NOT NULL,
       host TEXT NOT NULL,
       delivery_id TEXT NOT NULL,
+      delivery_key BLOB NOT NULL,
       event TEXT NOT NULL,
       action TEXT,
       stream TEXT NOT NULL,
@@ -26,12 +28,11 @@ export const first: Migration = {
       not_before BIGINT NOT NULL DEFAULT 0,
       lease_until BIGINT NOT NULL DEFAULT 0,
       body BLOB,
-      UNIQUE (delivery_id, host, provider)
+      UNIQUE (delivery_key, host, provider)
     )`,
     // Two for one claim: the order to look in, and whether an older one of the stream is in the way.
     "CREATE INDEX deliveries_waiting ON deliveries (id) WHERE outcome = 'pending'",
     "CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending'",
-    "CREATE INDEX deliveries_received ON deliveries (received_at)",
 
     `CREATE TABLE installations (
       seq INTEGER PRIMARY KEY AUTOINCREMENT,
