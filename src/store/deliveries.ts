@@ -1,22 +1,10 @@
 import type { Sha } from "../core/model.ts";
 import type { ClaimedDelivery, Clock, Decision, Delivery, DeliveryOutcome, Store } from "../engine/ports.ts";
-import { unpackBody } from "./bodies.ts";
+import { bodyToKeep, storedBody, unpack } from "./bodies.ts";
 import type { Database, Sql } from "./database.ts";
 import { deliveryKey } from "./journal.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
-import {
-  bytesOrNull,
-  integer,
-  key,
-  keyNumber,
-  marks,
-  milliseconds,
-  type Row,
-  text,
-  textOrNull,
-  time,
-  type Value,
-} from "./rows.ts";
+import { integer, key, keyNumber, marks, milliseconds, type Row, text, textOrNull, time, type Value } from "./rows.ts";
 
 type Deliveries = Pick<
   Store,
@@ -41,11 +29,15 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
     });
   }
 
-  async function giveUp(deliveryId: string, outcome: "ignored" | "failed", note: string): Promise<void> {
-    await database.query(
-      "UPDATE deliveries SET outcome = $2, note = $3, lease_until = 0 WHERE id = $1 AND outcome = 'pending'",
-      [keyNumber(deliveryId), outcome, note],
-    );
+  async function end(deliveryId: string, outcome: "applied" | "ignored" | "failed", note: string): Promise<void> {
+    const id = keyNumber(deliveryId);
+    await database.transaction(async (sql) => {
+      await sql.query(
+        `UPDATE deliveries SET outcome = $2, note = $3, lease_until = 0, body = COALESCE($4, body), packed = TRUE
+         WHERE id = $1 AND outcome = 'pending'`,
+        [id, outcome, note, await bodyToKeep(sql, id)],
+      );
+    });
   }
 
   return {
@@ -54,21 +46,21 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
       const claimed = await database.transaction(async (sql) => {
         const rows = await sql.query(CLAIM_DELIVERIES, [now, now + leaseMs, limit]);
         const deliveries = await readDeliveries(sql, inOrder(rows));
-        return inOrder(rows).map((row, index) => ({ delivery: deliveries[index], packed: bytesOrNull(row, "body") }));
+        return inOrder(rows).map((row, index) => ({ delivery: deliveries[index], stored: storedBody(row) }));
       });
       // Unpacked after the transaction: nobody waits for a large body.
       const ready: ClaimedDelivery[] = [];
-      for (const { delivery, packed } of claimed) {
-        if (delivery === undefined || packed === null) throw new Error("a pending delivery has no body");
-        const body = await unpackBody(packed);
+      for (const { delivery, stored } of claimed) {
+        if (delivery === undefined || stored === null) throw new Error("a pending delivery has no body");
+        const body = await unpack(stored);
         // Given up at once: as the oldest of its stream it would be claimed first for ever, and hold up all others.
-        if (body === null) await giveUp(delivery.id, "failed", "The stored body is damaged.");
+        if (body === null) await end(delivery.id, "failed", "The stored body is damaged.");
         else ready.push({ delivery, body });
       }
       return ready;
     },
 
-    recordIgnored: giveUp,
+    recordIgnored: end,
 
     async postponeDelivery(deliveryId, notBefore, note) {
       await database.query(
@@ -87,9 +79,9 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
       ]),
 
     async deliveryBody(id) {
-      const rows = await database.query("SELECT body FROM deliveries WHERE id = $1", [keyNumber(id)]);
-      const packed = rows[0] === undefined ? null : bytesOrNull(rows[0], "body");
-      return packed === null ? null : unpackBody(packed);
+      const rows = await database.query("SELECT body, packed FROM deliveries WHERE id = $1", [keyNumber(id)]);
+      const stored = rows[0] === undefined ? null : storedBody(rows[0]);
+      return stored === null ? null : unpack(stored);
     },
 
     listDeliveries(query) {
@@ -116,7 +108,7 @@ export const CLAIM_DELIVERIES = `
       )
     ORDER BY d.id LIMIT $3
   )
-  RETURNING ${COLUMNS}, body`;
+  RETURNING ${COLUMNS}, body, packed`;
 
 function inOrder(rows: readonly Row[]): readonly Row[] {
   return rows.toSorted((a, b) => integer(a, "id") - integer(b, "id"));

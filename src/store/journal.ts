@@ -1,5 +1,5 @@
 import type { IncomingDelivery, Journal } from "../engine/ports.ts";
-import { packBody } from "./bodies.ts";
+import { type StoredBody, toStore } from "./bodies.ts";
 import type { Database } from "./database.ts";
 import { milliseconds, type Row, text, type Value } from "./rows.ts";
 
@@ -15,6 +15,7 @@ const COLUMNS = [
   "repository_name",
   "installation_id",
   "received_at",
+  "packed",
   "body",
 ] as const;
 
@@ -30,7 +31,7 @@ export function createJournal(database: Database): Journal {
     async append(batch) {
       if (batch.length === 0) return [];
       const rows: Value[][] = [];
-      for (const delivery of batch) rows.push(values(delivery, await packBody(delivery.body)));
+      for (const delivery of batch) rows.push(values(delivery, await toStore(delivery.body)));
       return positions(batch, await insert(database, rows));
     },
   };
@@ -61,7 +62,7 @@ export function deliveryKey(id: string): Buffer {
   return high === "" ? Buffer.from(id, "utf8") : Buffer.from(high + mid + low + clock + node, "hex");
 }
 
-function values(delivery: IncomingDelivery, body: Buffer): Value[] {
+function values(delivery: IncomingDelivery, body: StoredBody): Value[] {
   return [
     delivery.provider,
     delivery.host,
@@ -75,7 +76,8 @@ function values(delivery: IncomingDelivery, body: Buffer): Value[] {
     delivery.repositoryName,
     delivery.installationId,
     milliseconds(delivery.receivedAt),
-    body,
+    body.packed,
+    body.bytes,
   ];
 }
 

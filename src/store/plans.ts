@@ -1,5 +1,6 @@
 import { hostKey, type PlannedBuild, type RefChange, type Skip } from "../core/model.ts";
 import type { NewBuild, PlanRecord, Store } from "../engine/ports.ts";
+import { bodyToKeep } from "./bodies.ts";
 import { type Commit, insertBuild, RETURNING_COMMIT, toCommit } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
@@ -24,9 +25,11 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         if (text(rows[0], "outcome") !== "pending") return buildsRecorded(sql, delivery);
         const recorded = await recordRequests(sql, delivery, record, { now: clock.now(), newId });
         await insertDecisions(sql, delivery, record, recorded.decisions);
-        await sql.query("UPDATE deliveries SET outcome = 'planned', note = NULL, lease_until = 0 WHERE id = $1", [
-          delivery,
-        ]);
+        await sql.query(
+          `UPDATE deliveries SET outcome = 'planned', note = NULL, lease_until = 0, body = COALESCE($2, body), packed = TRUE
+           WHERE id = $1`,
+          [delivery, await bodyToKeep(sql, delivery)],
+        );
         const report = record.report.map((sha) => commitOf(record, sha));
         await touchChecks(sql, [...recorded.commits, ...report], clock.now(), newId);
         return recorded.builds;

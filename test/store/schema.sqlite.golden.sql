@@ -93,6 +93,7 @@ CREATE TABLE deliveries (
   attempts INTEGER NOT NULL DEFAULT 0,
   not_before BIGINT NOT NULL DEFAULT 0,
   lease_until BIGINT NOT NULL DEFAULT 0,
+  packed BOOLEAN NOT NULL DEFAULT FALSE,
   body BLOB,
   UNIQUE (delivery_key, host, provider)
 );

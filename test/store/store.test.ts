@@ -73,7 +73,9 @@ describe("a damaged body", () => {
     const store = await openStore({ url, clock });
     await store.append([delivery("damaged"), delivery("whole")]);
     const database = await openDatabase(url);
-    await database.query("UPDATE deliveries SET body = $1 WHERE delivery_id = 'damaged'", [Buffer.from("not brotli")]);
+    await database.query("UPDATE deliveries SET body = $1, packed = TRUE WHERE delivery_id = 'damaged'", [
+      Buffer.from("not brotli"),
+    ]);
     await database.close();
     const claimed = await store.claimDeliveries({ limit: 10, leaseMs: 10_000 });
     expect(claimed.map((claim) => claim.delivery.deliveryId)).toEqual(["whole"]);
@@ -81,6 +83,40 @@ describe("a damaged body", () => {
       outcome: "failed",
       note: "The stored body is damaged.",
     });
+    await store.close();
+  });
+});
+
+describe("the body of a delivery", () => {
+  async function sizes(): Promise<readonly number[]> {
+    const database = await openDatabase(url);
+    const rows = await database.query("SELECT LENGTH(body) AS size FROM deliveries ORDER BY id");
+    await database.close();
+    return rows.map((row) => Number(row["size"]));
+  }
+
+  it("is packed once the delivery is done with, a large one at once, and is the same bytes throughout", async () => {
+    await migrateStore(url);
+    const store = await openStore({ url, clock });
+    const small = Buffer.from(JSON.stringify({ text: "again and ".repeat(500) }));
+    const large = Buffer.from(JSON.stringify({ text: "again and ".repeat(50_000) }));
+    await store.append([delivery("small", { body: small }), delivery("large", { body: large })]);
+    const [waiting = 0, packedLarge = 0] = await sizes();
+    expect(waiting).toBe(small.length);
+    expect(packedLarge).toBeLessThan(large.length / 10);
+    for (const { delivery: claimed, body } of await store.claimDeliveries({ limit: 10, leaseMs: 10_000 })) {
+      expect(body).toEqual(claimed.deliveryId === "small" ? small : large);
+      await store.recordIgnored(claimed.id, "ignored", "nothing to do");
+    }
+    const rest = await store.claimDeliveries({ limit: 10, leaseMs: 10_000 });
+    for (const { delivery: claimed } of rest) await store.recordIgnored(claimed.id, "ignored", "nothing to do");
+    expect((await sizes())[0]).toBeLessThan(small.length / 10);
+    for (const [id, body] of [
+      ["small", small],
+      ["large", large],
+    ] as const) {
+      expect(await store.deliveryBody((await store.findDelivery(id))?.id ?? "")).toEqual(body);
+    }
     await store.close();
   });
 });

@@ -8,7 +8,7 @@ export const first: Migration = {
   name: "0001-first",
   sqlite: [
     // AUTOINCREMENT: an id is never used again after its row was pruned. delivery_key is delivery_id in an order that
-    // lets the index grow at its end (journal.ts). The body is last and compressed.
+    // lets the index grow at its end (journal.ts). The body is last; packed: see bodies.ts.
     `CREATE TABLE deliveries (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
       provider TEXT NOT NULL,
@@ -27,6 +27,7 @@ export const first: Migration = {
       attempts INTEGER NOT NULL DEFAULT 0,
       not_before BIGINT NOT NULL DEFAULT 0,
       lease_until BIGINT NOT NULL DEFAULT 0,
+      packed BOOLEAN NOT NULL DEFAULT FALSE,
       body BLOB,
       UNIQUE (delivery_key, host, provider)
     )`,
