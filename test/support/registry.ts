@@ -3,10 +3,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
 
 export interface TestRegistry {
   /** `127.0.0.1:<port>`, as image names carry it. */
@@ -99,14 +99,4 @@ function bcrypt(password: string): string {
   const hash = execFileSync("perl", ["-e", script, `$2b$04$${salt}.`], { input: `${password}\n`, encoding: "utf8" });
   if (!hash.startsWith("$2b$")) throw new Error("this perl's crypt knows no bcrypt");
   return hash;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
