@@ -1,4 +1,5 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import { QueryTypes, Sequelize } from "sequelize";
 import type { Database as Connection, Statement } from "sqlite3";
 import type { Row, Value } from "./rows.ts";
@@ -56,7 +57,10 @@ export function sqlitePath(url: string): string {
 export async function openDatabase(url: string): Promise<Database> {
   const path = sqlitePath(url);
   // SQLite gives its -wal and -shm files the mode of the main file, so nobody else can read any of the three.
-  if (path !== ":memory:") closeSync(openSync(path, "a", 0o600));
+  if (path !== ":memory:") {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, "a", 0o600));
+  }
   const sequelize = new Sequelize({
     dialect: "sqlite",
     storage: path,

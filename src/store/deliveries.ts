@@ -51,10 +51,10 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
       // Unpacked after the transaction: nobody waits for a large body.
       const ready: ClaimedDelivery[] = [];
       for (const { delivery, stored } of claimed) {
-        if (delivery === undefined || stored === null) throw new Error("a pending delivery has no body");
-        const body = await unpack(stored);
+        if (delivery === undefined) throw new Error("a claimed row was not read");
+        const body = stored === null ? null : await unpack(stored);
         // Given up at once: as the oldest of its stream it would be claimed first for ever, and hold up all others.
-        if (body === null) await end(delivery.id, "failed", "The stored body is damaged.");
+        if (body === null) await end(delivery.id, "failed", "The stored body is missing or damaged.");
         else ready.push({ delivery, body });
       }
       return ready;

@@ -27,6 +27,17 @@ async function openAndClose(keys?: readonly Buffer[]): Promise<void> {
   await (await openStore(options)).close();
 }
 
+describe("the database file", () => {
+  it("is made on the first start, with the folders it lies in, for this user only", async () => {
+    const path = join(dir, "data", "deeper", "test.db");
+    await migrateStore(`sqlite:${path}`);
+    const modes = await Promise.all(
+      [join(dir, "data"), join(dir, "data", "deeper"), path].map(async (one) => (await stat(one)).mode & 0o777),
+    );
+    expect(modes).toEqual([0o700, 0o700, 0o600]);
+  });
+});
+
 describe("migrations", () => {
   it("run once", async () => {
     expect(await migrateStore(url)).toEqual({ applied: ["0001-first"] });
@@ -68,20 +79,21 @@ describe("queues", () => {
 });
 
 describe("a damaged body", () => {
-  it("costs its own delivery, and no other", async () => {
+  it.each([
+    ["damaged", Buffer.from("not brotli")],
+    ["missing", null],
+  ])("or one that is gone costs its own delivery, and no other: %s", async (_what, body) => {
     await migrateStore(url);
     const store = await openStore({ url, clock });
     await store.append([delivery("damaged"), delivery("whole")]);
     const database = await openDatabase(url);
-    await database.query("UPDATE deliveries SET body = $1, packed = TRUE WHERE delivery_id = 'damaged'", [
-      Buffer.from("not brotli"),
-    ]);
+    await database.query("UPDATE deliveries SET body = $1, packed = TRUE WHERE delivery_id = 'damaged'", [body]);
     await database.close();
     const claimed = await store.claimDeliveries({ limit: 10, leaseMs: 10_000 });
     expect(claimed.map((claim) => claim.delivery.deliveryId)).toEqual(["whole"]);
     expect(await store.findDelivery("damaged")).toMatchObject({
       outcome: "failed",
-      note: "The stored body is damaged.",
+      note: "The stored body is missing or damaged.",
     });
     await store.close();
   });
