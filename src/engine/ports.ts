@@ -222,7 +222,9 @@ export interface Store extends Journal {
    * marks on the checks. A request equal to the newest build of its (repository, ref, image), with no newer change of
    * that ref in between, becomes a skip `duplicate` (unless `trigger` is not `event`). Older queued builds of the same
    * (repository, ref, image) become `superseded` where the request says `newest` and the ref is a branch.
-   * Calling it again for a delivery already recorded changes nothing and answers the builds of the first time.
+   * A request whose installation or repository was closed since it was planned (removed, suspended, paused) becomes a
+   * skip that says so. Calling it again for a delivery already recorded changes nothing and answers the builds of the
+   * first time.
    */
   recordPlan(deliveryId: string, record: PlanRecord): Promise<readonly NewBuild[]>;
   /** Ends a claim without a plan. */

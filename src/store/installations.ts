@@ -1,4 +1,11 @@
-import { type Account, type HostId, hostKey, type Installation, type InstallationState } from "../core/model.ts";
+import {
+  type Account,
+  type HostId,
+  hostKey,
+  type Installation,
+  type InstallationState,
+  type LinkState,
+} from "../core/model.ts";
 import type { Clock, Store } from "../engine/ports.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
@@ -92,14 +99,7 @@ export function createInstallations(database: Database, clock: Clock): Installat
       await database.query("UPDATE repositories SET paused = $2 WHERE key = $1", [hostKey(repository), paused]);
     },
 
-    async linkState(installation, repository) {
-      const rows = await database.query(
-        "SELECT paused FROM repositories WHERE key = $1 AND installation = $2 AND linked",
-        [hostKey(repository), hostKey(installation)],
-      );
-      if (rows[0] === undefined) return "unlinked";
-      return flag(rows[0], "paused") ? "paused" : "linked";
-    },
+    linkState: (installation, repository) => readLink(database, installation, repository),
   };
 }
 
@@ -127,7 +127,16 @@ async function bindNamespace(sql: Sql, id: HostId, account: Account, namespace: 
   );
 }
 
-async function readInstallation(sql: Sql, id: HostId): Promise<Installation | null> {
+export async function readLink(sql: Pick<Sql, "query">, installation: HostId, repository: HostId): Promise<LinkState> {
+  const rows = await sql.query("SELECT paused FROM repositories WHERE key = $1 AND installation = $2 AND linked", [
+    hostKey(repository),
+    hostKey(installation),
+  ]);
+  if (rows[0] === undefined) return "unlinked";
+  return flag(rows[0], "paused") ? "paused" : "linked";
+}
+
+export async function readInstallation(sql: Sql, id: HostId): Promise<Installation | null> {
   const rows = await sql.query(`${SELECT} WHERE i.key = $1`, [hostKey(id)]);
   return rows[0] === undefined ? null : toInstallation(rows[0]);
 }

@@ -1,10 +1,12 @@
 import { hostKey, type PlannedBuild, type RefChange, type Skip } from "../core/model.ts";
+import { closedGate, type Refusal } from "../core/refusals.ts";
 import type { NewBuild, PlanRecord, Store } from "../engine/ports.ts";
 import { bodyToKeep } from "./bodies.ts";
 import { type Commit, insertBuild, RETURNING_COMMIT, toCommit } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
 import type { Sql } from "./database.ts";
+import { readInstallation, readLink } from "./installations.ts";
 import { integer, keyNumber, text, textOrNull } from "./rows.ts";
 
 /** One line of a delivery's trace, about to be recorded. */
@@ -23,14 +25,19 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         const rows = await sql.query("SELECT outcome FROM deliveries WHERE id = $1", [delivery]);
         if (delivery === null || rows[0] === undefined) throw new Error(`no delivery ${deliveryId}`);
         if (text(rows[0], "outcome") !== "pending") return buildsRecorded(sql, delivery);
-        const recorded = await recordRequests(sql, delivery, record, { now: clock.now(), newId });
+        const closed = await closedSince(sql, record);
+        const recorded =
+          closed === null
+            ? await recordRequests(sql, delivery, record, { now: clock.now(), newId })
+            : await recordRefusal(sql, record, closed);
         await insertDecisions(sql, delivery, record, recorded.decisions);
         await sql.query(
           `UPDATE deliveries SET outcome = 'planned', note = NULL, lease_until = 0, body = COALESCE($2, body), packed = TRUE
            WHERE id = $1`,
           [delivery, await bodyToKeep(sql, delivery)],
         );
-        const report = record.report.map((sha) => commitOf(record, sha));
+        // The host of what was closed is not called any more.
+        const report = closed === null ? record.report.map((sha) => commitOf(record, sha)) : [];
         await touchChecks(sql, [...recorded.commits, ...report], clock.now(), newId);
         return recorded.builds;
       }),
@@ -41,26 +48,65 @@ function commitOf(record: PlanRecord, sha: Commit["sha"]): Commit {
   return { repository: hostKey(record.repository), installationId: record.installation.id, sha };
 }
 
-async function recordRequests(
-  sql: Sql,
-  delivery: number,
-  record: PlanRecord,
-  { now, newId }: { readonly now: number; readonly newId: () => string },
-): Promise<{ builds: NewBuild[]; decisions: NewDecision[]; commits: Commit[] }> {
-  const { repository, installation, namespace } = record;
+/**
+ * Why nothing that was planned may be queued any more, or null. Planning takes calls to the host; whoever suspends or
+ * removes meanwhile cancels what is queued, and would miss what is queued right after.
+ */
+async function closedSince(sql: Sql, { plan, installation, repository }: PlanRecord): Promise<Refusal | null> {
+  if (plan.requests.length === 0) return null;
+  return closedGate({
+    installation: await readInstallation(sql, installation),
+    link: await readLink(sql, installation, repository),
+  });
+}
+
+interface Recorded {
+  readonly builds: readonly NewBuild[];
+  readonly decisions: readonly NewDecision[];
+  readonly commits: readonly Commit[];
+}
+
+/** Refs move on all the same, so that what comes next is compared with the truth. */
+async function recordRefusal(sql: Sql, record: PlanRecord, { reason, why }: Refusal): Promise<Recorded> {
+  await recordChanges(sql, record);
+  const refused = record.plan.requests.map((planned) => {
+    return { about: placeOf(planned), build: null, reason, detail: `not built: ${why}` };
+  });
+  return { builds: [], decisions: [...refused, ...record.plan.skips.map(skipped)], commits: [] };
+}
+
+async function recordChanges(sql: Sql, record: PlanRecord): Promise<void> {
+  const { repository, installation } = record;
   if (repository.provider !== installation.provider || repository.host !== installation.host) {
     throw new Error("an installation covers repositories of its own host only");
   }
   await saveRepository(sql, record);
   for (const change of record.changes) await advanceRef(sql, hostKey(repository), change);
+}
 
+function placeOf({ ref, sha, image, rules }: PlannedBuild): NewDecision["about"] {
+  return { ref, sha, image, rule: rules.join(", ") };
+}
+
+function skipped(skip: Skip): NewDecision {
+  return { about: skip, build: null, reason: skip.reason, detail: skip.detail };
+}
+
+async function recordRequests(
+  sql: Sql,
+  delivery: number,
+  record: PlanRecord,
+  { now, newId }: { readonly now: number; readonly newId: () => string },
+): Promise<Recorded> {
+  const { repository, installation, namespace } = record;
+  await recordChanges(sql, record);
   const builds: NewBuild[] = [];
   const decisions: NewDecision[] = [];
   const commits: Commit[] = [];
   for (const planned of record.plan.requests) {
     if (namespace === null) throw new Error("a plan without a namespace has no requests");
-    const generation = await generationOf(sql, hostKey(repository), planned.ref);
-    const about = { ref: planned.ref, sha: planned.sha, image: planned.image, rule: planned.rules.join(", ") };
+    const generation = await generationOf(sql, record, planned);
+    const about = placeOf(planned);
     const same = record.trigger === "event" ? await sameWork(sql, hostKey(repository), planned, generation) : null;
     if (same !== null) {
       const detail = `The same work is build ${same} already, and ${planned.ref} has not changed since.`;
@@ -68,7 +114,7 @@ async function recordRequests(
       continue;
     }
     if (planned.supersede === "newest" && planned.kind === "branch") {
-      commits.push(...(await supersede(sql, hostKey(repository), planned, delivery, now)));
+      commits.push(...(await supersede(sql, hostKey(repository), planned, { delivery, generation, now })));
     }
     const id = newId();
     const fullImage = `${namespace}/${planned.image}`;
@@ -87,10 +133,7 @@ async function recordRequests(
     commits.push(commitOf(record, planned.sha));
     decisions.push({ about, build: id, reason: null, detail: `Queued: ${fullImage} as ${planned.tags.join(", ")}.` });
   }
-  for (const skip of record.plan.skips) {
-    decisions.push({ about: skip, build: null, reason: skip.reason, detail: skip.detail });
-  }
-  return { builds, decisions, commits };
+  return { builds, decisions: [...decisions, ...record.plan.skips.map(skipped)], commits };
 }
 
 /** What the payload says now; whose repository it is stays as it was linked. */
@@ -135,10 +178,25 @@ async function advanceRef(sql: Sql, repository: string, change: RefChange): Prom
   );
 }
 
-/** 0: no change of the ref was ever recorded. */
-async function generationOf(sql: Sql, repository: string, ref: string): Promise<number> {
-  const rows = await sql.query("SELECT generation FROM refs WHERE repository = $1 AND ref = $2", [repository, ref]);
-  return rows[0] === undefined ? 0 : integer(rows[0], "generation");
+/**
+ * The ref's, 0 when no change of it was ever recorded. A re-run is as old as the work it repeats, however far its ref has
+ * moved on: it must not push aside what came later.
+ */
+async function generationOf(sql: Sql, { repository, trigger }: PlanRecord, planned: PlannedBuild): Promise<number> {
+  const at = [hostKey(repository), planned.ref];
+  const repeated =
+    trigger === "rerun"
+      ? await sql.query(
+          `SELECT generation FROM builds WHERE repository = $1 AND ref = $2 AND image = $3 AND key = $4
+           ORDER BY seq DESC LIMIT 1`,
+          [...at, planned.image, planned.key],
+        )
+      : [];
+  const [found] =
+    repeated.length > 0
+      ? repeated
+      : await sql.query("SELECT generation FROM refs WHERE repository = $1 AND ref = $2", at);
+  return found === undefined ? 0 : integer(found, "generation");
 }
 
 async function sameWork(
@@ -155,18 +213,18 @@ async function sameWork(
   return rows[0] === undefined ? null : text(rows[0], "id");
 }
 
-/** Builds of this same delivery stay: rules of one image may ask for several, with different inputs. */
+/** Builds of this same delivery stay: rules of one image may ask for several, with different inputs. So do newer ones. */
 async function supersede(
   sql: Sql,
   repository: string,
   planned: PlannedBuild,
-  delivery: number,
-  now: number,
+  { delivery, generation, now }: { readonly delivery: number; readonly generation: number; readonly now: number },
 ): Promise<readonly Commit[]> {
   const rows = await sql.query(
     `UPDATE builds SET state = 'superseded', finished_at = $5
-     WHERE repository = $1 AND ref = $2 AND image = $3 AND delivery <> $4 AND state = 'queued' ${RETURNING_COMMIT}`,
-    [repository, planned.ref, planned.image, delivery, now],
+     WHERE repository = $1 AND ref = $2 AND image = $3 AND delivery <> $4 AND generation <= $6 AND state = 'queued'
+     ${RETURNING_COMMIT}`,
+    [repository, planned.ref, planned.image, delivery, now, generation],
   );
   return rows.map(toCommit);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { HostId } from "../../src/core/model.ts";
 import type { BuildResult, ClaimedBuild, Store } from "../../src/engine/ports.ts";
 import type { Opened } from "./store.contract.ts";
-import { change, delivery, installationId, record, repository, request, sha } from "./store.samples.ts";
+import { change, delivery, installationId, record, recordCovered, repository, request, sha } from "./store.samples.ts";
 
 const LEASE = { worker: "worker-1", leaseMs: 15_000 };
 const GOOD: BuildResult = { state: "succeeded", digest: `sha256:${"a".repeat(64)}`, failure: null, steps: [] };
@@ -17,7 +17,8 @@ async function queue(
   counter += 1;
   await store.append([delivery(`build-${counter}`)]);
   const moved = change(null, where.seed ?? `${counter}`, `refs/heads/b${counter}`);
-  const built = await store.recordPlan(
+  const built = await recordCovered(
+    store,
     (await store.findDelivery(`build-${counter}`))?.id ?? "",
     record([moved], [request(moved)], {
       installation: where.installation ?? installationId("7"),

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { BadCursor, type Store } from "../../src/engine/ports.ts";
 import type { Opened } from "./store.contract.ts";
-import { change, delivery, record, request } from "./store.samples.ts";
+import { change, delivery, record, recordCovered, request } from "./store.samples.ts";
 
 const LEASE = { limit: 100, leaseMs: 10_000 };
 
@@ -242,7 +242,7 @@ export function deliveriesContract(opened: Opened): void {
       for (const id of ["old", "waiting", "building", "new"]) ids.set(id, (await store.findDelivery(id))?.id ?? "");
       const moved = change("a", "b");
       await store.recordPlan(ids.get("old") ?? "", record([], []));
-      await store.recordPlan(ids.get("building") ?? "", record([moved], [request(moved)]));
+      await recordCovered(store, ids.get("building") ?? "", record([moved], [request(moved)]));
       await store.recordPlan(ids.get("new") ?? "", record([], []));
       const at = new Date(clock.now() - 86_400_000).toISOString();
 
@@ -271,7 +271,7 @@ export function deliveriesContract(opened: Opened): void {
       expect(await store.stats()).toMatchObject({ deliveriesPending: 0, oldestPending: null, oldestQueued: null });
       await store.append([delivery("a"), delivery("b")]);
       const moved = change("a", "b");
-      await store.recordPlan(await claimOne(store), record([moved], [request(moved)]));
+      await recordCovered(store, await claimOne(store), record([moved], [request(moved)]));
       const stats = await store.stats();
       expect(stats.deliveriesPending).toBe(1);
       expect(stats.oldestPending).toBe("2026-11-20T09:59:59.000Z");
@@ -286,7 +286,7 @@ export function deliveriesContract(opened: Opened): void {
       if (reopen === null) return;
       await store.append([delivery("a"), delivery("b")]);
       const moved = change("a", "b");
-      await store.recordPlan(await claimOne(store), record([moved], [request(moved)]));
+      await recordCovered(store, await claimOne(store), record([moved], [request(moved)]));
       const again = await reopen();
       const page = { limit: 10, cursor: null };
       expect(await again.listDeliveries(page)).toEqual(await store.listDeliveries(page));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { PlanRecord, Store } from "../../src/engine/ports.ts";
 import type { Opened } from "./store.contract.ts";
-import { change, delivery, record, request, sha, skip } from "./store.samples.ts";
+import { change, cover, delivery, record, recordCovered, repository, request, sha, skip } from "./store.samples.ts";
 
 let counter = 0;
 
@@ -11,7 +11,7 @@ async function plan(store: Store, what: PlanRecord): Promise<{ delivery: string;
   const deliveryId = `plan-${counter}`;
   await store.append([delivery(deliveryId)]);
   const id = (await store.findDelivery(deliveryId))?.id ?? "";
-  const builds = await store.recordPlan(id, what);
+  const builds = await recordCovered(store, id, what);
   return { delivery: id, builds: builds.map((build) => build.id) };
 }
 
@@ -70,6 +70,49 @@ export function plansContract(opened: Opened): void {
       await expect(opened().store.recordPlan("4711", record([], []))).rejects.toThrow("no delivery 4711");
     });
 
+    it.each([
+      ["suspended", "suspended", "the installation is suspended"],
+      ["removed", "not-linked", "the app was removed from this account"],
+      ["paused", "paused", "builds of this installation are paused"],
+    ] as const)("queueing nothing for an installation that was %s since it was planned", async (now, reason, why) => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const what = record([moved], [request(moved)], { skips: [skip(moved, "web")], report: [sha("b")] });
+      await cover(store, what);
+      await store.setInstallationState(what.installation, now);
+      await store.append([delivery("late")]);
+      const id = (await store.findDelivery("late"))?.id ?? "";
+      expect(await store.recordPlan(id, what)).toEqual([]);
+      expect((await store.listBuilds({ limit: 10, cursor: null })).items).toEqual([]);
+      expect((await store.getDelivery(id))?.outcome).toBe("planned");
+      expect((await store.getDelivery(id))?.decisions).toMatchObject([
+        { image: "api", sha: sha("b"), build: null, reason, detail: `not built: ${why}` },
+        { image: "web", reason: "paths-unchanged" },
+      ]);
+      expect((await store.stats()).checksDue).toBe(0);
+    });
+
+    it("queueing nothing for a repository that was paused, taken out or never covered", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const what = record([moved], [request(moved)]);
+      const reasons: (string | null)[] = [];
+      async function reason(deliveryId: string, now: PlanRecord): Promise<void> {
+        await store.append([delivery(deliveryId)]);
+        const id = (await store.findDelivery(deliveryId))?.id ?? "";
+        expect(await store.recordPlan(id, now)).toEqual([]);
+        reasons.push((await store.getDelivery(id))?.decisions[0]?.reason ?? null);
+      }
+      await cover(store, what);
+      await store.setRepositoryPaused(what.repository, true);
+      await reason("paused", what);
+      await store.unlinkRepositories(what.installation, [what.repository]);
+      await reason("taken-out", what);
+      await reason("never", { ...what, repository: repository("2") });
+      await reason("nobody", { ...what, installation: { ...what.installation, id: "404" } });
+      expect(reasons).toEqual(["paused", "not-linked", "not-linked", "not-linked"]);
+    });
+
     it("all or nothing", async () => {
       const { store } = opened();
       const moved = change("a", "b");
@@ -87,7 +130,7 @@ export function plansContract(opened: Opened): void {
       const built = await Promise.all(
         claims.map((claim, index) => {
           const moved = change(null, `parallel-${index}`, `refs/heads/b${index}`);
-          return store.recordPlan(claim.delivery.id, record([moved], [request(moved)]));
+          return recordCovered(store, claim.delivery.id, record([moved], [request(moved)]));
         }),
       );
       expect(new Set(built.flat().map((build) => build.id)).size).toBe(60);
@@ -181,6 +224,25 @@ export function plansContract(opened: Opened): void {
       const inputs = { ...request(moved).inputs, context: "edge" };
       await plan(store, record([moved], [request(moved), request(moved, "api", { inputs })]));
       expect(await states(store)).toEqual([state("b", "queued"), state("b", "queued")]);
+    });
+
+    it("nothing that came after what somebody has run again", async () => {
+      const { store } = opened();
+      const first = change("a", "b");
+      const second = change("b", "c");
+      await plan(store, record([first], [request(first)]));
+      const running = await store.claimBuild({ worker: "w", leaseMs: 10_000 });
+      await store.finishBuild(running?.build.id ?? "", 1, { state: "failed", digest: null, failure: null, steps: [] });
+      await plan(store, record([second], [request(second)]));
+      await plan(store, record([], [request(first)], { trigger: "rerun" }));
+      expect(await states(store)).toEqual([state("b", "failed"), state("c", "queued"), state("b", "queued")]);
+      const third = change("c", "d");
+      await plan(store, record([third], [request(third)]));
+      expect((await states(store)).slice(1)).toEqual([
+        state("c", "superseded"),
+        state("b", "superseded"),
+        state("d", "queued"),
+      ]);
     });
 
     it("not the same branch of another repository", async () => {

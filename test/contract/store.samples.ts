@@ -9,7 +9,7 @@ import {
   type Sha,
   type Skip,
 } from "../../src/core/model.ts";
-import type { IncomingDelivery, PlanRecord } from "../../src/engine/ports.ts";
+import type { IncomingDelivery, NewBuild, PlanRecord, Store } from "../../src/engine/ports.ts";
 
 /** A time that moves only when a test says so. */
 export interface TestClock {
@@ -136,4 +136,18 @@ export function record(
     report: [],
     ...rest,
   };
+}
+
+/** The record's installation, active, with an account and namespace of its own, covering the repository. */
+export async function cover(store: Store, { installation, repository }: PlanRecord): Promise<void> {
+  const namespace = installation.id === "7" ? "acme" : `account-${installation.id}`;
+  const owner = account(`1${installation.id}`);
+  await store.saveInstallation({ id: installation, account: owner, state: "active", permissions: {}, namespace });
+  await store.linkRepositories(installation, [repository], { complete: false });
+}
+
+/** Records a plan of an installation and repository that are there, as the engine does. */
+export async function recordCovered(store: Store, deliveryId: string, what: PlanRecord): Promise<readonly NewBuild[]> {
+  await cover(store, what);
+  return store.recordPlan(deliveryId, what);
 }
