@@ -285,15 +285,26 @@ export interface Store extends Journal {
   // checks
   /** Checks that differ from what their host shows and are due; at most `limit`, one of a repository at a time. */
   claimChecks(options: { limit: number; leaseMs: number }): Promise<readonly ClaimedCheck[]>;
-  /** Before a creation is sent: from here until {@link checkShown} the host may or may not have it. */
-  checkUncertain(id: string, externalId: string): Promise<void>;
+  /**
+   * Before a creation is sent: from here until {@link checkShown} the host may or may not have it. False: the check was
+   * renewed since it was claimed, and what would be created now would never be heard of again.
+   */
+  checkUncertain(id: string, externalId: string): Promise<boolean>;
   /** What the host shows now. If the check changed meanwhile it stays due. Ends the claim. */
   checkShown(id: string, revision: number, shown: ShownCheck): Promise<void>;
   postponeCheck(id: string, notBefore: string, note: string): Promise<void>;
   /** Gives up for this revision: the host said no for good. */
   dropCheck(id: string, revision: number, note: string): Promise<void>;
-  /** Marks the checks of a commit as to be shown anew, as new checks of the host (after *Re-run*). */
+  /**
+   * Marks the checks of a commit as to be shown anew (after *Re-run*): concluded ones as new checks of the host, others
+   * as they are, because each check the host has must come to its end.
+   */
   renewChecks(repository: HostId, sha: Sha): Promise<void>;
+  /**
+   * Marks again what was given up of an installation while the host shows no conclusion for it: the host may take now
+   * what it refused before. Answers how many.
+   */
+  reviveChecks(installation: HostId): Promise<number>;
 
   // upkeep
   /**

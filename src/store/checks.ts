@@ -8,7 +8,7 @@ import { flag, integer, key, keyNumber, marks, milliseconds, type Row, text, tex
 
 type Checks = Pick<
   Store,
-  "claimChecks" | "checkUncertain" | "checkShown" | "postponeCheck" | "dropCheck" | "renewChecks"
+  "claimChecks" | "checkUncertain" | "checkShown" | "postponeCheck" | "dropCheck" | "renewChecks" | "reviveChecks"
 >;
 
 export function createChecks({ database, clock, newId }: StoreParts): Checks {
@@ -33,13 +33,14 @@ export function createChecks({ database, clock, newId }: StoreParts): Checks {
 
     async checkUncertain(id, externalId) {
       // With another external id it is another check of the host, of which nothing is known yet.
-      await database.query(
+      const rows = await database.query(
         `UPDATE checks SET uncertain = TRUE, external_id = $2,
            host_id = CASE WHEN external_id = $2 THEN host_id END,
            concluded = CASE WHEN external_id = $2 THEN concluded ELSE FALSE END
-         WHERE id = $1 AND NOT renewed`,
+         WHERE id = $1 AND NOT renewed RETURNING id`,
         [keyNumber(id), externalId],
       );
+      return rows.length > 0;
     },
 
     async checkShown(id, revision, shown) {
@@ -74,19 +75,31 @@ export function createChecks({ database, clock, newId }: StoreParts): Checks {
 
     renewChecks: (repository: HostId, sha: Sha) =>
       database.transaction(async (sql) => {
-        const rows = await sql.query("SELECT id FROM checks WHERE repository = $1 AND sha = $2", [
-          hostKey(repository),
-          sha,
-        ]);
-        for (const row of rows) {
+        const rows = await sql.query(
+          `UPDATE checks SET revision = revision + 1, changed_at = $3, attempts = 0, not_before = 0
+           WHERE repository = $1 AND sha = $2 RETURNING id, concluded`,
+          [hostKey(repository), sha, clock.now()],
+        );
+        for (const row of rows.filter((one) => flag(one, "concluded"))) {
           await sql.query(
-            `UPDATE checks SET host_id = NULL, external_id = $2, uncertain = FALSE, concluded = FALSE,
-               renewed = TRUE, revision = revision + 1, changed_at = $3, attempts = 0, not_before = 0
+            `UPDATE checks SET host_id = NULL, external_id = $2, uncertain = FALSE, concluded = FALSE, renewed = TRUE
              WHERE id = $1`,
-            [integer(row, "id"), newId(), clock.now()],
+            [integer(row, "id"), newId()],
           );
         }
       }),
+
+    async reviveChecks(installation) {
+      const rows = await database.query(
+        `UPDATE checks SET revision = revision + 1, changed_at = $4, attempts = 0, not_before = 0
+         WHERE installation_id = $3 AND host_id IS NOT NULL AND NOT concluded AND revision = shown_revision
+           AND repository IN (SELECT key FROM repositories WHERE provider = $1 AND host = $2)
+           AND note IS NOT NULL
+         RETURNING id`,
+        [installation.provider, installation.host, installation.id, clock.now()],
+      );
+      return rows.length;
+    },
   };
 }
 

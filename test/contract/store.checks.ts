@@ -1,7 +1,17 @@
 import { describe, expect, it } from "@jest/globals";
 import type { ClaimedCheck, PlanRecord, ShownCheck, Store } from "../../src/engine/ports.ts";
 import type { Opened } from "./store.contract.ts";
-import { change, delivery, record, repository, request, sha, skip } from "./store.samples.ts";
+import {
+  change,
+  delivery,
+  installationId,
+  record,
+  recordCovered,
+  repository,
+  request,
+  sha,
+  skip,
+} from "./store.samples.ts";
 
 const LEASE = { limit: 10, leaseMs: 10_000 };
 
@@ -11,7 +21,7 @@ async function plan(store: Store, what: PlanRecord): Promise<readonly string[]> 
   counter += 1;
   await store.append([delivery(`check-${counter}`)]);
   const found = await store.findDelivery(`check-${counter}`);
-  return (await store.recordPlan(found?.id ?? "", what)).map((build) => build.id);
+  return (await recordCovered(store, found?.id ?? "", what)).map((build) => build.id);
 }
 
 /** One push of main with one build; answers the build's id. */
@@ -31,14 +41,18 @@ function shownAs(check: ClaimedCheck, change: Partial<ShownCheck> = {}): ShownCh
 }
 
 /** Claims and shows until nothing is due; answers the names in the order they were shown. */
-async function showAll(store: Store): Promise<string[]> {
+function showAll(store: Store): Promise<string[]> {
+  return showAllAs(store, {});
+}
+
+async function showAllAs(store: Store, shown: Partial<ShownCheck>): Promise<string[]> {
   const names: string[] = [];
   for (;;) {
     const claimed = await store.claimChecks(LEASE);
     if (claimed.length === 0) return names;
     for (const check of claimed) {
       names.push(check.name);
-      await store.checkShown(check.id, check.revision, shownAs(check));
+      await store.checkShown(check.id, check.revision, shownAs(check, shown));
     }
   }
 }
@@ -209,13 +223,48 @@ export function checksContract(opened: Opened): void {
     });
   });
 
-  describe("renews checks", () => {
-    it("as new ones of the host, even while the old one is being shown", async () => {
+  describe("revives checks", () => {
+    it("that were given up before the host showed their conclusion, and no others", async () => {
       const { store } = opened();
       await push(store, "a", "b");
+      const open = await claimOne(store);
+      await store.checkShown(open.id, open.revision, shownAs(open));
+      await store.renewChecks(repository("1"), sha("b"));
+      const refused = await claimOne(store);
+      await store.dropCheck(refused.id, refused.revision, "suspended");
+      // Concluded before it was given up; and never created, so that nothing on the host waits for an end.
+      const elsewhere = change(null, "c", "refs/heads/other");
+      await plan(store, record([elsewhere], [request(elsewhere)]));
+      await showAllAs(store, { concluded: true });
+      await store.renewChecks(repository("1"), sha("c"));
+      const never = await claimOne(store);
+      await store.dropCheck(never.id, never.revision, "suspended");
+      expect(await store.reviveChecks(installationId("8"))).toBe(0);
+      expect(await store.reviveChecks({ ...installationId("7"), host: "ghes" })).toBe(0);
+      expect(await store.reviveChecks(installationId("7"))).toBe(1);
+      expect((await claimOne(store)).id).toBe(open.id);
+      expect(await store.claimChecks(LEASE)).toEqual([]);
+    });
+
+    it("but not those that are shown as they should be", async () => {
+      const { store } = opened();
+      await push(store, "a", "b");
+      await showAll(store);
+      expect(await store.reviveChecks(installationId("7"))).toBe(0);
+    });
+  });
+
+  describe("renews checks", () => {
+    it("as new ones of the host after a conclusion, even while the old one is being shown", async () => {
+      const { store } = opened();
+      const id = await push(store, "a", "b");
+      const first = await claimOne(store);
+      await store.checkShown(first.id, first.revision, shownAs(first, { concluded: true }));
+      await store.cancelBuild(id);
       const old = await claimOne(store);
       await store.renewChecks(repository("1"), sha("b"));
-      await store.checkUncertain(old.id, old.shown.externalId);
+      // What would be created now would stay on the commit, and nobody would end it.
+      expect(await store.checkUncertain(old.id, "successor")).toBe(false);
       await store.checkShown(old.id, old.revision, shownAs(old, { concluded: true }));
       const renewed = await claimOne(store);
       expect(renewed.id).toBe(old.id);
@@ -245,6 +294,16 @@ export function checksContract(opened: Opened): void {
       expect(await store.claimChecks(LEASE)).toEqual([]);
       await store.cancelBuild((await store.listBuilds({ limit: 1, cursor: null })).items[0]?.id ?? "");
       expect((await claimOne(store)).shown).toMatchObject({ hostId: "4712", externalId: "successor" });
+    });
+
+    it("as they are while they have no conclusion, so that what the host has comes to its end", async () => {
+      const { store } = opened();
+      await push(store, "a", "b");
+      const first = await claimOne(store);
+      await store.renewChecks(repository("1"), sha("b"));
+      expect(await store.checkUncertain(first.id, first.shown.externalId)).toBe(true);
+      await store.checkShown(first.id, first.revision, shownAs(first));
+      expect((await claimOne(store)).shown).toEqual({ ...first.shown, hostId: "4711" });
     });
 
     it("of that commit only", async () => {
