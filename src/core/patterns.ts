@@ -82,8 +82,13 @@ function pathProblem(source: string): string | null {
   return null;
 }
 
+/** The name itself, whatever its characters mean in a pattern. */
+export function exactPattern(name: string): Pattern {
+  return { source: name, match: (subject) => (subject === name ? {} : null) };
+}
+
 function exact(source: string, kind: PatternKind): CompiledPattern {
-  const pattern: Pattern = { source, match: (subject) => (subject === source ? {} : null) };
+  const pattern = exactPattern(source);
   return { ok: true, pattern, remarks: nameRemarks(source, kind), captures: { count: 0, names: [] }, size: 0 };
 }
 
@@ -113,10 +118,8 @@ function compileRegex(source: string): CompiledPattern {
   if (estimate > MAX_SIZE) return tooLarge();
   const engine = compileRe2(regex);
   if (!(engine instanceof RE2JS)) return engine;
-  const pattern: Pattern = {
-    source,
-    match: (subject) => (subject.length <= MAX_SUBJECT ? capturesOf(engine, subject) : null),
-  };
+  const match = rememberingLast((subject) => (subject.length <= MAX_SUBJECT ? capturesOf(engine, subject) : null));
+  const pattern: Pattern = { source, match };
   const names = Object.keys(engine.namedGroups());
   const captures = { count: Math.min(9, engine.groupCount()), names };
   return { ok: true, pattern, remarks: regexRemarks(regex), captures, size: Math.max(estimate, engine.programSize()) };
@@ -160,6 +163,18 @@ function capturesOf(engine: RE2JS, subject: string): Readonly<Record<string, str
   }
   // fromEntries defines properties of its own, also for a group called `__proto__`.
   return Object.fromEntries(captures);
+}
+
+/**
+ * Captures take milliseconds where the engine must leave its fast paths, and a file may repeat one pattern in thousands
+ * of rules that are all asked about one ref: the last answer is kept.
+ */
+function rememberingLast(match: Pattern["match"]): Pattern["match"] {
+  let last: { readonly subject: string; readonly answer: ReturnType<Pattern["match"]> } | null = null;
+  return (subject) => {
+    if (last === null || last.subject !== subject) last = { subject, answer: match(subject) };
+    return last.answer;
+  };
 }
 
 function nameRemarks(source: string, kind: PatternKind): readonly string[] {

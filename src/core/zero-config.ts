@@ -1,17 +1,22 @@
 import type { Repository } from "./model.ts";
-import type { ParsedConfig } from "./repo-config/config.ts";
+import { exactPattern } from "./patterns.ts";
+import type { ParsedConfig, RuleConfig } from "./repo-config/config.ts";
 import { parseRepoConfig } from "./repo-config/parse.ts";
+
+/** In the file's own words (JSON is YAML), so that every default has one home. */
+const FILE = JSON.stringify({ version: 1, images: [{ rules: [{ branch: "**", tags: ["latest"] }] }] });
 
 /**
  * What a repository without a file means where the operator allows that: its default branch builds the root `Dockerfile`
- * as `latest`. Said in the file's own words (JSON is YAML), so that every default has one home.
+ * as `latest`. The branch's name is data from the host and may hold `{`, `!` or `@(`, so it never goes through the
+ * file's grammar: its exact name takes the place of the file's pattern.
  */
 export function zeroConfig(repository: Pick<Repository, "fullName">, defaultBranch: string): ParsedConfig {
-  const file = { version: 1, images: [{ rules: [{ branch: defaultBranch, tags: ["latest"] }] }] };
-  return parseRepoConfig(JSON.stringify(file), { repositoryName: shortName(repository) });
-}
-
-/** The part of `owner/name` an image is named after. */
-export function shortName({ fullName }: Pick<Repository, "fullName">): string {
-  return fullName.slice(fullName.lastIndexOf("/") + 1);
+  const { config, diagnostics } = parseRepoConfig(FILE, { repositoryName: repository.fullName });
+  if (config === null) {
+    return { config, diagnostics };
+  }
+  const on: RuleConfig["on"] = { kind: "branch", pattern: exactPattern(defaultBranch) };
+  const images = config.images.map((image) => ({ ...image, rules: image.rules.map((rule) => ({ ...rule, on })) }));
+  return { config: { ...config, images }, diagnostics };
 }

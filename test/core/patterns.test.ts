@@ -235,6 +235,18 @@ describe("limits", () => {
     }
   });
 
+  it("cost one match when thousands of rules ask about one ref", () => {
+    const slow = pattern("/^(?:(?:a|aa|aaa){1,60})+$/");
+    const subject = `${"a".repeat(1023)}b`;
+    const time = costOf(() => {
+      for (let rule = 0; rule < 1_000; rule += 1) expect(slow.match(subject)).toBeNull();
+    });
+    expect(time).toBeLessThan(SOON_MS);
+    expect(slow.match("aaa")).toEqual({});
+    expect(slow.match("b")).toBeNull();
+    expect(slow.match("aaa")).toEqual({});
+  });
+
   it("refuse expressions that compile to something huge, before compiling them", () => {
     const huge = [
       `/${"a?".repeat(5000)}/`,
