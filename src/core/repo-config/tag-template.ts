@@ -1,3 +1,5 @@
+import { isLegalTag, MAX_TAG_LENGTH } from "../tags/grammar.ts";
+import { placeholders, withoutPlaceholders } from "../tags/native.ts";
 import type { RuleConfig } from "./config.ts";
 import { listed, nearest, shown } from "./problems.ts";
 
@@ -36,33 +38,31 @@ const BELONGS_TO: Readonly<Record<string, string>> = {
   patch: "`semver` rules",
 };
 
-/** The registry's grammar for tags. */
-const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const MAX_TEMPLATE = 256;
 
 /** Everything that can be said of a tag template before there is anything to fill in. */
 export function checkTemplate(template: string, scope: TemplateScope): readonly TemplateRemark[] {
   if (template === "") return [error("a tag must not be empty")];
   if (template.length > MAX_TEMPLATE)
-    return [error(`a tag may have 128 characters; this template has ${template.length}`)];
+    return [error(`a tag may have ${MAX_TAG_LENGTH} characters; this template has ${template.length}`)];
   if (template.startsWith("type=") || template.includes("{{")) {
     return [
       error("docker/metadata-action's tags (`type=…`, `{{…}}`) are not supported yet; write for example `{version}`"),
     ];
   }
-  const literal = template.replace(PLACEHOLDER, "");
+  const literal = withoutPlaceholders(template);
   if (/[{}]/.test(literal)) return [error("a `{` or `}` stands alone; placeholders look like `{sha7}`")];
   if (literal === template) return literalProblem(template);
-  const names = [...template.matchAll(PLACEHOLDER)].map(([, name = ""]) => name);
+  const names = placeholders(template);
   const problems = names.map((name) => placeholderProblem(name, scope)).filter((message) => message !== null);
   return problems.length > 0 ? problems.map(error) : remarks(literal, names, scope).map(warning);
 }
 
-const PLACEHOLDER = /\{([^{}]*)\}/g;
-
 function literalProblem(tag: string): readonly TemplateRemark[] {
-  if (TAG.test(tag)) return [];
-  if (tag.length > 128) return [error(`a tag may have 128 characters; this one has ${tag.length}`)];
+  if (isLegalTag(tag)) return [];
+  if (tag.length > MAX_TAG_LENGTH) {
+    return [error(`a tag may have ${MAX_TAG_LENGTH} characters; this one has ${tag.length}`)];
+  }
   return [error("not a legal image tag: letters, digits, `_`, `.` and `-`, and no `.` or `-` at the beginning")];
 }
 
@@ -76,8 +76,7 @@ function remarks(literal: string, names: readonly string[], scope: TemplateScope
 }
 
 function placeholderProblem(name: string, scope: TemplateScope): string | null {
-  const group = /^\\?(\d+)$/.exec(name)?.[1];
-  if (group !== undefined) return groupProblem(group, scope);
+  if (/^\d+$/.test(name)) return groupProblem(name, scope);
   const here = PLACEHOLDERS[scope.kind];
   if (here.includes(name) || scope.captures.names.includes(name)) return null;
   const allowed = [...here, ...groupNumbers(scope), ...scope.captures.names];

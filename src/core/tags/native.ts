@@ -12,16 +12,24 @@ export type Rendered =
   /** `why`: a clause for people, to stand after "no tag from {template}: ". */
   | { readonly ok: false; readonly why: string };
 
-/** `{name}`, `{1}` and Docker Hub's spelling of the latter, `{\1}`. */
-const PLACEHOLDER = /\{(?:\\?([1-9])|([A-Za-z_][A-Za-z0-9_]*))\}/g;
+/**
+ * `{name}`, `{1}` and Docker Hub's spelling of the latter, `{\1}`. Which names there are is not its business: the file's
+ * checks refuse what has no value, and a name without one gives no tag.
+ */
+const PLACEHOLDER = /\{(?:\\(?=\d+\}))?([^{}]*)\}/g;
 
 /** Names in a template, in order: `1`, `branch`, … */
 export function placeholders(template: string): readonly string[] {
-  return [...template.matchAll(PLACEHOLDER)].map((match) => match[1] ?? match[2] ?? "");
+  return [...template.matchAll(PLACEHOLDER)].map(([, name = ""]) => name);
+}
+
+/** What of a template is there whatever the placeholders stand for. */
+export function withoutPlaceholders(template: string): string {
+  return template.replace(PLACEHOLDER, "");
 }
 
 /**
- * The file's checks refuse a template whose group is called like a built-in name, so neither can stand in for the other.
+ * A group of the rule's `/regex/` wins over a built-in name, of which the file's checks warn.
  * `now` is ISO 8601; when it is not a moment, `{date}` has no value.
  */
 export function tagValues(
@@ -64,10 +72,7 @@ export function renderTag(template: string, values: TagValues): Rendered {
   if (empty !== undefined) {
     return { ok: false, why: `{${empty}} is empty here` };
   }
-  const written = template.replace(
-    PLACEHOLDER,
-    (_, digit: string | undefined, name: string | undefined) => values.get(digit ?? name ?? "") ?? "",
-  );
+  const written = template.replace(PLACEHOLDER, (_, name: string) => values.get(name) ?? "");
   const tag = isLegalTag(written) ? written : sanitizeTag(written);
   if (tag === null) {
     return { ok: false, why: "nothing of it is legal in an image tag (A-Z a-z 0-9 _ . -)" };

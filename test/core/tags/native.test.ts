@@ -20,12 +20,14 @@ describe("placeholders of a branch", () => {
     ["{1}", "one"],
     ["{\\1}", "one"],
     ["{line}.{2}", "1.9.two"],
+    // RE2 takes such a name for a group, so it is a placeholder and not text.
+    ["{1st}", "first"],
   ])("%s gives %s", (template, expected) => {
-    const captures = { "1": "one", "2": "two", line: "1.9" };
+    const captures = { "1": "one", "2": "two", line: "1.9", "1st": "first" };
     expect(onBranch(template, "main", captures)).toEqual({ ok: true, tag: expected, written: expected });
   });
 
-  it.each(["{tag}", "{version}", "{pr}", "{3}", "{nothing}", "{constructor}", "{__proto__}"])(
+  it.each(["{tag}", "{version}", "{pr}", "{3}", "{10}", "{\\10}", "{}", "{nothing}", "{constructor}", "{__proto__}"])(
     "%s has no value, so there is no tag",
     (template) => {
       expect(onBranch(`a-${template}-b`, "main", { "1": "one" })).toMatchObject({ ok: false });
@@ -83,6 +85,6 @@ describe("placeholders of a version", () => {
   });
 });
 
-it("lists the names in a template", () => {
-  expect(placeholders("{1}-{\\2}-{sha7}-{}-{0}-{a b}")).toEqual(["1", "2", "sha7"]);
+it("lists the names in a template, also such as have no value anywhere", () => {
+  expect(placeholders("{1}-{\\2}-{sha7}-{}-{0}-{a b}-{\\x}")).toEqual(["1", "2", "sha7", "", "0", "a b", "\\x"]);
 });
