@@ -1,15 +1,14 @@
-import { execFileSync } from "node:child_process";
-/** A base image of two megabytes: a static busybox with the commands tests use, made without buildah or a network. */
+/** A base image of a few megabytes: busybox and all its commands, made without buildah or a network. */
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { TestRegistry } from "./registry.ts";
 
-const COMMANDS =
-  "sh ls cat id sleep echo touch mkdir env dd head tail yes ps stat chmod true false test seq tr find nc grep";
+const BUSYBOX = "/bin/busybox";
 
 /** Puts it into the registry and answers its full name, e.g. `127.0.0.1:5000/base/busybox:1`. */
 export async function pushBaseImage(registry: TestRegistry): Promise<string> {
@@ -42,8 +41,11 @@ async function makeLayer(): Promise<Buffer> {
   const root = await mkdtemp(join(tmpdir(), "wharfinger-base-"));
   try {
     for (const folder of ["bin", "etc", "tmp"]) await mkdir(join(root, folder));
-    await writeFile(join(root, "bin/busybox"), readFileSync("/bin/busybox"), { mode: 0o755 });
-    for (const command of COMMANDS.split(" ")) await symlink("busybox", join(root, "bin", command));
+    for (const file of [BUSYBOX, ...libraries(BUSYBOX)]) {
+      await mkdir(dirname(join(root, file)), { recursive: true });
+      await writeFile(join(root, file), readFileSync(file), { mode: 0o755 });
+    }
+    for (const command of commands()) await symlink("busybox", join(root, "bin", command));
     await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n");
     const args = [
       "--create",
@@ -60,6 +62,22 @@ async function makeLayer(): Promise<Buffer> {
   } finally {
     await rm(root, { recursive: true });
   }
+}
+
+function commands(): readonly string[] {
+  const names = execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }).trim().split("\n");
+  return names.filter((name) => name !== "busybox");
+}
+
+/**
+ * The files `program` needs to start. None if it is static, which ldd says by failing. Most Debian machines come with
+ * the busybox that is not: their initramfs uses it, and installing the static one would remove it.
+ */
+function libraries(program: string): readonly string[] {
+  const { stdout, error } = spawnSync("ldd", [program], { encoding: "utf8" });
+  if (error !== undefined) throw error;
+  // `libc.so.6 => /lib/…/libc.so.6 (0x…)`, and the loader as `/lib64/ld-linux-x86-64.so.2 (0x…)`.
+  return [...stdout.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => path ?? []);
 }
 
 async function putBlob(registry: TestRegistry, mediaType: string, bytes: Buffer): Promise<object> {
