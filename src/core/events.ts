@@ -57,6 +57,8 @@ export interface IgnoredEvent {
   readonly reason: "echo" | "ping" | "unsupported-event";
   /** A sentence for the delivery's page. */
   readonly detail: string;
+  /** What the payload is about; left out when it names no repository. */
+  readonly repository?: RepositoryName;
 }
 
 /** What a parser makes of a payload: words, or why the payload is not one of this event. Parsers never throw. */

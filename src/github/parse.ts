@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { HostEvent, IgnoredEvent, InstallationEvent, ParseResult, RepositoryName } from "../core/events.ts";
 import { type Account, type Actor, type HostId, parseSha, type RefChange, type Repository } from "../core/model.ts";
 import {
+  aboutRepositorySchema,
   type accountSchema,
   actionSchema,
   checkRunOwnerSchema,
@@ -27,6 +28,25 @@ const NO_INSTALLATION = "0";
 
 /** Translates one payload of a verified delivery. Pure, total: anything may be handed to it. */
 export function parseGithub(event: string, payload: unknown, context: ParseContext): ParseResult {
+  if (!EVENT_NAME.test(event)) return { ok: false, message: "Not the name of a GitHub event." };
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+    return { ok: false, message: `Not a usable ${event} payload: not a JSON object.` };
+  }
+  const result = parseEvent(event, payload, context);
+  return result.ok && result.event.type === "ignored"
+    ? parsed({ ...result.event, ...repositoryOf(payload, context) })
+    : result;
+}
+
+/** As `X-GitHub-Event` spells them. Bitbucket's hold a colon: `repo:push`. */
+const EVENT_NAME = /^[a-z][a-z0-9_]{0,99}$/;
+
+function repositoryOf(payload: object, context: ParseContext): Pick<IgnoredEvent, "repository"> {
+  const about = aboutRepositorySchema.safeParse(payload);
+  return about.success ? { repository: toRepositoryName(about.data.repository, context) } : {};
+}
+
+function parseEvent(event: string, payload: object, context: ParseContext): ParseResult {
   switch (event) {
     case "push":
       return parsePush(payload, context);

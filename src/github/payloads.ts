@@ -87,6 +87,9 @@ export const installationRepositoriesSchema = z.object({
   repositories_removed: z.array(repositoryNameSchema),
 });
 
+/** Most events are about one repository. */
+export const aboutRepositorySchema = z.object({ repository: repositoryNameSchema });
+
 export const actionSchema = z.object({ action: z.string().nullish() });
 
 const app = z.object({ id: numericId });

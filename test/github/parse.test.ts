@@ -88,6 +88,14 @@ describe("the parser of GitHub's payloads", () => {
     });
   });
 
+  it.each(["repo:push", "", "Push", "push ", "__proto__", "x".repeat(101)])("knows no event %j", (event) => {
+    expect(parseGithub(event, {}, context)).toEqual({ ok: false, message: "Not the name of a GitHub event." });
+  });
+
+  it.each([null, [], "text", 3])("takes no payload %j, whatever the event", (payload) => {
+    expect(parseGithub("star", payload, context)).toMatchObject({ ok: false });
+  });
+
   it("does not quote what it rejects", () => {
     const payload = JSON.parse(fixtures.find(({ name }) => name === "push.branch")?.text ?? "");
     const result = parseGithub("push", { ...payload, after: "ghs_secret\u001b[31m" }, context);
