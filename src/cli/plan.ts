@@ -4,8 +4,9 @@ import { parseFacts, type StatedFacts } from "../core/facts-file.ts";
 import { oneLine } from "../core/markdown.ts";
 import type { BuildPlan, Provider, Repository } from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
-import { type ConfigFact, type PlanFacts, planBuilds } from "../core/plan.ts";
+import { type ConfigFact, distinct, type PlanFacts, planBuilds } from "../core/plan.ts";
 import { type Planned, planReport, planText } from "../core/plan-report.ts";
+import type { ParsedConfig } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
@@ -49,22 +50,32 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
   }
   const hostEvent = parsePayload(options, await read(options.payload, "--payload", terminal), parsers);
   const facts = options.facts === null ? {} : statedFacts(await read(options.facts, "--facts", terminal));
-  const config = options.config === null ? null : await read(options.config, "--config", terminal);
+  const file = options.config === null ? null : await read(options.config, "--config", terminal);
   if (facts.defaultBranchConfig !== undefined) {
     terminal.err("plan: note: defaultBranchConfig does not count yet: the file at the pushed commit grants the tags\n");
   }
+  const about = ("repository" in hostEvent ? hostEvent.repository : null) ?? null;
+  const parsed = file === null ? null : parseRepoConfig(file, { repositoryName: about?.fullName ?? "repository" });
   if (hostEvent.type !== "push") {
-    const repository = "repository" in hostEvent ? hostEvent.repository : null;
-    return { provider, event, repository, changes: [], plan: unsupported(event, hostEvent) };
+    const plan = withDiagnostics(unsupported(event, hostEvent), parsed);
+    return { provider, event, repository: about, changes: [], plan };
   }
   const { changes } = hostEvent;
   const repository = { ...hostEvent.repository, ...(facts.defaultBranch && { defaultBranch: facts.defaultBranch }) };
-  return { provider, event, repository, changes, plan: planBuilds(planFacts(hostEvent, repository, config, facts)) };
+  const plan = withDiagnostics(planBuilds(planFacts(hostEvent, repository, parsed, facts)), parsed);
+  return { provider, event, repository, changes, plan };
+}
+
+/** The planner looks at no file where nothing can be built; who names one here is told its errors in any case. */
+function withDiagnostics(plan: BuildPlan, parsed: ParsedConfig | null): BuildPlan {
+  return { ...plan, diagnostics: distinct([...(parsed?.diagnostics ?? []), ...plan.diagnostics]) };
 }
 
 async function read(path: string, option: string, terminal: Terminal): Promise<string> {
   try {
-    return await (path === "-" ? terminal.stdin() : terminal.readFile(path));
+    const text = await (path === "-" ? terminal.stdin() : terminal.readFile(path));
+    // Editors on Windows write a byte order mark, which JSON does not know.
+    return text.replace(/^\ufeff/, "");
   } catch (error) {
     throw new UnusableInput(`${option} ${path} can not be read: ${messageOf(error)}`);
   }
@@ -113,14 +124,16 @@ function unsupported(event: string, hostEvent: Exclude<HostEvent, PushEvent>): B
 }
 
 /** What nobody stated is as a server would find it: installed, linked, its namespace named after the account. */
-function planFacts(event: PushEvent, repository: Repository, config: string | null, facts: StatedFacts): PlanFacts {
-  const [owner = "", repositoryName = ""] = repository.fullName.split("/");
+function planFacts(
+  event: PushEvent,
+  repository: Repository,
+  parsed: ParsedConfig | null,
+  facts: StatedFacts,
+): PlanFacts {
+  const [owner = ""] = repository.fullName.split("/");
   const stated = facts.installation;
   const namespace = stated?.namespace === undefined ? namespaceFor({ login: owner }) : stated.namespace;
-  const file: ConfigFact =
-    config === null
-      ? { kind: "missing", hint: null }
-      : { kind: "read", parsed: parseRepoConfig(config, { repositoryName }) };
+  const file: ConfigFact = parsed === null ? { kind: "missing", hint: null } : { kind: "read", parsed };
   return {
     repository,
     installation: stated === null ? null : { state: stated?.state ?? "active", namespace },

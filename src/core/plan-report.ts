@@ -1,4 +1,5 @@
 import { planLines } from "./explain.ts";
+import { oneLine } from "./markdown.ts";
 import type { BuildPlan, Diagnostic, Provider, RefChange, Repository, SkipReason } from "./model.ts";
 
 /** What `wharfinger plan --json` prints: a public document, its keys in this order. */
@@ -83,10 +84,11 @@ export function planReport({ provider, event, repository, changes, plan }: Plann
 /** The same for people: what came, then one line for each request, skip and diagnostic. */
 export function planText({ event, repository, changes, plan }: Planned): string {
   const moves = changes.map(
-    ({ ref, before, after, forced }) => `  ${ref} ${short(before)} -> ${short(after)}${forced ? " (forced)" : ""}`,
+    ({ ref, before, after, forced }) =>
+      `  ${oneLine(ref)} ${short(before)} -> ${short(after)}${forced ? " (forced)" : ""}`,
   );
   const head = repository === null ? event : `${event} to ${repository.fullName}`;
-  return [head, ...moves, ...planLines(plan).map((line) => `- ${line}`)].join("\n");
+  return [oneLine(head), ...moves, ...planLines(plan).map((line) => `- ${line}`)].join("\n");
 }
 
 function short(hash: string | null): string {

@@ -240,6 +240,6 @@ function skip(change: RefChange, refusal: Refusal, image: string | null = null, 
 }
 
 /** Changes of one event mostly carry the same file, and with it the same remarks. */
-function distinct(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+export function distinct(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   return [...new Map(diagnostics.map((one) => [JSON.stringify(one), one])).values()];
 }

@@ -34,6 +34,10 @@ function parse(event: string, payload: unknown): ParseResult {
   if (event === "ping") {
     return { ok: true, event: { type: "ignored", reason: "ping", detail: "GitHub greets" } };
   }
+  if (event === "star") {
+    const detail = "nobody builds for stars";
+    return { ok: true, event: { type: "ignored", reason: "unsupported-event", detail, repository } };
+  }
   if (event === "check_run") {
     const change = branch("main");
     if (change.commit === null) throw new Error("bad sample");
@@ -136,7 +140,30 @@ describe("wharfinger plan", () => {
   });
 
   it.each([
+    ["a ref that was deleted", { "payload.json": push("deleted") }, {}],
+    ["an event that moves no ref", { "payload.json": "{}" }, { event: "ping" }],
+    ["an installation that is paused", { "payload.json": push("main") }, { facts: "f.json" }],
+  ])("tells the file's errors also where they are not needed: %s", async (_, payload, options) => {
+    const files = { ...payload, ".wharfinger.yml": "version: 2\n", "f.json": '{"installation":{"state":"paused"}}' };
+    const { code, report } = await run(files, { ...withConfig, ...options });
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ requests: [], skips: [{ image: null }] });
+    expect(report.diagnostics).toEqual([expect.objectContaining({ severity: "error", line: 1, column: 10 })]);
+  });
+
+  it("reads files with a byte order mark", async () => {
+    const files = {
+      "payload.json": `\ufeff${push("main")}`,
+      ".wharfinger.yml": `\ufeff${CONFIG}`,
+      "facts.json": '\ufeff{"changedPaths":["src/a"]}',
+    };
+    const { code, report } = await run(files, { ...withConfig, facts: "facts.json" });
+    expect([code, report.requests.length]).toEqual([0, 1]);
+  });
+
+  it.each([
     ["ping", "GitHub greets", null],
+    ["star", "nobody builds for stars", "acme/api"],
     ["check_run", "moves no branch or tag", "acme/api"],
   ])("answers an event that moves no ref with one skip: %s", async (event, detail, fullName) => {
     const { code, report } = await run({ "payload.json": "{}" }, { event });

@@ -77,3 +77,8 @@ it("reads well as text", () => {
     ].join("\n"),
   );
 });
+
+it("shows no character that hides or turns text around, whatever a ref is called", () => {
+  const text = planText({ ...sample, changes: [branch("ma\u200bin\u202e")] });
+  expect(text).toContain("  refs/heads/main aaaaaaa -> bbbbbbb\n");
+});
