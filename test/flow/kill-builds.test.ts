@@ -10,7 +10,7 @@ import { type Child, startChild } from "../support/child.ts";
 import type { ServerChildInput } from "../support/server-child.ts";
 import { eventually, SECRET } from "../support/world.ts";
 
-const PUSHES = 120;
+const PUSHES = 80;
 const KILLS = 4;
 const PROGRAM = new URL("../support/server-child.ts", import.meta.url);
 
