@@ -5,13 +5,14 @@ import { expect, it } from "@jest/globals";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Paths of this repository that a document names in code spans. */
+/** Paths of this repository that a document names in code spans and links to. */
 function pathsIn(document: string): string[] {
   const text = readFileSync(join(ROOT, document), "utf8");
   const spans = [...text.matchAll(/`([^`\n]+)`/g)].map(([, span = ""]) => span);
   const folders = /^(?:src|test|docs|scripts|bench|demo|views|examples)\/[\w./-]*$/;
   const files = /^(?:[A-Z]+\.md|app\.yml|atlassian-connect\.json|\.env\.example)$/;
-  return [...new Set(spans.filter((span) => folders.test(span) || files.test(span)))];
+  const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target = ""]) => target);
+  return [...new Set([...spans.filter((span) => folders.test(span) || files.test(span)), ...links])];
 }
 
 it.each(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])("%s names only files that exist", (document) => {
