@@ -31,7 +31,7 @@ export async function runCli<C>(argv: readonly string[], parts: CliParts<C>): Pr
 }
 
 /** The commands and their help; `done` is told the exit code of the one that ran. */
-export function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): Command {
+function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): Command {
   const { terminal } = parts;
   const program = new Command("wharfinger")
     .description("Builds images from pushes: GitHub events in, Docker images out.")

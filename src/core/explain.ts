@@ -5,8 +5,6 @@ import { type Build, type BuildPlan, isFinal, type Skip, type SkipReason } from 
 import { dockerfilePath } from "./path-filter.ts";
 import { CONFIG_FILE } from "./repo-config/config.ts";
 
-export { failureAdvice } from "./failure-advice.ts";
-
 /** The check that stands for everything of a commit. */
 export const CHECK_NAME = "wharfinger";
 

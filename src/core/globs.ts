@@ -25,7 +25,7 @@ export function hasGlobCharacters(text: string): boolean {
   return /[*?[{}]/.test(text);
 }
 
-export function escapeRegex(text: string): string {
+function escapeRegex(text: string): string {
   return text.replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
 }
 

@@ -162,7 +162,7 @@ export interface BuildInputs {
 
 /** A build that should run. */
 export interface PlannedBuild {
-  /** Digest of repository, ref, before, after, image and inputs: equal keys are the same work. */
+  /** Digest of repository, ref, before, after, image, inputs and `push`: equal keys are the same work. */
   readonly key: string;
   /** Image name without namespace. */
   readonly image: string;
@@ -205,13 +205,13 @@ export type BuildState =
   | "timed_out"
   | "held";
 
-export const FINAL_STATES: readonly BuildState[] = ["succeeded", "failed", "canceled", "superseded", "timed_out"];
+const FINAL_STATES: readonly BuildState[] = ["succeeded", "failed", "canceled", "superseded", "timed_out"];
 
 export function isFinal(state: BuildState): boolean {
   return FINAL_STATES.includes(state);
 }
 
-/** What broke. The class decides what the person is told to do; see failureAdvice in explain.ts. */
+/** What broke. The class decides what the person is told to do; see failure-advice.ts. */
 export type FailureClass =
   | "checkout"
   | "dockerfile"

@@ -11,7 +11,8 @@ const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
  * registry or is reserved; the installation then owns none and says so with each skip.
  */
 export function namespaceFor(account: Pick<Account, "login">): string | null {
-  const name = account.login.toLowerCase();
+  // ASCII only: other letters whose lower case is one of ours (the Kelvin sign's is k) make another account's name.
+  const name = account.login.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   const legal = name.length <= 100 && COMPONENT.test(name) && !RESERVED_NAMESPACES.includes(name);
   return legal ? name : null;
 }

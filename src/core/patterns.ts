@@ -29,7 +29,7 @@ export type CompiledPattern =
 
 type Refusal = Extract<CompiledPattern, { ok: false }>;
 
-export const MAX_PATTERN = 512;
+const MAX_PATTERN = 512;
 /** A longer subject matches nothing. Git hosts end far below for refs; `touches` counts such a path as changed. */
 export const MAX_SUBJECT = 1024;
 /** Real expressions need some tens; at the limit a match against the longest subject takes about 20 ms. */

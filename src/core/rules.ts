@@ -21,7 +21,7 @@ export type RuleVerdict =
  * Branches GitHub makes for its merge queue, and deletes again. They hold commits that may never reach the branch they
  * are named after, so `**` must not publish them. docs.github.com, "Managing a merge queue".
  */
-export const MERGE_QUEUE_PREFIX = "refs/heads/gh-readonly-queue/";
+const MERGE_QUEUE_PREFIX = "refs/heads/gh-readonly-queue/";
 
 export function isMergeQueue(change: Pick<RefChange, "ref">): boolean {
   return change.ref.startsWith(MERGE_QUEUE_PREFIX);

@@ -1,5 +1,5 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from "express";
-import { failureAdvice } from "../core/explain.ts";
+import { failureAdvice } from "../core/failure-advice.ts";
 import type { Build } from "../core/model.ts";
 import { reproduceLines } from "../core/reproduce.ts";
 import type { Clock, Decision, Page } from "../engine/ports.ts";

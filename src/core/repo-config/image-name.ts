@@ -8,7 +8,7 @@ const COMPONENT = "[a-z0-9]+(?:(?:[.]|__?|-+)[a-z0-9]+)*";
 const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 
 /** A registry takes 255 characters for the whole name: this leaves the other half to namespace and staging prefix. */
-export const MAX_IMAGE_NAME = 128;
+const MAX_IMAGE_NAME = 128;
 
 /** Null: a legal name. */
 export function imageNameProblem(name: string): string | null {

@@ -115,7 +115,7 @@ const oneTrigger = {
 };
 
 /** The whole file in one schema. */
-export const configSchema = fileFields
+const configSchema = fileFields
   .extend({
     images: z
       .array(imageFields.extend({ rules: z.array(ruleFields.meta(oneTrigger)).min(1).max(MAX_RULES) }))

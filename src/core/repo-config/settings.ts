@@ -2,7 +2,7 @@ import type { RepoConfig } from "./config.ts";
 import type { DataPath, Problems } from "./problems.ts";
 import type { FileFields } from "./schema.ts";
 
-export const DEFAULT_SKIP: readonly string[] = ["[skip ci]", "[ci skip]", "[skip build]"];
+const DEFAULT_SKIP: readonly string[] = ["[skip ci]", "[ci skip]", "[skip build]"];
 
 /** What stands beside `images`, with defaults. Null: the file's shape was wrong, and that was said. */
 export function resolveSettings(fields: FileFields | null, problems: Problems): Omit<RepoConfig, "images"> {

@@ -6,7 +6,7 @@ export type YamlRead =
   | { readonly ok: true; readonly text: string; readonly value: unknown }
   | { readonly ok: false; readonly text: string; readonly offset: number; readonly message: string };
 
-export const MAX_BYTES = 64 * 1024;
+const MAX_BYTES = 64 * 1024;
 
 /**
  * The gate in front of everything else: text to plain data, in time linear in its length, or a refusal.
