@@ -18,11 +18,11 @@ import type {
 } from "./ports.ts";
 
 export interface DispatcherOptions {
-  readonly store: Store;
-  readonly logs: LogStore;
-  readonly builder: Builder;
-  readonly registry: Registry;
-  readonly hosts: readonly Host[];
+  readonly store: Pick<Store, "claimBuild" | "heartbeat" | "finishBuild" | "releaseBuild">;
+  readonly logs: Pick<LogStore, "open">;
+  readonly builder: Pick<Builder, "build">;
+  readonly registry: Pick<Registry, "name" | "digest" | "credentials">;
+  readonly hosts: readonly Pick<Host, "provider" | "host" | "cloneCredential">[];
   readonly clock: Clock;
   readonly log: Logger;
   /** Name of this worker, for the lease. */
@@ -54,6 +54,8 @@ export interface Dispatcher {
 
 /** Tries of one build when the outside (git host, registry) fails. */
 const MAX_ATTEMPTS = 5;
+/** Tries of one build in all, those that a stop or a crash of this program ended among them. */
+const MAX_BEGUN = 20;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { store, clock, log } = options;
@@ -83,12 +85,34 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const beat = startHeartbeat(claimed, steps, stop);
     log.info({ build: build.id, image: build.image, sha: build.planned.sha, attempt }, "build started");
     try {
-      const end = await attemptBuild(claimed, steps, writer, stop.signal);
+      const end = await endOf(claimed, steps, writer, stop.signal);
       steps.end();
-      await settle(claimed, end, steps.list(), stop.signal, writer);
+      const waitMs = waitBeforeRetry(end, attempt);
+      if (end.kind === "failed" && waitMs !== null) {
+        writer.write(`wharfinger: ${end.failure.message} Trying again in ${Math.round(waitMs / 1_000)} s.\n`);
+      }
+      // First the log, then the end: checks quote the log's last lines as soon as a build has failed.
+      await writer.close();
+      await settle(claimed, end, { steps: steps.list(), signal: stop.signal, waitMs });
     } finally {
       await beat.stop();
-      await writer.close();
+    }
+  }
+
+  /** Never rejects: a build that throws would be begun again whenever its lease ends. */
+  async function endOf(claimed: ClaimedBuild, steps: Steps, writer: LogWriter, signal: AbortSignal): Promise<BuildEnd> {
+    const { build, attempt } = claimed;
+    if (attempt > MAX_BEGUN) {
+      return internal(
+        `This build was begun ${MAX_BEGUN} times, and this program stopped each time before its end. ` +
+          "The operator's log may say why.",
+      );
+    }
+    try {
+      return await attemptBuild(claimed, steps, writer, signal);
+    } catch (error) {
+      log.error({ err: error, build: build.id }, "builder threw");
+      return internal("The builder failed with an internal error. The operator's log has the details; try again.");
     }
   }
 
@@ -118,13 +142,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       step: (name) => steps.begin(name),
       signal,
     };
-    try {
-      const end = await options.builder.build(context);
-      return end.kind === "built" ? await confirm(build, end) : end;
-    } catch (error) {
-      log.error({ err: error, build: build.id }, "builder threw");
-      return internal("The builder failed with an internal error. The operator's log has the details; try again.");
-    }
+    const end = await options.builder.build(context);
+    return end.kind === "built" ? confirm(build, end) : end;
   }
 
   /** A digest the builder reports counts only when the registry has it. */
@@ -145,9 +164,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function settle(
     { build, attempt }: ClaimedBuild,
     end: BuildEnd,
-    steps: readonly BuildStep[],
-    signal: AbortSignal,
-    writer: LogWriter,
+    {
+      steps,
+      signal,
+      waitMs,
+    }: { readonly steps: readonly BuildStep[]; readonly signal: AbortSignal; readonly waitMs: number | null },
   ): Promise<void> {
     if (end.kind === "stopped" && signal.reason !== "cancel") {
       // Lost: somebody else has it already. Shutdown: hand it back at once.
@@ -155,11 +176,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       log.info({ build: build.id, reason: String(signal.reason) }, "build given back");
       return;
     }
-    if (end.kind === "failed" && end.retryable && attempt < MAX_ATTEMPTS) {
-      const wait = backoff(attempt, 5_000, 5 * 60_000);
-      writer.write(`wharfinger: ${end.failure.message} Trying again in ${Math.round(wait / 1_000)} s.`);
+    if (end.kind === "failed" && waitMs !== null) {
       log.warn({ build: build.id, failure: end.failure, attempt }, "build will be tried again");
-      await store.releaseBuild(build.id, attempt, isoTime(clock.now() + wait));
+      await store.releaseBuild(build.id, attempt, isoTime(clock.now() + waitMs));
       return;
     }
     const result = resultOf(end, steps);
@@ -252,6 +271,12 @@ function resultOf(end: BuildEnd, steps: readonly BuildStep[]): BuildResult {
       return { state, digest: null, failure: end.failure, steps };
     }
   }
+}
+
+/** Milliseconds until the build is tried again; null: it is not. */
+function waitBeforeRetry(end: BuildEnd, attempt: number): number | null {
+  const again = end.kind === "failed" && end.retryable && attempt < MAX_ATTEMPTS;
+  return again ? backoff(attempt, 5_000, 5 * 60_000) : null;
 }
 
 function internal(message: string): BuildEnd {
