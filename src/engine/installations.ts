@@ -14,14 +14,31 @@ export interface Installations {
   known(host: Host, id: HostId): Promise<Outcome<Installation | null>>;
 }
 
-export function createInstallations({ store, log }: { store: Store; log: Logger }): Installations {
+/** The part of the store that holds installations, and what hangs on them. */
+export type InstallationStore = Pick<
+  Store,
+  | "getInstallation"
+  | "saveInstallation"
+  | "setInstallationState"
+  | "linkRepositories"
+  | "unlinkRepositories"
+  | "cancelInstallation"
+  | "reviveChecks"
+>;
+
+type Learned = Outcome<Installation | null>;
+
+export function createInstallations({ store, log }: { store: InstallationStore; log: Logger }): Installations {
   /** Asks the host what is true now and records it. */
-  async function learn(host: Host, id: HostId): Promise<Outcome<Installation | null>> {
+  async function learn(host: Host, id: HostId, { unheardOf }: { unheardOf: boolean }): Promise<Learned> {
     const told = await host.installation(id);
     if (!told.ok) return told;
     if (told.value === null) return ok(null);
     const repositories = await host.repositories(id);
     if (!repositories.ok) return repositories;
+    // Its own event came while we asked, and may know better: removed, say.
+    const recorded = unheardOf ? await store.getInstallation(id) : null;
+    if (recorded !== null) return ok(recorded);
     const saved = await store.saveInstallation({ id, ...told.value, namespace: namespaceFor(told.value.account) });
     await store.linkRepositories(id, repositories.value, { complete: true });
     log.info({ installation: hostKey(id), account: told.value.account.login }, "learned of an installation");
@@ -43,9 +60,13 @@ export function createInstallations({ store, log }: { store: Store; log: Logger 
     return ok(`installed on ${event.account.login} with ${count(listed.value.length, "repository")}; ${owns}`);
   }
 
-  /** Nothing of this installation may run any more: the host refuses its tokens from now on. */
+  /**
+   * Nothing of this installation may run any more: the host refuses its tokens from now on. One never heard of is
+   * recorded too, so that a push on its way does not make it active again.
+   */
   async function halt(host: Host, event: InstallationEvent, state: "removed" | "suspended"): Promise<string> {
-    await store.setInstallationState(event.installation, state);
+    const { installation: id, account, permissions } = event;
+    await store.saveInstallation({ id, account, state, permissions, namespace: null });
     host.forget(event.installation);
     const stopped = await store.cancelInstallation(event.installation);
     return `${state}; ${count(stopped, "build")} canceled`;
@@ -67,9 +88,10 @@ export function createInstallations({ store, log }: { store: Store; log: Logger 
       case "unsuspended":
       case "permissions": {
         host.forget(event.installation);
-        const learned = await learn(host, event.installation);
+        const learned = await learn(host, event.installation, { unheardOf: false });
         if (!learned.ok) return learned;
         if (learned.value === null) return ok(await gone(event.installation));
+        await store.reviveChecks(event.installation);
         return ok(event.action === "permissions" ? "new permissions accepted" : "active again");
       }
     }
@@ -89,7 +111,7 @@ export function createInstallations({ store, log }: { store: Store; log: Logger 
     },
     async known(host, id) {
       const recorded = await store.getInstallation(id);
-      return recorded === null ? learn(host, id) : ok(recorded);
+      return recorded === null ? learn(host, id, { unheardOf: true }) : ok(recorded);
     },
   };
   return installations;
