@@ -6,6 +6,7 @@ import { createDispatcher } from "./engine/dispatch.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
+import { createPauses } from "./engine/pauses.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Reporter, Store } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
 import { createReports } from "./engine/report.ts";
@@ -70,7 +71,7 @@ const HOUR_MS = 60 * 60 * 1_000;
 /** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
 export async function startServer(parts: Parts, settings: ServerSettings): Promise<Running> {
   const { store, logs, registry, clock, log } = parts;
-  await store.takeOver();
+  const pauses = createPauses(clock);
   const metrics = createMetrics();
   const hosts = parts.hosts.map((one) => one.host);
   const leaseMs = settings.leaseMs ?? LEASE_MS;
@@ -79,12 +80,13 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     store,
     hosts,
     installations: createInstallations({ store, log }),
+    pauses,
     clock,
     log,
     onRecorded(outcome) {
       metrics.processed(outcome);
-      building.wake();
-      reporting.wake();
+      loops?.building.wake();
+      loops?.reporting.wake();
     },
   });
   const dispatcher = createDispatcher({
@@ -106,8 +108,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     leaseMs,
     heartbeatMs: leaseMs / 3,
     onChange() {
-      building.wake();
-      reporting.wake();
+      loops?.building.wake();
+      loops?.reporting.wake();
     },
     onEnd: metrics.ended,
   });
@@ -116,6 +118,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     logs,
     reporter: ({ provider, host }) =>
       parts.hosts.find((one) => one.host.provider === provider && one.host.host === host)?.reporter ?? null,
+    pauses,
     clock,
     log,
     publicUrl: settings.publicUrl,
@@ -124,7 +127,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const upkeep = createUpkeep({ store, clock, log, ...settings.retention });
 
   const inbox = createInbox(store, {
-    onStored: () => processing.wake(),
+    onStored: () => loops?.processing.wake(),
     onError: (error) => log.error({ err: error }, "deliveries could not be stored"),
   });
   const intake = createIntake({
@@ -150,21 +153,32 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     if (!intake.handle(req, res)) web(req, res);
   });
 
-  const processing = startLoop({ name: "process", idleMs: POLL_MS, log, step: processor.step });
-  const building = startLoop({ name: "dispatch", idleMs: POLL_MS, log, step: dispatcher.step });
-  const reporting = startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step });
-  const caring = startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step });
+  function startLoops() {
+    return {
+      processing: startLoop({ name: "process", idleMs: POLL_MS, log, step: processor.step }),
+      building: startLoop({ name: "dispatch", idleMs: POLL_MS, log, step: dispatcher.step }),
+      reporting: startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step }),
+      caring: startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step }),
+    };
+  }
+
+  /** Null until the address is ours: a second start by mistake must take no work from the first. */
+  let loops: ReturnType<typeof startLoops> | null = null;
 
   async function shutDown(): Promise<void> {
     log.info({ running: dispatcher.running() }, "stopping");
-    // Deliveries first: what is not answered yet must be stored or refused, then nobody may add work.
-    await closeServer(server);
-    await inbox.drain();
-    await Promise.all([processing.stop(), building.stop(), caring.stop()]);
-    await dispatcher.stop(settings.stopGraceMs ?? STOP_GRACE_MS);
+    // At the same time: who stops us does not wait for long. What is stored from now on is processed after the start.
+    await Promise.all([
+      closeServer(server).then(() => inbox.drain()),
+      loops?.processing.stop(),
+      loops?.caring.stop(),
+      loops?.building.stop().then(() => dispatcher.stop(settings.stopGraceMs ?? STOP_GRACE_MS)),
+    ]);
     // Builds that just ended have checks to conclude; what the host does not take now is due at the next start.
-    await reporting.stop();
-    await reports.step().catch((error: unknown) => log.warn({ err: error }, "last checks not shown"));
+    if (loops !== null) {
+      await loops.reporting.stop();
+      await reports.step().catch((error: unknown) => log.warn({ err: error }, "last checks not shown"));
+    }
     await store.close();
     log.info({}, "stopped");
   }
@@ -177,6 +191,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
 
   try {
     await listen(server, settings);
+    await store.takeOver();
+    loops = startLoops();
   } catch (error) {
     await stop();
     throw error;

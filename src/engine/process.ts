@@ -1,11 +1,22 @@
 /** A journalled delivery becomes a recorded plan. */
 import type { HostEvent, PushEvent, RerunEvent } from "../core/events.ts";
-import { type Installation, type LinkState, type Outcome, ok, type Sha, type Skip } from "../core/model.ts";
+import {
+  failed,
+  type HostId,
+  type Installation,
+  isFinal,
+  type LinkState,
+  type Outcome,
+  ok,
+  type Sha,
+  type Skip,
+} from "../core/model.ts";
 import { type ChangeFacts, type ConfigFact, neededFacts, needsConfig, planBuilds } from "../core/plan.ts";
 import { CONFIG_FILE } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
 import type { Installations } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
+import type { Pauses } from "./pauses.ts";
 import type { ClaimedDelivery, Clock, DeliveryOutcome, Host, Logger, PlanRecord, Store } from "./ports.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
@@ -13,14 +24,26 @@ const AT_ONCE = 8;
 const LEASE_MS = 120_000;
 /** A delivery whose host stays away is tried for about a day (doubling from 5 s to 30 min), then given up. */
 const MAX_ATTEMPTS = 56;
+/** One whose processing throws is tried this often, for the database may be locked or its disk full for a while. */
+const MAX_THROWN = 5;
 
 /** Reasons that leave the commit without a check: it has no file of ours, or the host must not be called. */
 const SILENT: readonly Skip["reason"][] = ["config-missing", "not-linked", "suspended", "paused", "unsupported-event"];
 
 export interface ProcessorOptions {
-  readonly store: Store;
+  readonly store: Pick<
+    Store,
+    | "claimDeliveries"
+    | "recordPlan"
+    | "recordIgnored"
+    | "postponeDelivery"
+    | "linkState"
+    | "buildsOfCommit"
+    | "renewChecks"
+  >;
   readonly hosts: readonly Host[];
   readonly installations: Installations;
+  readonly pauses: Pauses;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called after each delivery that came to an end: there may be builds to start and checks to show. */
@@ -34,7 +57,9 @@ type Handled =
 
 /** `step` processes what is due and answers whether there was anything. */
 export function createProcessor(options: ProcessorOptions): { step(): Promise<boolean> } {
-  const { store, hosts, installations, clock, log } = options;
+  const { store, hosts, installations, pauses, clock, log } = options;
+  /** How often processing a delivery threw since the start; holds only what is still pending. */
+  const thrown = new Map<string, number>();
 
   async function step(): Promise<boolean> {
     const claimed = await store.claimDeliveries({ limit: AT_ONCE, leaseMs: LEASE_MS });
@@ -42,29 +67,49 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return claimed.length > 0;
   }
 
+  /** Never rejects: a delivery must not take others with it, and the step ends when all of its deliveries have. */
   async function processOne(claim: ClaimedDelivery): Promise<void> {
-    const { delivery } = claim;
-    const fields = { delivery: delivery.id, event: delivery.event, repository: delivery.repositoryName };
+    const { id, event, repositoryName } = claim.delivery;
+    const fields = { delivery: id, event, repository: repositoryName };
     try {
-      const handled = await interpret(claim);
-      if (!handled.ok) return await giveWay(claim, handled);
-      if (handled.value.kind !== "planned") {
-        const { kind, note } = handled.value;
-        await store.recordIgnored(delivery.id, kind, note);
-        options.onRecorded(kind);
-        log.info({ ...fields, note }, `delivery ${kind}`);
-        return;
-      }
-      const builds = await store.recordPlan(delivery.id, handled.value.record);
-      options.onRecorded("planned");
-      const { skips } = handled.value.record.plan;
-      log.info({ ...fields, builds: builds.map((b) => b.id), skips: skips.map((s) => s.reason) }, "delivery planned");
+      await handleOne(claim, fields);
     } catch (error) {
-      // A bug: it must not take other deliveries with it, nor be tried for ever.
       log.error({ ...fields, err: error }, "delivery failed");
-      await store.recordIgnored(delivery.id, "failed", "an internal error; the log has the details");
-      options.onRecorded("failed");
+      await afterThrown(id).catch((problem: unknown) => {
+        log.error({ ...fields, err: problem }, "delivery not given back; its lease ends by itself");
+      });
     }
+  }
+
+  async function handleOne(claim: ClaimedDelivery, fields: object): Promise<void> {
+    const { delivery } = claim;
+    const handled = await interpret(claim);
+    if (!handled.ok) return giveWay(claim, handled);
+    if (handled.value.kind !== "planned") {
+      const { kind, note } = handled.value;
+      await end(delivery.id, kind, note);
+      return log.info({ ...fields, note }, `delivery ${kind}`);
+    }
+    const builds = await store.recordPlan(delivery.id, handled.value.record);
+    thrown.delete(delivery.id);
+    options.onRecorded("planned");
+    const { skips } = handled.value.record.plan;
+    log.info({ ...fields, builds: builds.map((b) => b.id), skips: skips.map((s) => s.reason) }, "delivery planned");
+  }
+
+  async function end(id: string, kind: "applied" | "ignored" | "failed", note: string): Promise<void> {
+    await store.recordIgnored(id, kind, note);
+    thrown.delete(id);
+    options.onRecorded(kind);
+  }
+
+  /** A bug, or a database that is away: tried again, but not for ever. */
+  async function afterThrown(id: string): Promise<void> {
+    const count = (thrown.get(id) ?? 0) + 1;
+    thrown.set(id, count);
+    const note = "an internal error; the log has the details";
+    if (count >= MAX_THROWN) return end(id, "failed", note);
+    await store.postponeDelivery(id, isoTime(clock.now() + backoff(count, 5_000, 60_000)), note);
   }
 
   /** The outside failed: later, or never. */
@@ -72,8 +117,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const { id, attempts } = claim.delivery;
     if (!failure.retryable || attempts >= MAX_ATTEMPTS) {
       log.warn({ delivery: id, reason: failure.message }, "delivery given up");
-      await store.recordIgnored(id, "failed", failure.message);
-      return options.onRecorded("failed");
+      return end(id, "failed", failure.message);
     }
     const wait = Math.max(backoff(attempts, 5_000, 30 * 60_000), (failure.retryAfter ?? 0) * 1_000);
     log.warn({ delivery: id, reason: failure.message, waitMs: wait }, "delivery postponed");
@@ -88,6 +132,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     }
     let result: { handled: Outcome<Handled> } | { error: unknown } | null = null;
     await host.receive({ deliveryId: delivery.deliveryId, event: delivery.event, body }, async (event) => {
+      // A delivery has one outcome; a second event's would hide the first one's.
+      if (result !== null) throw new Error("a delivery with more than one event");
       try {
         result = { handled: await handle(host, event) };
       } catch (error) {
@@ -117,6 +163,22 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   async function planPush(host: Host, event: PushEvent): Promise<Outcome<Handled>> {
+    const paused = pauseOf(event.installation);
+    return paused ?? begun(event.installation, await planNow(host, event));
+  }
+
+  function pauseOf(installation: HostId): Outcome<never> | null {
+    const left = pauses.left(installation);
+    return left === 0 ? null : failed("the host asked us to wait", { retryable: true, retryAfter: left / 1_000 });
+  }
+
+  /** Remembers that the host wants us to wait. */
+  function begun<T>(installation: HostId, outcome: Outcome<T>): Outcome<T> {
+    if (!outcome.ok && outcome.retryAfter !== null) pauses.begin(installation, outcome.retryAfter);
+    return outcome;
+  }
+
+  async function planNow(host: Host, event: PushEvent): Promise<Outcome<Handled>> {
     const known = await installations.known(host, event.installation);
     if (!known.ok) return known;
     const link = await store.linkState(event.installation, event.repository);
@@ -180,12 +242,16 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const known = await installations.known(host, event.installation);
     if (!known.ok) return known;
     const builds = await store.buildsOfCommit(event.repository, event.sha);
-    const wanted = builds.filter((build) => event.check === null || namesImage(event.check, build.planned.image));
+    const meant = builds.filter((build) => event.check === null || namesImage(event.check, build.planned.image));
+    // A second click, or one on two checks of a commit, means what is on its way already.
+    const wanted = meant.filter((build) => isFinal(build.state));
     if (wanted.length === 0) {
-      return ok({
-        kind: "ignored",
-        note: `nothing of ${event.sha.slice(0, 7)} was built, so there is nothing to re-run`,
-      });
+      const of = `of ${event.sha.slice(0, 7)}`;
+      const note =
+        meant.length === 0
+          ? `nothing ${of} was built, so there is nothing to re-run`
+          : `not re-run: what was asked for ${of} is being built already`;
+      return ok({ kind: "ignored", note });
     }
     const link = await store.linkState(event.installation, event.repository);
     if (known.value?.state !== "active" || link !== "linked") {

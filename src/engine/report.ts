@@ -1,8 +1,9 @@
 /** What was recorded of a commit is shown on it: queued, in progress, and always a conclusion. */
 import type { CheckContent } from "../core/check.ts";
 import { checkContent } from "../core/explain.ts";
-import { type HostId, hostKey } from "../core/model.ts";
+import type { HostId } from "../core/model.ts";
 import { backoff, isoTime } from "./loop.ts";
+import type { Pauses } from "./pauses.ts";
 import type { ClaimedCheck, Clock, Logger, LogStore, Reporter, ShownCheck, Store } from "./ports.ts";
 
 const AT_ONCE = 8;
@@ -12,9 +13,10 @@ const MAX_ATTEMPTS = 150;
 const LOG_TAIL_LINES = 30;
 
 export interface ReportOptions {
-  readonly store: Store;
-  readonly logs: LogStore;
+  readonly store: Pick<Store, "claimChecks" | "checkUncertain" | "checkShown" | "postponeCheck" | "dropCheck">;
+  readonly logs: Pick<LogStore, "tail">;
   readonly reporter: (host: Pick<HostId, "provider" | "host">) => Reporter | null;
+  readonly pauses: Pauses;
   readonly clock: Clock;
   readonly log: Logger;
   /** How people and hosts reach us, without a slash at the end. */
@@ -25,9 +27,7 @@ export interface ReportOptions {
 
 /** `step` shows what is due and answers whether there was anything. */
 export function createReports(options: ReportOptions): { step(): Promise<boolean> } {
-  const { store, clock, log } = options;
-  /** Installations whose host asked us to wait, and until when (milliseconds). Lost on restart: the host says it again. */
-  const waiting = new Map<string, number>();
+  const { store, pauses, clock, log } = options;
 
   async function step(): Promise<boolean> {
     const claimed = await store.claimChecks({ limit: AT_ONCE, leaseMs: LEASE_MS });
@@ -35,26 +35,40 @@ export function createReports(options: ReportOptions): { step(): Promise<boolean
     return claimed.length > 0;
   }
 
+  /** Never rejects: the step ends when all of its checks have, and none of them takes others with it. */
   async function showOne(check: ClaimedCheck): Promise<void> {
     const fields = { check: check.name, sha: check.sha, repository: check.repository.fullName };
     try {
       await show(check, fields);
     } catch (error) {
       log.error({ ...fields, err: error }, "check failed");
-      await later(check, "an internal error", backoff(check.attempts, 60_000, 30 * 60_000));
+      await afterThrown(check).catch((problem: unknown) => {
+        log.error({ ...fields, err: problem }, "check not given back; its lease ends by itself");
+      });
     }
+  }
+
+  /** A bug, or a database that is away: tried again, but not for ever. */
+  function afterThrown(check: ClaimedCheck): Promise<void> {
+    const note = "an internal error; the log has the details";
+    return check.attempts >= MAX_ATTEMPTS
+      ? store.dropCheck(check.id, check.revision, note)
+      : later(check, note, backoff(check.attempts, 5_000, 30 * 60_000));
   }
 
   async function show(check: ClaimedCheck, fields: object): Promise<void> {
     const reporter = options.reporter(check.repository);
     if (reporter === null) return store.dropCheck(check.id, check.revision, "its host is no longer set up");
-    const until = waiting.get(hostKey(check.installation)) ?? 0;
-    if (until > clock.now()) return later(check, "the host asked us to wait", until - clock.now());
+    const pause = pauses.left(check.installation);
+    if (pause > 0) return later(check, "the host asked us to wait", pause);
 
     const content = await contentOf(check);
     if (content === null) return store.dropCheck(check.id, check.revision, "nothing to show");
     const shown = startOf(check.shown, content);
-    if (shown.hostId === null && !check.shown.uncertain) await store.checkUncertain(check.id, shown.externalId);
+    if (shown.hostId === null && !check.shown.uncertain) {
+      // Renewed meanwhile: claimed again at once, as what it is now.
+      if (!(await store.checkUncertain(check.id, shown.externalId))) return later(check, "renewed", 0);
+    }
 
     const result = await reporter.show({ ...check, shown }, content);
     if (result.ok) {
@@ -71,9 +85,7 @@ export function createReports(options: ReportOptions): { step(): Promise<boolean
       log.warn({ ...fields, reason: result.message }, "check given up");
       return store.dropCheck(check.id, check.revision, result.message);
     }
-    if (result.retryAfter !== null) {
-      waiting.set(hostKey(check.installation), clock.now() + result.retryAfter * 1_000);
-    }
+    if (result.retryAfter !== null) pauses.begin(check.installation, result.retryAfter);
     const wait = Math.max(backoff(check.attempts, 2_000, 30 * 60_000), (result.retryAfter ?? 0) * 1_000);
     log.warn({ ...fields, reason: result.message, waitMs: wait }, "check postponed");
     await later(check, result.message, wait);

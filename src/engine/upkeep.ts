@@ -5,7 +5,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Forgets what is past its retention. `step` answers false: the loop around it sets the pace. */
 export function createUpkeep(options: {
-  readonly store: Store;
+  readonly store: Pick<Store, "prune">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly bodiesDays: number;

@@ -1,0 +1,301 @@
+import { beforeEach, describe, expect, it } from "@jest/globals";
+import type { HostEvent, RerunEvent } from "../../src/core/events.ts";
+import { type Build, failed, type Installation, type LinkState, type Outcome, ok } from "../../src/core/model.ts";
+import { createPauses } from "../../src/engine/pauses.ts";
+import type { ClaimedDelivery, Host, PlanRecord } from "../../src/engine/ports.ts";
+import { createProcessor, type ProcessorOptions } from "../../src/engine/process.ts";
+import {
+  change,
+  installationId,
+  repository,
+  request,
+  sha,
+  type TestClock,
+  testClock,
+} from "../contract/store.samples.ts";
+import { buildOf, claimOf, deferred, hostOf, INSTALLATION, type Line, PUSH, recordingLog, settled } from "./fakes.ts";
+
+const AWAY = failed("GitHub answered 502", { retryable: true });
+const LIMITED = failed("rate limit", { retryable: true, retryAfter: 600 });
+const REFUSED = failed("GitHub answered 403", { retryable: false });
+
+interface Setting {
+  readonly claims?: readonly ClaimedDelivery[];
+  readonly events?: readonly HostEvent[];
+  readonly host?: Partial<Host>;
+  readonly hosts?: readonly Host[];
+  readonly known?: Outcome<Installation | null>;
+  readonly link?: LinkState;
+  readonly builds?: readonly Build[];
+  readonly store?: Partial<ProcessorOptions["store"]>;
+}
+
+let clock: TestClock;
+let lines: Line[];
+/** What was asked of the store, in order: `planned 1`, `failed 1: why`, `postponed 1 by 5 s: why`. */
+let told: string[];
+let plans: PlanRecord[];
+
+beforeEach(() => {
+  clock = testClock();
+  told = [];
+  plans = [];
+});
+
+function processorOf(setting: Setting) {
+  const recorded = recordingLog();
+  lines = recorded.lines;
+  let claims = setting.claims ?? [claimOf("1")];
+  const store: ProcessorOptions["store"] = {
+    async claimDeliveries() {
+      const due = claims;
+      claims = [];
+      return due;
+    },
+    async recordPlan(id, record) {
+      told.push(`planned ${id}`);
+      plans.push(record);
+      return [];
+    },
+    async recordIgnored(id, outcome, note) {
+      told.push(`${outcome} ${id}: ${note}`);
+    },
+    async postponeDelivery(id, notBefore, note) {
+      told.push(`postponed ${id} by ${(Date.parse(notBefore) - clock.now()) / 1_000} s: ${note}`);
+    },
+    linkState: async () => setting.link ?? "linked",
+    buildsOfCommit: async () => setting.builds ?? [],
+    renewChecks: async () => {
+      told.push("renewed");
+    },
+    ...setting.store,
+  };
+  const processor = createProcessor({
+    store,
+    hosts: setting.hosts ?? [hostOf(setting.events ?? [PUSH], setting.host)],
+    installations: {
+      apply: async () => ok("installed"),
+      known: async () => setting.known ?? ok(INSTALLATION),
+    },
+    pauses: createPauses(clock),
+    clock,
+    log: recorded.log,
+    onRecorded: (outcome) => told.push(`told ${outcome}`),
+  });
+  return {
+    step: processor.step,
+    /** As the store hands them out again after they were postponed. */
+    again(...next: ClaimedDelivery[]) {
+      claims = next;
+      return processor.step();
+    },
+  };
+}
+
+describe("processing", () => {
+  it("answers whether there was anything", async () => {
+    const { step } = processorOf({});
+    expect(await step()).toBe(true);
+    expect(await step()).toBe(false);
+    expect(told).toEqual(["planned 1", "told planned"]);
+    expect(plans[0]?.plan.requests.map((planned) => planned.image)).toEqual(["api"]);
+    expect(plans[0]).toMatchObject({ namespace: "acme", trigger: "event", report: [sha("b")] });
+  });
+
+  it.each<[string, Setting, string]>([
+    ["a host that is away", { host: { file: async () => AWAY } }, "postponed 1 by 5 s: GitHub answered 502"],
+    [
+      "one that is away for the third time",
+      { claims: [claimOf("1", 3)], host: { file: async () => AWAY } },
+      "postponed 1 by 20 s: GitHub answered 502",
+    ],
+    [
+      "one that is away for longer than anybody waits",
+      { claims: [claimOf("1", 56)], host: { file: async () => AWAY } },
+      "failed 1: GitHub answered 502",
+    ],
+    ["a host that limits us", { host: { file: async () => LIMITED } }, "postponed 1 by 600 s: rate limit"],
+    ["a host that says no", { host: { file: async () => REFUSED } }, "failed 1: GitHub answered 403"],
+    ["an installation that can not be asked for", { known: AWAY }, "postponed 1 by 5 s: GitHub answered 502"],
+    [
+      "a host this instance is no longer set up for",
+      { hosts: [] },
+      "ignored 1: this instance is no longer set up for the host default",
+    ],
+    ["an event nobody handles", { events: [] }, "ignored 1: unsupported-event: push is not acted on"],
+    [
+      "an installation's event",
+      { events: [{ ...PUSH, type: "repositories", account: INSTALLATION.account, added: [], removed: [] }] },
+      "applied 1: installed",
+    ],
+    [
+      "an event that means nothing",
+      { events: [{ type: "ignored", reason: "ping", detail: "hello" }] },
+      "ignored 1: ping: hello",
+    ],
+  ])("%s", async (_what, setting, expected) => {
+    await processorOf(setting).step();
+    expect(told[0]).toBe(expected);
+  });
+
+  it("asks the host nothing about a repository that is not linked", async () => {
+    const asked: string[] = [];
+    const file: Host["file"] = async (_installation, _repository, commit) => {
+      asked.push(commit);
+      return AWAY;
+    };
+    await processorOf({ link: "unlinked", host: { file } }).step();
+    expect(asked).toEqual([]);
+    expect(plans[0]?.plan.skips.map((skip) => skip.reason)).toEqual(["not-linked"]);
+    expect(plans[0]?.report).toEqual([]);
+  });
+
+  it("asks nothing on behalf of an installation whose host asked us to wait, until the wait is over", async () => {
+    let asked = 0;
+    const file: Host["file"] = async () => {
+      asked += 1;
+      return LIMITED;
+    };
+    const { step, again } = processorOf({ host: { file } });
+    await step();
+    clock.advance(400_000);
+    await again(claimOf("2"));
+    expect(asked).toBe(1);
+    expect(told.at(-1)).toBe("postponed 2 by 200 s: the host asked us to wait");
+    clock.advance(200_000);
+    await again(claimOf("1", 2));
+    expect(asked).toBe(2);
+  });
+});
+
+describe("what throws", () => {
+  const broken: Partial<Host> = {
+    file: () => {
+      throw new Error("a bug");
+    },
+  };
+
+  it("is tried again, since it may be a database that is locked, and given up when it goes on", async () => {
+    const { step, again } = processorOf({ host: broken });
+    await step();
+    for (let attempt = 2; attempt <= 5; attempt += 1) await again(claimOf("1", attempt));
+    const note = "an internal error; the log has the details";
+    expect(told).toEqual([
+      ...[5, 10, 20, 40].map((seconds) => `postponed 1 by ${seconds} s: ${note}`),
+      `failed 1: ${note}`,
+      "told failed",
+    ]);
+    expect(lines.filter((line) => line.level === "error")).toHaveLength(5);
+  });
+
+  it("counts on its own: a delivery that waited for its host for long gets the same tries", async () => {
+    const { step } = processorOf({ claims: [claimOf("1", 40)], host: broken });
+    await step();
+    expect(told).toEqual(["postponed 1 by 5 s: an internal error; the log has the details"]);
+  });
+
+  it("does not make a plan lost that could not be recorded", async () => {
+    let calls = 0;
+    const { step, again } = processorOf({
+      store: {
+        async recordPlan(id) {
+          calls += 1;
+          if (calls === 1) throw new Error("SQLITE_BUSY: database is locked");
+          told.push(`planned ${id}`);
+          return [];
+        },
+      },
+    });
+    await step();
+    await again(claimOf("1", 2));
+    expect(told.map((line) => line.split(" ")[0])).toEqual(["postponed", "planned", "told"]);
+  });
+
+  it("does not end the step before the other deliveries are done, though nothing can be written", async () => {
+    const slow = deferred<Outcome<never>>();
+    let done = false;
+    const { step } = processorOf({
+      claims: [claimOf("1"), claimOf("2")],
+      hosts: [
+        hostOf([], {
+          async receive({ deliveryId }, handle) {
+            if (deliveryId === "guid-1") throw new Error("a bug");
+            await slow.promise;
+            await handle(PUSH);
+          },
+        }),
+      ],
+      store: {
+        postponeDelivery: async () => {
+          throw new Error("SQLITE_FULL");
+        },
+      },
+    });
+    const stepping = step().then(() => {
+      done = true;
+    });
+    await settled();
+    expect(done).toBe(false);
+    slow.resolve(AWAY);
+    await stepping;
+    expect(told).toEqual(["planned 2", "told planned"]);
+    expect(lines.map((line) => line.message)).toContain("delivery not given back; its lease ends by itself");
+  });
+
+  it("includes a delivery with two events: the second must not hide the first", async () => {
+    await processorOf({ events: [PUSH, { type: "ignored", reason: "echo", detail: "" }] }).step();
+    expect(told).toEqual(["postponed 1 by 5 s: an internal error; the log has the details"]);
+  });
+});
+
+describe("a re-run", () => {
+  const ask: RerunEvent = {
+    type: "rerun",
+    repository: repository("1"),
+    installation: installationId("7"),
+    sha: sha("b"),
+    check: null,
+    actor: null,
+  };
+  const api = buildOf({ state: "failed" });
+  const web = buildOf({ id: "build-2", state: "succeeded", planned: request(change("a", "b"), "web") });
+
+  it.each<[string, Partial<RerunEvent>, readonly Build[], readonly string[]]>([
+    ["of the commit means all images", {}, [api, web], ["api", "web"]],
+    ["of the check that stands for all means all", { check: "wharfinger" }, [api, web], ["api", "web"]],
+    ["of one image's check means that image", { check: "wharfinger: web" }, [api, web], ["web"]],
+    ["leaves alone what is on its way", {}, [{ ...api, state: "queued" }, web], ["web"]],
+  ])("%s", async (_what, event, builds, images) => {
+    await processorOf({ events: [{ ...ask, ...event }], builds }).step();
+    expect(told).toEqual(["renewed", "planned 1", "told planned"]);
+    expect(plans[0]).toMatchObject({ trigger: "rerun", changes: [], report: [sha("b")] });
+    expect(plans[0]?.plan.requests.map((planned) => planned.image)).toEqual(images);
+  });
+
+  it.each<[string, Partial<RerunEvent>, Setting, string]>([
+    ["of nothing", {}, { builds: [] }, "nothing of"],
+    ["of another's check", { check: "wharfinger: docs" }, { builds: [api] }, "nothing of"],
+    ["a second time", {}, { builds: [{ ...api, state: "running" }] }, "not re-run: what was asked for"],
+    [
+      "for an installation that is suspended",
+      {},
+      { builds: [api], known: ok({ ...INSTALLATION, state: "suspended" }) },
+      "not re-run: the installation is suspended, the repository linked",
+    ],
+    [
+      "for an installation that is gone",
+      {},
+      { builds: [api], known: ok(null) },
+      "not re-run: the installation is unknown, the repository linked",
+    ],
+    [
+      "for a repository that is paused",
+      {},
+      { builds: [api], link: "paused" },
+      "not re-run: the installation is active, the repository paused",
+    ],
+  ])("%s does nothing, and says so", async (_what, event, setting, note) => {
+    await processorOf({ ...setting, events: [{ ...ask, ...event }] }).step();
+    expect(told).toEqual([expect.stringContaining(`ignored 1: ${note}`), "told ignored"]);
+  });
+});
