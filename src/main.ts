@@ -2,6 +2,7 @@
 /** The program's beginning and end: environment, terminal, signals, exit code. */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseEnv } from "node:util";
@@ -51,12 +52,14 @@ function createLogger(config: Config): Logger {
   });
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT; a second one, whichever it is, ends the process at once. */
 function untilSignalled(): Promise<void> {
   return new Promise((resolve) => {
+    let asked = false;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(128 + (signal === "SIGINT" ? 2 : 15)));
+      process.on(signal, () => {
+        if (asked) process.exit(128 + constants.signals[signal]);
+        asked = true;
         resolve();
       });
     }
