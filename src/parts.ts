@@ -1,4 +1,5 @@
 /** Makes the parts a configuration asks for. */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
@@ -36,6 +37,8 @@ export class StartError extends Error {
 export async function createParts(config: Config, log: Logger, clock: Clock = systemClock): Promise<Parts> {
   const { github, registry } = config;
   if (github === null || registry === null) throw new StartError(["A GitHub App and a registry must be configured."]);
+  // Whatever is the first to make it: what builds and pushes leave there is for this user only.
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const builder = createBuildahBuilder({
     workDir: join(config.dataDir, "builder"),
     registry: { name: registry.name, insecure: registry.insecure },
