@@ -9,9 +9,10 @@ export interface PlacedRule {
 }
 
 /**
- * Reports tags that two rules give to one image for exactly the same refs, from different builds: the second would
- * overwrite the first each time. Rules whose patterns merely overlap are judged for each event, by the planner. Rules
- * that do not publish are in nobody's way.
+ * Reports tags that two rules give to one image for exactly the same refs. Rules of one entry with equal inputs are one
+ * build and may; otherwise the second would overwrite the first each time. Two entries of one name may not even then:
+ * each has its own `paths`, and who reads the file could not tell which of them moves the tag. Rules whose patterns
+ * merely overlap are judged for each event, by `settle`. Rules that do not publish are in nobody's way, here and there.
  */
 export function reportCollisions(rules: readonly PlacedRule[], problems: Problems): void {
   const owners = new Map<string, PlacedRule & { readonly build: string }>();
@@ -37,7 +38,7 @@ function placeOf({ entry, rule }: PlacedRule, tag: number | null): DataPath {
 
 function message(placed: PlacedRule, owner: PlacedRule, tag: string | null): string {
   const what = tag === null ? "the default tag" : `tag \`${shown(tag)}\``;
-  return `${owner.rule.path} already gives ${what} to image \`${placed.image}\` for the same refs, from a different build; use another tag or image name`;
+  return `${owner.rule.path} already gives ${what} to image \`${placed.image}\` for the same refs, from another entry or with other inputs; use another tag or image name`;
 }
 
 function trigger(on: RuleConfig["on"]): readonly (string | null)[] {
