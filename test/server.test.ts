@@ -1,0 +1,134 @@
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "@jest/globals";
+import { ok } from "../src/core/model.ts";
+import type { Store } from "../src/engine/ports.ts";
+import { type Parts, type ServerSettings, startServer } from "../src/server.ts";
+import { openStore } from "../src/store/store.ts";
+import { delivery } from "./contract/store.samples.ts";
+import { hostOf, recordingLog } from "./engine/fakes.ts";
+
+const SETTINGS: ServerSettings = {
+  host: "127.0.0.1",
+  port: 0,
+  publicUrl: "http://wharfinger.test",
+  adminToken: null,
+  views: fileURLToPath(new URL("../views", import.meta.url)),
+  builds: { concurrency: 1, network: "none", timeoutSeconds: 1, memoryBytes: 1, logBytes: 1 },
+  retention: { bodiesDays: 30, deliveriesDays: 400 },
+  stopGraceMs: 0,
+};
+
+/** A store that notes down what it was asked to do. */
+async function notingStore(): Promise<{ store: Store; told: string[] }> {
+  const store = await openStore({ url: "sqlite::memory:", clock: Date });
+  const told: string[] = [];
+  return {
+    told,
+    store: {
+      ...store,
+      takeOver() {
+        told.push("took over");
+        return store.takeOver();
+      },
+      async append(batch) {
+        const stored = await store.append(batch);
+        told.push(`stored ${batch.map((one) => one.body.toString())}`);
+        return stored;
+      },
+      close() {
+        told.push("closed");
+        return store.close();
+      },
+    },
+  };
+}
+
+function partsWith(store: Store): Parts {
+  return {
+    store,
+    logs: {
+      open: () => ({ write: () => undefined, close: async () => undefined }),
+      read: async () => null,
+      tail: async () => [],
+    },
+    registry: {
+      name: "registry.test",
+      digest: async (_name, reference) => ok(reference),
+      check: async () => ok(true),
+      credentials: () => null,
+    },
+    builder: { name: "none", check: async () => [], build: async () => ({ kind: "stopped" }) },
+    hosts: [
+      {
+        entrance: {
+          open: ({ path }) =>
+            path === "/hook"
+              ? { maxBytes: 1_000, update: () => undefined, close: (body) => delivery("a", { body }) }
+              : null,
+        },
+        host: hostOf([]),
+        reporter: { show: async () => ok({ hostId: "1" }) },
+      },
+    ],
+    clock: Date,
+    log: recordingLog().log,
+  };
+}
+
+describe("starting", () => {
+  it("takes no work over before the address is its own: a second start by mistake must leave the first alone", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const address = taken.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const { store, told } = await notingStore();
+    await expect(startServer(partsWith(store), { ...SETTINGS, port })).rejects.toThrow("EADDRINUSE");
+    expect(told).toEqual(["closed"]);
+    taken.close();
+    await once(taken, "close");
+  });
+
+  it("lets go of everything when the work can not be taken over", async () => {
+    const { store, told } = await notingStore();
+    const broken: Store = {
+      ...store,
+      takeOver: async () => {
+        throw new Error("the database is locked");
+      },
+    };
+    await expect(startServer(partsWith(broken), SETTINGS)).rejects.toThrow("the database is locked");
+    expect(told).toEqual(["closed"]);
+  });
+});
+
+describe("stopping", () => {
+  it("answers what is being sent, stores it first, and closes the database last", async () => {
+    const { store, told } = await notingStore();
+    const running = await startServer(partsWith(store), SETTINGS);
+    const { port } = new URL(running.url);
+    const socket = connect(Number(port), "127.0.0.1");
+    let answer = "";
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      answer += text;
+    });
+    socket.write("POST /hook HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    // The interim answer says that the request is under way.
+    await once(socket, "data");
+    const stopping = running.stop();
+    socket.write("body");
+    await once(socket, "close");
+    await stopping;
+    expect(answer).toContain("HTTP/1.1 202");
+    expect(told).toEqual(["took over", "stored body", "closed"]);
+  });
+
+  it("twice is stopping once", async () => {
+    const { store, told } = await notingStore();
+    const running = await startServer(partsWith(store), SETTINGS);
+    await Promise.all([running.stop(), running.stop()]);
+    await running.stop();
+    expect(told).toEqual(["took over", "closed"]);
+  });
+});
