@@ -101,5 +101,15 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
   };
 }
 
+/** Who reads our output may stop before its end (`wharfinger plan … | head`). Then nobody is left to tell: no error. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}
+
+outliveReaders();
 const env = readEnvironment();
 process.exitCode = await runCli(process.argv.slice(2), createCliParts(env, createTerminal(env)));
