@@ -3,17 +3,14 @@ import type { HostEvent, PushEvent, RerunEvent } from "../core/events.ts";
 import {
   failed,
   type HostId,
-  type Installation,
   isFinal,
-  type LinkState,
   type Outcome,
   ok,
   type Sha,
   type Skip,
 } from "../core/model.ts";
-import { type ChangeFacts, type ConfigFact, neededFacts, needsConfig, planBuilds } from "../core/plan.ts";
-import { CONFIG_FILE } from "../core/repo-config/config.ts";
-import { parseRepoConfig } from "../core/repo-config/parse.ts";
+import { type ChangeFacts, planBuilds } from "../core/plan.ts";
+import { gather } from "./gather.ts";
 import type { Installations } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Pauses } from "./pauses.ts";
@@ -135,7 +132,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       // A delivery has one outcome; a second event's would hide the first one's.
       if (result !== null) throw new Error("a delivery with more than one event");
       try {
-        result = { handled: await handle(host, event) };
+        result = { handled: await handle(host, event, delivery.attempts) };
       } catch (error) {
         result = { error };
       }
@@ -146,10 +143,10 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return ended.handled;
   }
 
-  async function handle(host: Host, event: HostEvent): Promise<Outcome<Handled>> {
+  async function handle(host: Host, event: HostEvent, attempts: number): Promise<Outcome<Handled>> {
     switch (event.type) {
       case "push":
-        return planPush(host, event);
+        return planPush(host, event, attempts);
       case "rerun":
         return planRerun(host, event);
       case "installation":
@@ -162,9 +159,9 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     }
   }
 
-  async function planPush(host: Host, event: PushEvent): Promise<Outcome<Handled>> {
+  async function planPush(host: Host, event: PushEvent, attempts: number): Promise<Outcome<Handled>> {
     const paused = pauseOf(event.installation);
-    return paused ?? begun(event.installation, await planNow(host, event));
+    return paused ?? begun(event.installation, await planNow(host, event, attempts));
   }
 
   function pauseOf(installation: HostId): Outcome<never> | null {
@@ -178,13 +175,13 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return outcome;
   }
 
-  async function planNow(host: Host, event: PushEvent): Promise<Outcome<Handled>> {
+  async function planNow(host: Host, event: PushEvent, attempts: number): Promise<Outcome<Handled>> {
     const known = await installations.known(host, event.installation);
     if (!known.ok) return known;
     const link = await store.linkState(event.installation, event.repository);
     const changes: ChangeFacts[] = [];
     for (const change of event.changes) {
-      const facts = await gather(host, event, change, known.value, link);
+      const facts = await gather(host, event, change, { installation: known.value, link, attempts });
       if (!facts.ok) return facts;
       changes.push(facts.value);
     }
@@ -207,34 +204,6 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       report: unique([...plan.requests.map((request) => request.sha), ...told]),
     };
     return ok({ kind: "planned", record });
-  }
-
-  /** Everything the planner needs to know of one change, and nothing it does not: each is a call to the host. */
-  async function gather(
-    host: Host,
-    event: PushEvent,
-    change: PushEvent["changes"][number],
-    installation: Installation | null,
-    link: LinkState,
-  ): Promise<Outcome<ChangeFacts>> {
-    const unknown = { change, changedPaths: null, tags: null };
-    if (change.commit === null || !needsConfig({ installation, link }, change)) {
-      return ok({ ...unknown, config: { kind: "not-asked" } });
-    }
-    const file = await host.file(event.installation, event.repository, change.commit, CONFIG_FILE);
-    if (!file.ok) return file;
-    if (file.value.kind !== "file") return ok({ ...unknown, config: file.value });
-    const repositoryName = event.repository.fullName.split("/").at(-1) ?? event.repository.fullName;
-    const config: ConfigFact = { kind: "read", parsed: parseRepoConfig(file.value.text, { repositoryName }) };
-    if (config.parsed.config === null) return ok({ ...unknown, config });
-    const needed = neededFacts(change, config.parsed.config);
-    const paths = needed.changedPaths
-      ? await host.changedPaths(event.installation, event.repository, change)
-      : ok(null);
-    if (!paths.ok) return paths;
-    const tags = needed.tags ? await host.tags(event.installation, event.repository) : ok(null);
-    if (!tags.ok) return tags;
-    return ok({ change, config, changedPaths: paths.value, tags: tags.value });
   }
 
   /** The same work again, for everything (or the one image) a commit's check stands for. */
