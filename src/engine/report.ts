@@ -70,7 +70,7 @@ export function createReports(options: ReportOptions): { step(): Promise<boolean
       if (!(await store.checkUncertain(check.id, shown.externalId))) return later(check, "renewed", 0);
     }
 
-    const result = await reporter.show({ ...check, shown }, content);
+    const result = await showOrConclude(reporter, { ...check, shown }, content);
     if (result.ok) {
       await store.checkShown(check.id, check.revision, {
         hostId: result.value.hostId,
@@ -109,6 +109,22 @@ export function createReports(options: ReportOptions): { step(): Promise<boolean
   }
 
   return { step };
+}
+
+/**
+ * A conclusion with every detail, or else the bare conclusion: a host that refuses the details, for whatever it dislikes
+ * in them, must not leave a check open that others wait for.
+ */
+async function showOrConclude(
+  reporter: Reporter,
+  check: Parameters<Reporter["show"]>[0],
+  content: CheckContent,
+): ReturnType<Reporter["show"]> {
+  const result = await reporter.show(check, content);
+  if (result.ok || result.retryable || content.status !== "completed") return result;
+  const bare = { ...content, summary: content.title, text: null, annotations: [] };
+  // The first may have been created all the same.
+  return reporter.show({ ...check, shown: { ...check.shown, uncertain: check.shown.hostId === null } }, bare);
 }
 
 /**

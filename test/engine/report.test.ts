@@ -153,6 +153,26 @@ describe("showing a check", () => {
 });
 
 describe("a check that can not be shown", () => {
+  it("with all its details is shown without them: what has ended must not look open", async () => {
+    const uncertain: boolean[] = [];
+    const show: Reporter["show"] = async (check, content) => {
+      uncertain.push(check.shown.uncertain);
+      return content.text === null ? ok({ hostId: "4712" }) : failed("422", { retryable: false });
+    };
+    const failure = { class: "build", message: "RUN failed.", line: 3 } as const;
+    const step = reportsOf({ show, logs: { tail: async () => ["Error 2"] } });
+    for (const shown of [OPEN, NEW]) await step(checkOf(shown, { ...DONE, state: "failed", failure }));
+    expect(contents.map(({ conclusion, annotations }) => [conclusion, annotations.length])).toEqual([
+      ["failure", 1],
+      ["failure", 0],
+      ["failure", 1],
+      ["failure", 0],
+    ]);
+    // A creation that was refused may have happened: the host is asked before another.
+    expect(uncertain).toEqual([false, false, false, true]);
+    expect(told.filter((line) => line.startsWith("shown"))).toHaveLength(2);
+  });
+
   it.each<[string, Setting, Partial<ClaimedCheck>, string]>([
     [
       "is tried again when the host is away",
