@@ -75,7 +75,7 @@ async function startOn(port: number, options: RegistryOptions): Promise<TestRegi
   const url = `http://${name}`;
   const deadline = Date.now() + 15_000;
   while (!(await answers(url))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       await stop();
       throw new Error(`docker-registry did not start: ${Buffer.concat(said).toString("utf8").slice(-500)}`);
     }
