@@ -36,7 +36,17 @@ const MAIN = fileURLToPath(new URL("../src/main.js", import.meta.url));
 
 export function createDemo(screen: Screen): Demo {
   const endings: (() => Promise<unknown>)[] = [];
+  let stopping = false;
   let allGood = true;
+
+  /** Its end is known before it has started: an interruption in between leaves nothing behind. */
+  async function starting<T>(start: () => Promise<T>, end: (thing: T) => Promise<unknown>): Promise<T> {
+    if (stopping) throw new Error("the demo is being stopped");
+    const thing = start();
+    // What fails to start clears up itself, and tells run().
+    endings.push(() => thing.then(end, () => null));
+    return thing;
+  }
 
   function expectThat(good: boolean, text: string): void {
     allGood &&= good;
@@ -56,19 +66,27 @@ export function createDemo(screen: Screen): Demo {
 
   async function start(): Promise<World> {
     screen.step("Start a Docker registry, a stand-in for GitHub, and Wharfinger");
-    const folder = await mkdtemp(join(tmpdir(), "wharfinger-demo-"));
-    endings.push(() => rm(folder, { recursive: true, force: true }));
-    const registry = await startRegistry({ auth: true });
-    endings.push(registry.stop);
+    const folder = await starting(
+      () => mkdtemp(join(tmpdir(), "wharfinger-demo-")),
+      (path) => rm(path, { recursive: true, force: true }),
+    );
+    const registry = await starting(
+      () => startRegistry({ auth: true }),
+      (it) => it.stop(),
+    );
     screen.line(`registry    ${registry.url}  (password-protected)`);
-    const base = await pushBaseImage(registry);
+    const base = await starting(
+      () => pushBaseImage(registry),
+      async () => null, // There is nothing to end, but it has to be waited for.
+    );
 
-    const github = await createGithubHost();
-    endings.push(github.close);
+    const github = await starting(createGithubHost, (it) => it.close());
     screen.line(`GitHub      ${github.url}  (stand-in: signed webhooks, app tokens, checks, private git)`);
 
-    const program = await startProgram({ main: MAIN, github, registry, dataDir: folder });
-    endings.push(program.stop);
+    const program = await starting(
+      () => startProgram({ main: MAIN, github, registry, dataDir: folder }),
+      (it) => it.stop(),
+    );
     const { url, adminToken } = program;
     screen.line(`Wharfinger  ${url}  (wharfinger start)`);
     return { registry, github, base, api: createApi(url, adminToken), url, adminToken };
@@ -177,6 +195,7 @@ export function createDemo(screen: Screen): Demo {
       return allGood;
     },
     async stop() {
+      stopping = true;
       for (const end of endings.reverse()) await end();
       endings.length = 0;
     },

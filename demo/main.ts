@@ -32,6 +32,7 @@ try {
     screen.note("The pages stay up until you press Ctrl-C.");
   }
 } catch (error) {
-  screen.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  // Once it is being stopped, something failing is no news.
+  if (ending === null) screen.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
   await end(1);
 }
