@@ -154,6 +154,17 @@ images:
     expect(digestOf(planOf(yaml, tag("api/v1.0.0"), { tags: ["web/v9.0.0"] }))).toEqual(["api=latest"]);
   });
 
+  it("of one component ignore the ranges of another", () => {
+    const yaml = `
+version: 1
+images:
+  - name: api
+    rules:
+      - { semver: "*", prefix: "api/v", tags: [latest] }
+      - { semver: "1.x", prefix: "web/v", tags: [latest] }`;
+    expect(digestOf(planOf(yaml, tag("web/v1.0.0"), { tags: ["web/v2.0.0"] }))).toEqual(["api=latest"]);
+  });
+
   it("warn of two tag names for one version", () => {
     const { diagnostics } = planOf(SEMVER, tag("v1.0.0"), { tags: ["1.0.0", "v1.0.0"] });
     const message = "api: tags v1.0.0 and 1.0.0 are the same version and share image tags";
@@ -348,6 +359,17 @@ describe("several rules, images and changes", () => {
     expect(built.requests[0]).toMatchObject({ supersede: "none", rules: ["images[0].rules[0]", "images[1].rules[0]"] });
   });
 
+  it.each([
+    ["none", "newest"],
+    ["newest", "none"],
+  ] as const)("never supersede joined work that one of them keeps: %s and %s", (first, second) => {
+    const { requests } = plan(
+      image("api", [rule({ branch: "main" }, ["latest"])], { supersede: first }),
+      image("api", [rule({ branch: "main" }, ["edge"])], { supersede: second }),
+    );
+    expect(requests).toMatchObject([{ tags: ["latest", "edge"], supersede: "none" }]);
+  });
+
   it("keep tags of what is not published, which takes them from nobody", () => {
     const built = plan(
       image("api", [rule({ branch: "main" }, ["latest"], { push: false }), rule({ branch: "main" }, ["latest"])]),
@@ -484,6 +506,7 @@ describe("facts are asked for only where they can matter", () => {
   it.each<[string, Partial<PlanFacts>, RefChange, boolean]>([
     ["an active repository", {}, branch("main"), true],
     ["a deleted ref", {}, branch("main", { after: null, commit: null }), false],
+    ["a ref that points to no commit", {}, tag("v1", { commit: null }), false],
     ["an unlinked repository", { link: "unlinked" }, branch("main"), false],
     ["a paused repository", { link: "paused" }, branch("main"), false],
     ["no installation", { installation: null }, branch("main"), false],
@@ -493,8 +516,9 @@ describe("facts are asked for only where they can matter", () => {
   });
 
   const paths = { include: [pattern("a/**", "path")], exclude: [] };
+  const queue = rule({ branch: "gh-readonly-queue/**" }, null);
   const file = config([
-    image("api", [rule({ branch: "main" }, null), rule({ semver: "*" }, ["{version}", "latest"])], { paths }),
+    image("api", [rule({ branch: "main" }, null), rule({ semver: "*" }, ["{version}", "latest"]), queue], { paths }),
     image("web", [rule({ branch: "docs" }, null), rule({ tag: "v*" }, null)]),
   ]);
 

@@ -1,6 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import type { SemVer } from "semver";
-import { createHistory, parseRange, parseVersion, versionText } from "../../../src/core/tags/semver.ts";
+import {
+  createHistory,
+  parseRange,
+  parseVersion,
+  type VersionHistory,
+  versionText,
+} from "../../../src/core/tags/semver.ts";
 
 function textOf(name: string, prefix: string | null = null): string | null {
   const version = parseVersion(name, prefix);
@@ -78,6 +84,19 @@ describe("history", () => {
     const started = performance.now();
     expect(many.newer(versionOf("v1.0.0"), { prefix: null, line: ALL, ranges })).not.toBeNull();
     expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
+  const thousand = Array.from({ length: 1_000 }, (_, i) => `v2.${i}.0`);
+
+  it.each<[string, Parameters<VersionHistory["newer"]>[1]]>([
+    ["ranges of many parts", { prefix: null, line: ALL, ranges: [Array(40).fill("0").join("||")] }],
+    ["lines without a newer release", { prefix: null, line: { ...ALL, major: true }, ranges: ["*"] }],
+  ])("counts also what a hostile file asks again and again: %s", (_, question) => {
+    const many = createHistory(thousand);
+    const answers = Array.from({ length: 400 }, () => many.newer(versionOf("v1.0.0"), question));
+    // Honestly judged at first, and held back once the steps are used up.
+    expect(answers[0]).toBeNull();
+    expect(answers.at(-1)).not.toBeNull();
   });
 });
 
