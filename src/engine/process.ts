@@ -1,14 +1,6 @@
 /** A journalled delivery becomes a recorded plan. */
 import type { HostEvent, PushEvent, RerunEvent } from "../core/events.ts";
-import {
-  failed,
-  type HostId,
-  isFinal,
-  type Outcome,
-  ok,
-  type Sha,
-  type Skip,
-} from "../core/model.ts";
+import { failed, type HostId, isFinal, type Outcome, ok, type Sha, type Skip } from "../core/model.ts";
 import { type ChangeFacts, planBuilds } from "../core/plan.ts";
 import { gather } from "./gather.ts";
 import type { Installations } from "./installations.ts";
