@@ -13,8 +13,8 @@ import type { ExitCode, Terminal } from "./terminal.ts";
 export interface PlanOptions {
   readonly provider: Provider;
   readonly event: string;
-  /** Files; `-` is standard input, which only one of them may be. */
-  readonly payload: string;
+  /** A file, or the body of a stored delivery. Of the files one may be `-`, standard input. */
+  readonly payload: string | { readonly body: string };
   readonly config: string | null;
   readonly facts: string | null;
   readonly json: boolean;
@@ -48,7 +48,9 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
   if ([options.payload, options.config, options.facts].filter((path) => path === "-").length > 1) {
     throw new UnusableInput("only one of --payload, --config and --facts can be standard input (-)");
   }
-  const hostEvent = parsePayload(options, await read(options.payload, "--payload", terminal), parsers);
+  const { payload } = options;
+  const body = typeof payload === "string" ? await read(payload, "--payload", terminal) : payload.body;
+  const hostEvent = parsePayload(options, body, parsers);
   const facts = options.facts === null ? {} : statedFacts(await read(options.facts, "--facts", terminal));
   const file = options.config === null ? null : await read(options.config, "--config", terminal);
   if (facts.defaultBranchConfig !== undefined) {

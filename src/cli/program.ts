@@ -7,7 +7,7 @@ import { migrate } from "./migrate.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
 import { type PlanOptions, plan } from "./plan.ts";
 import { start } from "./start.ts";
-import type { ExitCode, Terminal } from "./terminal.ts";
+import type { ExitCode } from "./terminal.ts";
 
 /**
  * Runs one command line (without the program's name) and answers its exit code: 0 done, 1 the answer is no, 2 used
@@ -146,7 +146,7 @@ async function runPlan<C>(flags: PlanFlags, parts: CliParts<C>): Promise<ExitCod
   return plan({ ...options, payload: flags.payload ?? "-" }, parts.terminal, parts.parsers);
 }
 
-/** A stored delivery's body takes standard input's place; who sent it and what it is, is recorded. */
+/** Plans a stored delivery's body: who sent it and what it is, is recorded. */
 async function planDelivery<C>(
   id: string,
   options: Omit<PlanOptions, "payload">,
@@ -160,18 +160,14 @@ async function planDelivery<C>(
     parts.terminal.err(`plan: delivery ${JSON.stringify(id)} ${what}\n`);
     return 2;
   }
+  if (options.config === null) {
+    parts.terminal.err(
+      "plan: note: no host is asked here, so without --config the repository has no file; " +
+        `what was decided when the delivery came: wharfinger explain ${delivery.id}\n`,
+    );
+  }
   const { provider, event } = delivery;
-  return plan({ ...options, provider, event, payload: "-" }, withInput(parts.terminal, body), parts.parsers);
-}
-
-function withInput(terminal: Terminal, input: Buffer): Terminal {
-  return {
-    out: (text) => terminal.out(text),
-    err: (text) => terminal.err(text),
-    readFile: (path) => terminal.readFile(path),
-    stdin: () => Promise.resolve(input.toString("utf8")),
-    color: terminal.color,
-  };
+  return plan({ ...options, provider, event, payload: { body: body.toString("utf8") } }, parts.terminal, parts.parsers);
 }
 
 function examples(...lines: readonly string[]): string {

@@ -138,12 +138,24 @@ describe("plan --delivery", () => {
       parsed = [event, payload];
       return { ok: true, event: { type: "ignored", reason: "ping", detail: "A ping." } } as const;
     };
-    const { code, out } = await run(["plan", "--delivery", "1", "--json"], {
+    const { code, out, err } = await run(["plan", "--delivery", "1", "--json"], {
       openStore: () => Promise.resolve(store),
       parsers: { github },
     });
     expect([code, parsed, closed]).toEqual([0, ["push", { stored: true }], 1]);
     expect(JSON.parse(out)).toMatchObject({ provider: "github", event: "push", requests: [] });
+    expect(err).toContain("wharfinger explain 1\n");
+  });
+
+  it("leaves standard input to the config file", async () => {
+    const github = () => ({ ok: true, event: { type: "ignored", reason: "ping", detail: "A ping." } }) as const;
+    // The test's standard input is empty, and an empty file is an error of the file, not of the command line.
+    const { code, out, err } = await run(["plan", "--delivery", "1", "--config", "-", "--json"], {
+      openStore: () => Promise.resolve(stored),
+      parsers: { github },
+    });
+    expect([code, err]).toEqual([1, ""]);
+    expect(JSON.parse(out)).toMatchObject({ diagnostics: [{ severity: "error", line: 1 }] });
   });
 
   it("says when the delivery or its body is not there", async () => {
