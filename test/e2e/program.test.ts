@@ -1,11 +1,12 @@
 /** The compiled program with a real registry, real git and real builds. */
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
@@ -15,6 +16,7 @@ import { type Program, startProgram } from "../support/program.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { eventually } from "../support/world.ts";
 
+const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WEBHOOK_SECRET = "webhook-secret-that-must-appear-nowhere-0123456789";
 const ADMIN_TOKEN = "admin-token-that-must-appear-nowhere-0123456789";
@@ -26,6 +28,8 @@ let github: GithubHost;
 let program: Program;
 let repository: HostRepository;
 let base: string;
+/** The first build. */
+let published = { sha: "", summary: "" };
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-"));
@@ -134,9 +138,10 @@ describe("the program", () => {
   it("builds a push, and no secret is left anywhere", async () => {
     const commands = watchCommandLines();
     const { sha } = await github.push(repository, { files: files("env && cat /proc/self/environ && sleep 1") });
-    const run = await concluded(sha);
+    const check = await concluded(sha);
     const commandLines = await commands.stop();
-    expect(run.conclusion).toBe("success");
+    expect(check.conclusion).toBe("success");
+    published = { sha, summary: check.output.summary ?? "" };
     expect(commandLines).toContain("buildah");
     expect(github.issuedTokens.length).toBeGreaterThanOrEqual(2);
 
@@ -147,7 +152,7 @@ describe("the program", () => {
     const shown = [
       { place: "command lines", bytes: Buffer.from(commandLines) },
       { place: "the program's output", bytes: Buffer.from(program.output()) },
-      { place: "the check", bytes: Buffer.from(JSON.stringify(run.output)) },
+      { place: "the check", bytes: Buffer.from(JSON.stringify(check.output)) },
       { place: "the build log", bytes: Buffer.from(await api(`/api/v1/builds/${build?.id}/log`)) },
       { place: "an error page", bytes: Buffer.from(await (await fetch(`${program.url}/nowhere?token=x`)).text()) },
       { place: "the metrics", bytes: Buffer.from(await api("/metrics")) },
@@ -165,6 +170,19 @@ describe("the program", () => {
     expect(shown.some(({ place, bytes }) => place.endsWith("wharfinger.db") && bytes.length > 0)).toBe(true);
   }, 90_000);
 
+  it("publishes what other clients of registries read too, under the digest it reports", async () => {
+    const { stdout } = await run("skopeo", [
+      "inspect",
+      "--tls-verify=false",
+      `--creds=${registry.username}:${registry.password}`,
+      `docker://${registry.name}/acme/api:latest`,
+    ]);
+    const seen = JSON.parse(stdout) as { Digest: string; Labels: Record<string, string> };
+    const { sha, summary } = published;
+    expect(summary).toContain(seen.Digest);
+    expect(seen.Labels["org.opencontainers.image.revision"]).toBe(sha);
+  });
+
   it("keeps .git out of the image", async () => {
     const image = await readImage(createRegistryClient(registry), "acme/api", "latest");
     expect([...image.files.keys()].filter((path) => path.includes(".git/"))).toEqual([]);
@@ -173,10 +191,10 @@ describe("the program", () => {
 
   it("tells on the commit what broke and what to do", async () => {
     const { sha } = await github.push(repository, { files: files("echo so far so good; exit 3") });
-    const run = await concluded(sha);
-    expect(run.conclusion).toBe("failure");
-    expect(`${run.output.summary}${run.output.text}`).toContain("so far so good");
-    expect(run.output.annotations[0]).toMatchObject({ path: "Dockerfile", start_line: 3 });
+    const check = await concluded(sha);
+    expect(check.conclusion).toBe("failure");
+    expect(`${check.output.summary}${check.output.text}`).toContain("so far so good");
+    expect(check.output.annotations[0]).toMatchObject({ path: "Dockerfile", start_line: 3 });
   }, 60_000);
 
   it("stops within seconds when told to, and goes on where it was", async () => {
