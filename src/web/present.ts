@@ -1,4 +1,4 @@
-import type { Build, BuildState, BuildStep } from "../core/model.ts";
+import { type Build, type BuildState, type BuildStep, isFinal } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/ports.ts";
 
 /** What templates show: texts, ready but for escaping, which the templates' engine does. */
@@ -39,8 +39,6 @@ const STATES: Readonly<Record<BuildState, string>> = {
   held: "held",
 };
 
-const UNFINISHED: readonly BuildState[] = ["queued", "running", "held"];
-
 export function buildView(build: Build, now: number): BuildView {
   const { planned, repository } = build;
   const webUrl = webLink(repository.webUrl);
@@ -50,7 +48,7 @@ export function buildView(build: Build, now: number): BuildView {
     href: `/builds/${encodeURIComponent(build.id)}`,
     state: build.state,
     stateText: STATES[build.state],
-    final: !UNFINISHED.includes(build.state),
+    final: isFinal(build.state),
     repository: repository.fullName,
     repositoryUrl: webUrl,
     ref: shortRef(planned.ref),

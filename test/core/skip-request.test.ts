@@ -24,6 +24,8 @@ describe("a commit message does not ask for that", () => {
     `Title\n\n${"x".repeat(400)}\n\nthe last words [skip ci]`,
     `Title\n\n${"x".repeat(400)}\n\nReason: [skip ci]\n\nand more`,
     `${"x".repeat(250)}[skip ci]`,
+    // A message of one paragraph is a title: it has no trailers.
+    `${"x".repeat(300)}\nReason: [skip ci]`,
   ])("%j", (message) => {
     expect(asksForSkip(branch("main", { message }), TOKENS)).toBeNull();
   });
