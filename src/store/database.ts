@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { QueryTypes, Sequelize } from "sequelize";
 import type { Database as Connection, Statement } from "sqlite3";
 import type { Row, Value } from "./rows.ts";
@@ -77,14 +78,9 @@ export async function openDatabase(url: string): Promise<Database> {
   };
   // page_size counts only before the first table exists. FULL: an acknowledged delivery survives a power cut. A larger
   // wal_autocheckpoint buys no throughput and makes the slowest hundredth of commits ten times slower.
-  for (const pragma of [
-    "page_size = 16384",
-    "journal_mode = WAL",
-    "synchronous = FULL",
-    "wal_autocheckpoint = 1000",
-    "busy_timeout = 2000",
-    "foreign_keys = ON",
-  ]) {
+  for (const pragma of ["busy_timeout = 2000", "page_size = 16384"]) await sql.query(`PRAGMA ${pragma}`);
+  await switchToWal(sql);
+  for (const pragma of ["synchronous = FULL", "wal_autocheckpoint = 1000", "foreign_keys = ON"]) {
     await sql.query(`PRAGMA ${pragma}`);
   }
   const inTurn = createQueue();
@@ -99,6 +95,19 @@ export async function openDatabase(url: string): Promise<Database> {
         await sequelize.close();
       }),
   };
+}
+
+/** SQLite waits for others by busy_timeout, but not here: of several processes that meet a new file, all but one fail. */
+async function switchToWal(sql: Sql): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await sql.query("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.code !== "SQLITE_BUSY" || attempt === 100) throw error;
+    }
+    await sleep(20);
+  }
 }
 
 async function run(sequelize: Sequelize, statement: string, bind: readonly Value[]): Promise<readonly Row[]> {
