@@ -7,9 +7,10 @@ export interface LintOptions {
   /** `-` is standard input; null: `.wharfinger.yml` in the current folder. */
   readonly file: string | null;
   readonly json: boolean;
-  /** Names images that have no `name`; it matters only to whether two of them get in each other's way. */
-  readonly repositoryName?: string;
 }
+
+/** Stands for the repository's name, which a file alone does not tell: an image without a `name` is called this. */
+const REPOSITORY = "this-repository";
 
 /**
  * `wharfinger lint`: checks a config file as the server would. Problems go to standard output, one a line, as
@@ -24,7 +25,7 @@ export async function lint(options: LintOptions, terminal: Terminal): Promise<Ex
     terminal.err(`lint: ${read.message}\n`);
     return 2;
   }
-  const parsed = parseRepoConfig(read.text, { repositoryName: options.repositoryName ?? "repository" });
+  const parsed = parseRepoConfig(read.text, { repositoryName: REPOSITORY });
   terminal.out(options.json ? jsonReport(file, parsed) : textReport(file, parsed));
   return parsed.config === null ? 1 : 0;
 }

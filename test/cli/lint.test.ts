@@ -48,6 +48,15 @@ describe("wharfinger lint", () => {
     });
   });
 
+  it("takes an image without a name for none that has one, and for any other without", async () => {
+    const images = (...names: string[]) =>
+      `version: 1\nimages:\n${names.map((name) => `  - { ${name} rules: [{ branch: main }] }\n`).join("")}`;
+    expect(await run({ ".wharfinger.yml": images("", "name: repository,") })).toMatchObject({ code: 0 });
+    const { code, out } = await run({ ".wharfinger.yml": images("", "") });
+    expect(code).toBe(1);
+    expect(out).toContain("image `this-repository`");
+  });
+
   it("prints every problem as file:line:col: message and exits 1", async () => {
     const { code, out, err } = await run({ "deploy/x.yml": BROKEN }, { file: "deploy/x.yml" });
     expect(code).toBe(1);
