@@ -50,6 +50,9 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
     .addHelpText("after", EXIT_CODES);
   addServerCommands(program, parts, done);
   addConfigFileCommands(program, parts, done);
+  for (const command of program.commands) {
+    command.showHelpAfterError(`Try: wharfinger ${command.name()} --help`);
+  }
   return program;
 }
 

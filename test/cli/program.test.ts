@@ -31,6 +31,15 @@ describe("the command line", () => {
     }
   });
 
+  it.each([
+    [["plan", "--jsn"], "Try: wharfinger plan --help"],
+    [["plan"], "Try: wharfinger plan --help"],
+    [["explain"], "Try: wharfinger explain --help"],
+    [["plann"], "Try: wharfinger --help"],
+  ])("points %j to the help that helps", async (argv, text) => {
+    expect((await run(argv)).err).toContain(text);
+  });
+
   it.each<[string, string[], string]>([
     ["no command", [], "Usage: wharfinger"],
     ["an unknown command, with the nearest", ["docter"], "Did you mean doctor?"],
