@@ -99,12 +99,13 @@ export async function openDatabase(url: string): Promise<Database> {
 
 /** SQLite waits for others by busy_timeout, but not here: of several processes that meet a new file, all but one fail. */
 async function switchToWal(sql: Sql): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  const deadline = Date.now() + 5_000;
+  for (;;) {
     try {
       await sql.query("PRAGMA journal_mode = WAL");
       return;
     } catch (error) {
-      if (!(error instanceof DatabaseError) || error.code !== "SQLITE_BUSY" || attempt === 100) throw error;
+      if (!(error instanceof DatabaseError) || error.code !== "SQLITE_BUSY" || Date.now() > deadline) throw error;
     }
     await sleep(20);
   }

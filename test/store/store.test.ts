@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { DatabaseError, openDatabase } from "../../src/store/database.ts";
 import { CLAIM_DELIVERIES } from "../../src/store/deliveries.ts";
@@ -218,6 +219,34 @@ describe("the database", () => {
       "hunter2",
     );
     await database.close();
+  });
+
+  it("waits to open while another process is at a file that is not in WAL mode yet", async () => {
+    const other = await openDatabase(url);
+    await other.query("PRAGMA journal_mode = DELETE");
+    let release: () => void = () => undefined;
+    let held: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((begun) => {
+      held = other.transaction(async () => {
+        begun();
+        await new Promise<void>((resolve) => {
+          release = resolve;
+        });
+      });
+    });
+    const opening = openDatabase(url);
+    const meanwhile = await Promise.race([
+      opening.then(
+        () => "opened",
+        (error: Error) => error.message,
+      ),
+      sleep(300).then(() => "waiting"),
+    ]);
+    release();
+    await held;
+    expect(meanwhile).toBe("waiting");
+    await (await opening).close();
+    await other.close();
   });
 
   it("gives up within seconds when another process holds the lock, and works again after it", async () => {
