@@ -254,6 +254,49 @@ const HOSTILE: readonly [what: string, text: string][] = [
   ["64 KiB in other bytes", "é".repeat(33_000)],
 ];
 
+/** `make(0), make(1), …` as the inside of a list or mapping. */
+function series(count: number, make: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => make(index)).join(", ");
+}
+
+describe("parseRepoConfig, limits", () => {
+  it.each<[string, number, (size: number) => string]>([
+    ["images", 100, (n) => `version: 1\nimages: [${series(n, (i) => `{ name: a${i}, rules: [{ branch: x }] }`)}]`],
+    ["rules", 200, (n) => `version: 1\nimages: [{ rules: [${series(n, (i) => `{ branch: b${i} }`)}] }]`],
+    ["tags", 50, (n) => `version: 1\nimages: [{ rules: [{ branch: x, tags: [${series(n, (i) => `t${i}`)}] }] }]`],
+    ["platforms", 20, (n) => imageWith(`platforms: [${series(n, (i) => `linux/a${i}`)}]`)],
+    ["included paths", 50, (n) => imageWith(`paths: { include: [${series(n, (i) => `p${i}`)}] }`)],
+    ["excluded paths", 50, (n) => imageWith(`paths: { exclude: [${series(n, (i) => `p${i}`)}] }`)],
+    ["build arguments", 100, (n) => imageWith(`build_args: { ${series(n, (i) => `A${i}: b`)} }`)],
+    ["labels", 100, (n) => imageWith(`labels: { ${series(n, (i) => `l${i}: b`)} }`)],
+    ["repositories", 20, (n) => `${imageWith()}\nrepositories: [${series(n, (i) => `a/b${i}`)}]`],
+    ["skip texts", 20, (n) => `${imageWith()}\nskip: [${series(n, (i) => `s${i}`)}]`],
+    ["characters of a skip text", 100, (n) => `${imageWith()}\nskip: [${"s".repeat(n)}]`],
+    ["characters of an image name", 128, (n) => imageWith(`name: ${"a".repeat(n)}`)],
+    ["characters of a path", 512, (n) => imageWith(`context: ${"a".repeat(n)}`)],
+    ["characters of a stage", 128, (n) => imageWith(`target: ${"a".repeat(n)}`)],
+    ["characters of a tag", 128, (n) => `version: 1\nimages: [{ rules: [{ branch: x, tags: [${"t".repeat(n)}] }] }]`],
+    [
+      "characters of a template",
+      256,
+      (n) => `version: 1\nimages: [{ rules: [{ branch: x, tags: ["{sha7}${"t".repeat(n - 6)}"] }] }]`,
+    ],
+    [
+      "characters of a range",
+      128,
+      (n) => `version: 1\nimages: [{ rules: [{ semver: ">=1.0.0${" ".repeat(n - 11)}<2.0" }] }]`,
+    ],
+    [
+      "characters of a prefix",
+      128,
+      (n) => `version: 1\nimages: [{ rules: [{ semver: "*", prefix: ${"p".repeat(n)} }] }]`,
+    ],
+  ])("of %s: %d, and no more", (_, most, file) => {
+    expect(errors(file(most))).toEqual([]);
+    expect(errors(file(most + 1))).toHaveLength(1);
+  });
+});
+
 describe("parseRepoConfig, hostile files", () => {
   it.each(HOSTILE)("refuses %s soon, with a place", (_, text) => {
     let parsed: ParsedConfig | null = null;
