@@ -119,10 +119,12 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     if (host === undefined) {
       return ok({ kind: "ignored", note: `this instance is no longer set up for the host ${delivery.host}` });
     }
+    let begun = false;
     let result: { handled: Outcome<Handled> } | { error: unknown } | null = null;
     await host.receive({ deliveryId: delivery.deliveryId, event: delivery.event, body }, async (event) => {
       // A delivery has one outcome; a second event's would hide the first one's.
-      if (result !== null) throw new Error("a delivery with more than one event");
+      if (begun) throw new Error("a delivery with more than one event");
+      begun = true;
       try {
         result = { handled: await handle(host, event, delivery.attempts) };
       } catch (error) {
@@ -153,7 +155,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
 
   async function planPush(host: Host, event: PushEvent, attempts: number): Promise<Outcome<Handled>> {
     const paused = pauseOf(event.installation);
-    return paused ?? begun(event.installation, await planNow(host, event, attempts));
+    return paused ?? heeding(event.installation, await planNow(host, event, attempts));
   }
 
   function pauseOf(installation: HostId): Outcome<never> | null {
@@ -162,7 +164,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   /** Remembers that the host wants us to wait. */
-  function begun<T>(installation: HostId, outcome: Outcome<T>): Outcome<T> {
+  function heeding<T>(installation: HostId, outcome: Outcome<T>): Outcome<T> {
     if (!outcome.ok && outcome.retryAfter !== null) pauses.begin(installation, outcome.retryAfter);
     return outcome;
   }
