@@ -2,14 +2,16 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
+import type { Config } from "./config.ts";
 import { createDispatcher } from "./engine/dispatch.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
 import { createPauses } from "./engine/pauses.ts";
-import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Reporter, Store } from "./engine/ports.ts";
+import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Reporter } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
 import { createReports } from "./engine/report.ts";
+import type { Store } from "./engine/store-port.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { version } from "./version.ts";
@@ -33,21 +35,11 @@ export interface Parts {
   readonly log: Logger;
 }
 
-export interface ServerSettings {
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
-  readonly publicUrl: string;
-  readonly adminToken: string | null;
+/** What of the configuration the server itself uses; port 0 is any free one. */
+export interface ServerSettings
+  extends Pick<Config, "host" | "port" | "publicUrl" | "adminToken" | "builds" | "retention"> {
+  /** Folder with the templates. */
   readonly views: string;
-  readonly builds: {
-    readonly concurrency: number;
-    readonly network: "none" | "internet" | "host";
-    readonly timeoutSeconds: number;
-    readonly memoryBytes: number;
-    readonly logBytes: number;
-  };
-  readonly retention: { readonly bodiesDays: number; readonly deliveriesDays: number };
   /** How long a silent worker keeps a build, and how long builds under way may go on once a stop was asked for. */
   readonly leaseMs?: number;
   readonly stopGraceMs?: number;

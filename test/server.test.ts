@@ -3,7 +3,7 @@ import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
 import { ok } from "../src/core/model.ts";
-import type { Store } from "../src/engine/ports.ts";
+import type { Store } from "../src/engine/store-port.ts";
 import { type Parts, type ServerSettings, startServer } from "../src/server.ts";
 import { openStore } from "../src/store/store.ts";
 import { delivery } from "./contract/store.samples.ts";

@@ -1,6 +1,6 @@
 import { oneLine } from "../core/markdown.ts";
 import type { Build } from "../core/model.ts";
-import type { Decision, Delivery } from "../engine/ports.ts";
+import type { Decision, Delivery } from "../engine/store-port.ts";
 import type { CliStore } from "./parts.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 

@@ -1,4 +1,4 @@
-import type { Store } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 

@@ -2,20 +2,8 @@
 import { type BuildLimits, type BuildNetwork, buildRequest } from "../core/build-request.ts";
 import type { Build, BuildStep, Failure } from "../core/model.ts";
 import { backoff, isoTime } from "./loop.ts";
-import type {
-  BuildContext,
-  BuildEnd,
-  Builder,
-  BuildResult,
-  ClaimedBuild,
-  Clock,
-  Host,
-  Logger,
-  LogStore,
-  LogWriter,
-  Registry,
-  Store,
-} from "./ports.ts";
+import type { BuildContext, BuildEnd, Builder, Clock, Host, Logger, LogStore, LogWriter, Registry } from "./ports.ts";
+import type { BuildResult, ClaimedBuild, Store } from "./store-port.ts";
 
 export interface DispatcherOptions {
   readonly store: Pick<Store, "claimBuild" | "heartbeat" | "finishBuild" | "releaseBuild">;

@@ -1,4 +1,5 @@
-import type { IncomingDelivery, Journal } from "./ports.ts";
+import type { IncomingDelivery } from "./ports.ts";
+import type { Journal } from "./store-port.ts";
 
 /**
  * What became of a delivery. `stored` and `known` are promises to the host: the delivery is durable. The others are not,

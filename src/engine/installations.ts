@@ -2,7 +2,8 @@
 import type { InstallationEvent, RepositoriesEvent } from "../core/events.ts";
 import { type HostId, hostKey, type Installation, type Outcome, ok } from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
-import type { Host, Logger, Store } from "./ports.ts";
+import type { Host, Logger } from "./ports.ts";
+import type { Store } from "./store-port.ts";
 
 export interface Installations {
   /** The event's meaning for people, or why it has to wait. Safe to call again for the same event. */

@@ -6,7 +6,8 @@ import { gather } from "./gather.ts";
 import type { Installations } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Pauses } from "./pauses.ts";
-import type { ClaimedDelivery, Clock, DeliveryOutcome, Host, Logger, PlanRecord, Store } from "./ports.ts";
+import type { Clock, Host, Logger } from "./ports.ts";
+import type { ClaimedDelivery, DeliveryOutcome, PlanRecord, Store } from "./store-port.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
 const AT_ONCE = 8;

@@ -4,7 +4,8 @@ import { checkContent } from "../core/explain.ts";
 import type { HostId } from "../core/model.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Pauses } from "./pauses.ts";
-import type { ClaimedCheck, Clock, Logger, LogStore, Reporter, ShownCheck, Store } from "./ports.ts";
+import type { Clock, Logger, LogStore, Reporter } from "./ports.ts";
+import type { ClaimedCheck, ShownCheck, Store } from "./store-port.ts";
 
 const AT_ONCE = 8;
 const LEASE_MS = 60_000;

@@ -1,5 +1,6 @@
 import { isoTime } from "./loop.ts";
-import type { Clock, Logger, Store } from "./ports.ts";
+import type { Clock, Logger } from "./ports.ts";
+import type { Store } from "./store-port.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 

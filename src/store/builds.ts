@@ -1,5 +1,6 @@
 import { type Build, hostKey, isFinal, type Sha } from "../core/model.ts";
-import type { Clock, Store } from "../engine/ports.ts";
+import type { Clock } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import {
   BUILD_COLUMNS,
   findBuild,

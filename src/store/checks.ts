@@ -1,5 +1,5 @@
 import { type HostId, hostKey, type Sha } from "../core/model.ts";
-import type { ClaimedCheck, Store } from "../engine/ports.ts";
+import type { ClaimedCheck, Store } from "../engine/store-port.ts";
 import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { checkFacts } from "./check-rows.ts";

@@ -1,5 +1,6 @@
 import type { Sha } from "../core/model.ts";
-import type { ClaimedDelivery, Clock, Decision, Delivery, DeliveryOutcome, Store } from "../engine/ports.ts";
+import type { Clock } from "../engine/ports.ts";
+import type { ClaimedDelivery, Decision, Delivery, DeliveryOutcome, Store } from "../engine/store-port.ts";
 import { bodyToKeep, storedBody, unpack } from "./bodies.ts";
 import type { Database, Sql } from "./database.ts";
 import { deliveryKey } from "./journal.ts";

@@ -6,7 +6,8 @@ import {
   type InstallationState,
   type LinkState,
 } from "../core/model.ts";
-import type { Clock, Store } from "../engine/ports.ts";
+import type { Clock } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { flag, integer, json, type Row, text, textOrNull } from "./rows.ts";

@@ -1,4 +1,5 @@
-import type { IncomingDelivery, Journal } from "../engine/ports.ts";
+import type { IncomingDelivery } from "../engine/ports.ts";
+import type { Journal } from "../engine/store-port.ts";
 import { type StoredBody, toStore } from "./bodies.ts";
 import type { Database } from "./database.ts";
 import { milliseconds, type Row, text, type Value } from "./rows.ts";

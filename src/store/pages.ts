@@ -1,4 +1,4 @@
-import { BadCursor, type Page, type PageQuery } from "../engine/ports.ts";
+import { BadCursor, type Page, type PageQuery } from "../engine/store-port.ts";
 import { keyNumber } from "./rows.ts";
 
 /**

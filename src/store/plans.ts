@@ -1,6 +1,6 @@
 import { hostKey, type PlannedBuild, type RefChange, type Skip } from "../core/model.ts";
 import { closedGate, type Refusal } from "../core/refusals.ts";
-import type { NewBuild, PlanRecord, Store } from "../engine/ports.ts";
+import type { NewBuild, PlanRecord, Store } from "../engine/store-port.ts";
 import { bodyToKeep } from "./bodies.ts";
 import { type Commit, insertBuild, RETURNING_COMMIT, toCommit } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";

@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
-import type { Clock, Store, Vault } from "../engine/ports.ts";
+import type { Clock, Vault } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
 import { type Database, openDatabase, sqlitePath } from "./database.ts";

@@ -1,5 +1,5 @@
 import type { BuildState } from "../core/model.ts";
-import type { Store } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Database } from "./database.ts";
 import { integer, integerOrNull, milliseconds, type Row, text, timeOrNull } from "./rows.ts";

@@ -1,5 +1,5 @@
 import express, { type Router } from "express";
-import type { Store } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import type { Gate } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";

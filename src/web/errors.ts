@@ -1,5 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import { BadCursor, type PageQuery } from "../engine/ports.ts";
+import { BadCursor, type PageQuery } from "../engine/store-port.ts";
 
 /** An answer other than the one asked for. `message` is for the reader: what is wrong and what to do. */
 export class WebError extends Error {

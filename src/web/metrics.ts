@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Build } from "../core/model.ts";
-import type { BuildResult, DeliveryOutcome, StoreStats } from "../engine/ports.ts";
+import type { BuildResult, DeliveryOutcome, StoreStats } from "../engine/store-port.ts";
 
 /** What is counted while things happen; the rest is asked of the store when somebody looks. */
 export interface Metrics {

@@ -2,7 +2,8 @@ import express, { type Request, type RequestHandler, type Response, type Router 
 import { failureAdvice } from "../core/failure-advice.ts";
 import type { Build } from "../core/model.ts";
 import { reproduceLines } from "../core/reproduce.ts";
-import type { Clock, Decision, Page } from "../engine/ports.ts";
+import type { Clock } from "../engine/ports.ts";
+import type { Decision, Page } from "../engine/store-port.ts";
 import { type ApiStore, knownBuild, methodNotAllowed } from "./api.ts";
 import type { Gate, Session } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";

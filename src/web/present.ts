@@ -1,5 +1,5 @@
 import { type Build, type BuildState, type BuildStep, isFinal } from "../core/model.ts";
-import type { Decision, Delivery } from "../engine/ports.ts";
+import type { Decision, Delivery } from "../engine/store-port.ts";
 
 /** What templates show: texts, ready but for escaping, which the templates' engine does. */
 export interface BuildView {

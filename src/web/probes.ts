@@ -1,5 +1,6 @@
 import express, { type Router } from "express";
-import type { Clock, Logger, Store } from "../engine/ports.ts";
+import type { Clock, Logger } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import { route } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
 

@@ -1,5 +1,6 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
-import type { Clock, Logger, Store } from "../engine/ports.ts";
+import type { Clock, Logger } from "../engine/ports.ts";
+import type { Store } from "../engine/store-port.ts";
 import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
 import { createGate } from "./auth.ts";
 import { publicError, WebError } from "./errors.ts";

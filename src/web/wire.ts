@@ -1,5 +1,5 @@
 import type { Build, Installation } from "../core/model.ts";
-import type { Delivery, Page } from "../engine/ports.ts";
+import type { Delivery, Page } from "../engine/store-port.ts";
 
 /** The JSON API's shapes. They are public: fields may be added, none renamed. Nothing is left out: unknown is null. */
 export function deliveryJson(delivery: Delivery): object {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Delivery } from "../../src/engine/ports.ts";
+import type { Delivery } from "../../src/engine/store-port.ts";
 import { aBuild, aDelivery, SHA } from "../web/world.ts";
 import { noStore, run } from "./world.ts";
 

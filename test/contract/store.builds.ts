@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { HostId } from "../../src/core/model.ts";
-import type { BuildResult, ClaimedBuild, Store } from "../../src/engine/ports.ts";
+import type { BuildResult, ClaimedBuild, Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
 import { change, delivery, installationId, record, recordCovered, repository, request, sha } from "./store.samples.ts";
 

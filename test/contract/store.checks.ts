@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { ClaimedCheck, PlanRecord, ShownCheck, Store } from "../../src/engine/ports.ts";
+import type { ClaimedCheck, PlanRecord, ShownCheck, Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
 import {
   change,

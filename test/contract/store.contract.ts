@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe } from "@jest/globals";
-import type { Store } from "../../src/engine/ports.ts";
+import type { Store } from "../../src/engine/store-port.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { BadCursor, type Store } from "../../src/engine/ports.ts";
+import { BadCursor, type Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
 import { change, delivery, record, recordCovered, request } from "./store.samples.ts";
 

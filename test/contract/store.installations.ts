@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { HostId, Installation } from "../../src/core/model.ts";
-import { BadCursor, type Store } from "../../src/engine/ports.ts";
+import { BadCursor, type Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
 import { account, installationId, repository } from "./store.samples.ts";
 

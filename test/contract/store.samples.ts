@@ -9,7 +9,8 @@ import {
   type Sha,
   type Skip,
 } from "../../src/core/model.ts";
-import type { IncomingDelivery, NewBuild, PlanRecord, Store } from "../../src/engine/ports.ts";
+import type { IncomingDelivery } from "../../src/engine/ports.ts";
+import type { NewBuild, PlanRecord, Store } from "../../src/engine/store-port.ts";
 
 /** A time that moves only when a test says so. */
 export interface TestClock {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { type Build, failed, ok } from "../../src/core/model.ts";
 import { createDispatcher, type Dispatcher, type DispatcherOptions } from "../../src/engine/dispatch.ts";
-import type { BuildContext, BuildEnd, BuildResult, LeaseState } from "../../src/engine/ports.ts";
+import type { BuildContext, BuildEnd } from "../../src/engine/ports.ts";
+import type { BuildResult, LeaseState } from "../../src/engine/store-port.ts";
 import { change, request, type TestClock, testClock } from "../contract/store.samples.ts";
 import { buildOf, deferred, hostOf, type Line, recordingLog, settled } from "./fakes.ts";
 

@@ -1,7 +1,8 @@
 import type { CheckFacts } from "../../src/core/check.ts";
 import type { HostEvent, PushEvent } from "../../src/core/events.ts";
 import { type Build, failed, type HostId, type Installation, type Outcome, ok } from "../../src/core/model.ts";
-import type { ClaimedDelivery, Delivery, FetchedFile, Host, Logger } from "../../src/engine/ports.ts";
+import type { FetchedFile, Host, Logger } from "../../src/engine/ports.ts";
+import type { ClaimedDelivery, Delivery } from "../../src/engine/store-port.ts";
 import { account, change, installationId, repository, request } from "../contract/store.samples.ts";
 
 export interface Line {

@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, it } from "@jest/globals";
 import type { HostEvent, RerunEvent } from "../../src/core/events.ts";
 import { type Build, failed, type Installation, type LinkState, type Outcome, ok } from "../../src/core/model.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
-import type { ClaimedDelivery, Host, PlanRecord } from "../../src/engine/ports.ts";
+import type { Host } from "../../src/engine/ports.ts";
 import { createProcessor, type ProcessorOptions } from "../../src/engine/process.ts";
+import type { ClaimedDelivery, PlanRecord } from "../../src/engine/store-port.ts";
 import {
   change,
   installationId,

@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, it } from "@jest/globals";
 import type { CheckContent } from "../../src/core/check.ts";
 import { type Build, failed, type Outcome, ok } from "../../src/core/model.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
-import type { ClaimedCheck, Reporter, ShownCheck } from "../../src/engine/ports.ts";
+import type { Reporter } from "../../src/engine/ports.ts";
 import { createReports, nextExternalId, type ReportOptions } from "../../src/engine/report.ts";
+import type { ClaimedCheck, ShownCheck } from "../../src/engine/store-port.ts";
 import { installationId, repository, sha, type TestClock, testClock } from "../contract/store.samples.ts";
 import { buildOf, deferred, factsOf, type Line, recordingLog, settled } from "./fakes.ts";
 

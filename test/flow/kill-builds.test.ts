@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "@jest/globals";
 import type { Build } from "../../src/core/model.ts";
-import type { Store } from "../../src/engine/ports.ts";
+import type { Store } from "../../src/engine/store-port.ts";
 import { openStore } from "../../src/store/store.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
 import { type Child, startChild } from "../support/child.ts";

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { CheckContent } from "../../src/core/check.ts";
 import { parseSha, type Repository, type Sha } from "../../src/core/model.ts";
-import type { Reporter, ShownCheck } from "../../src/engine/ports.ts";
+import type { Reporter } from "../../src/engine/ports.ts";
+import type { ShownCheck } from "../../src/engine/store-port.ts";
 import { createGithubAccess } from "../../src/github/access.ts";
 import { createGithubReporter } from "../../src/github/reporter.ts";
 import {

@@ -28,6 +28,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly webhookSecret?: string;
   readonly adminToken?: string;
+  /** In a process group of its own: Ctrl-C in the terminal reaches only who started it, and who then stops it. */
+  readonly ownGroup?: boolean;
 }
 
 const READY_MS = 30_000;
@@ -43,6 +45,7 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   // Not where a developer's .env may lie.
   const child = spawn(process.execPath, ["--enable-source-maps", options.main, "start"], {
     cwd: options.dataDir,
+    detached: options.ownGroup ?? false,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"] ?? "",

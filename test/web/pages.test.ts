@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { Build } from "../../src/core/model.ts";
-import type { Delivery } from "../../src/engine/ports.ts";
+import type { Delivery } from "../../src/engine/store-port.ts";
 import { aBuild, aDelivery, browser, DIGEST, openSite, repository, SHA, type Site, type World } from "./world.ts";
 
 let site: Site | null = null;

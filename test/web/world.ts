@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { Build, Installation, Repository, Sha } from "../../src/core/model.ts";
-import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/engine/ports.ts";
+import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/engine/store-port.ts";
 import { packageRoot } from "../../src/version.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
 import { createWeb, type WebOptions } from "../../src/web/web.ts";

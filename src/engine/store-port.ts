@@ -1,0 +1,275 @@
+/**
+ * What the engine asks of the database. Each method says what it promises; test/contract/store.contract.ts holds every
+ * implementation to it. Times are ISO 8601 in UTC, durations milliseconds unless said otherwise.
+ */
+import type { CheckFacts } from "../core/check.ts";
+import type { RepositoryName } from "../core/events.ts";
+import type {
+  Account,
+  Build,
+  BuildPlan,
+  BuildState,
+  BuildStep,
+  Failure,
+  HostId,
+  Installation,
+  LinkState,
+  Provider,
+  RefChange,
+  Repository,
+  Sha,
+} from "../core/model.ts";
+import type { IncomingDelivery } from "./ports.ts";
+
+export interface Journal {
+  /**
+   * Stores each delivery unless its (provider, host, deliveryId) is known. When the promise resolves all of the batch
+   * is durable; the answer says, by position, whether it was stored now (true) or known before (false). A duplicate
+   * inside the batch counts as known. Rejects as a whole: then nothing of the batch is stored.
+   */
+  append(batch: readonly IncomingDelivery[]): Promise<readonly boolean[]>;
+}
+
+/**
+ * What a delivery led to. `pending` until it was processed; `planned`: decisions were recorded; `applied`: it changed
+ * what is known of an installation; `ignored`: nothing to do; `failed`: processing was given up.
+ */
+export type DeliveryOutcome = "pending" | "planned" | "applied" | "ignored" | "failed";
+
+export interface Delivery {
+  readonly id: string;
+  readonly provider: Provider;
+  readonly host: string;
+  readonly deliveryId: string;
+  readonly event: string;
+  readonly action: string | null;
+  readonly repositoryId: string | null;
+  readonly repositoryName: string | null;
+  readonly installationId: string | null;
+  readonly receivedAt: string;
+  readonly outcome: DeliveryOutcome;
+  /** A sentence: why it was ignored or failed; null otherwise. */
+  readonly note: string | null;
+  readonly attempts: number;
+  readonly builds: readonly string[];
+  readonly decisions: readonly Decision[];
+}
+
+/** One answer of the planner, as it was recorded. Exactly one of `build` and `reason` is set. */
+export interface Decision {
+  readonly ref: string | null;
+  readonly sha: Sha | null;
+  readonly image: string | null;
+  readonly rule: string | null;
+  readonly build: string | null;
+  readonly reason: string | null;
+  readonly detail: string;
+}
+
+/** A delivery leased to one worker, with its raw body. */
+export interface ClaimedDelivery {
+  readonly delivery: Delivery;
+  readonly body: Buffer;
+}
+
+/** What the engine records about one planned delivery, in one transaction. */
+export interface PlanRecord {
+  readonly repository: Repository;
+  readonly installation: HostId;
+  /** Null: the installation owns none; the plan then has no requests. */
+  readonly namespace: string | null;
+  readonly trigger: Build["trigger"];
+  /** Every change of the delivery, so that the store can tell "the same work again" from "a newer change came between". */
+  readonly changes: readonly RefChange[];
+  readonly plan: BuildPlan;
+  /** Commits whose check must be (re)written even if nothing is built, e.g. to carry a skip. */
+  readonly report: readonly Sha[];
+}
+
+export interface NewBuild {
+  readonly id: string;
+  readonly key: string;
+}
+
+export interface ClaimedBuild {
+  readonly build: Build;
+  /** Fencing token: later calls with an older attempt change nothing. */
+  readonly attempt: number;
+}
+
+export type LeaseState = "held" | "lost" | "cancel";
+
+export interface BuildResult {
+  readonly state: Extract<BuildState, "succeeded" | "failed" | "canceled" | "timed_out">;
+  readonly digest: string | null;
+  readonly failure: Failure | null;
+  readonly steps: readonly BuildStep[];
+}
+
+/** A check that differs from what the host shows. */
+export interface ClaimedCheck {
+  readonly id: string;
+  readonly repository: Repository;
+  readonly installation: HostId;
+  readonly sha: Sha;
+  /** `wharfinger`, or `wharfinger: <image>`. */
+  readonly name: string;
+  /** Grows with every change of what should be shown. */
+  readonly revision: number;
+  readonly attempts: number;
+  readonly shown: ShownCheck;
+  readonly facts: CheckFacts;
+}
+
+/** What the host is known to show. */
+export interface ShownCheck {
+  /** The host's id of the check; null: never created, as far as we know. */
+  readonly hostId: string | null;
+  /** Sent as `external_id`; a re-run after a conclusion gets a new one. */
+  readonly externalId: string;
+  /** True: a creation was begun and its answer never seen; the host must be asked before creating again. */
+  readonly uncertain: boolean;
+  /** True: the host shows a conclusion. */
+  readonly concluded: boolean;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+/** A cursor that no page of this list ever gave out: somebody typed it. */
+export class BadCursor extends Error {
+  constructor() {
+    super("The cursor is not one that this list gave out.");
+    this.name = "BadCursor";
+  }
+}
+
+/** Rejects with {@link BadCursor} when `cursor` is not one of the same list. */
+export interface PageQuery {
+  /** 1 to 100. */
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
+/**
+ * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
+ * ends nobody else gets the same thing; a lease that ended without word is claimable again.
+ */
+export interface Store extends Journal {
+  // deliveries
+  /** The oldest deliveries that may be processed now, at most `limit`, never two of one stream at a time. */
+  claimDeliveries(options: { limit: number; leaseMs: number }): Promise<readonly ClaimedDelivery[]>;
+  /**
+   * Records the plan of a claimed delivery and ends the claim: builds, skips, supersessions, generations of the refs,
+   * marks on the checks. A request equal to the newest build of its (repository, ref, image), with no newer change of
+   * that ref in between, becomes a skip `duplicate` (unless `trigger` is not `event`). Older queued builds of the same
+   * (repository, ref, image) become `superseded` where the request says `newest` and the ref is a branch.
+   * A request whose installation or repository was closed since it was planned (removed, suspended, paused) becomes a
+   * skip that says so. Calling it again for a delivery already recorded changes nothing and answers the builds of the
+   * first time.
+   */
+  recordPlan(deliveryId: string, record: PlanRecord): Promise<readonly NewBuild[]>;
+  /** Ends a claim without a plan. */
+  recordIgnored(deliveryId: string, outcome: "applied" | "ignored" | "failed", note: string): Promise<void>;
+  /** Hands a claimed delivery back, to be claimed again not before `notBefore`. */
+  postponeDelivery(deliveryId: string, notBefore: string, note: string): Promise<void>;
+  getDelivery(id: string): Promise<Delivery | null>;
+  /** By our id or by the host's own. */
+  findDelivery(id: string): Promise<Delivery | null>;
+  /** The raw body as it was received; null when unknown or past retention. */
+  deliveryBody(id: string): Promise<Buffer | null>;
+  listDeliveries(query: PageQuery): Promise<Page<Delivery>>;
+
+  // installations
+  /** Creates or updates by id; gives the account's namespace if it owns one or `namespace` is free, else null. */
+  saveInstallation(installation: {
+    readonly id: HostId;
+    readonly account: Account;
+    readonly state: Installation["state"];
+    readonly permissions: Readonly<Record<string, string>>;
+    /** The namespace to bind if the account owns none yet and nobody else owns it; null: bind nothing. */
+    readonly namespace: string | null;
+  }): Promise<Installation>;
+  setInstallationState(id: HostId, state: Installation["state"]): Promise<void>;
+  getInstallation(id: HostId): Promise<Installation | null>;
+  listInstallations(query: PageQuery): Promise<Page<Installation>>;
+  /** `complete`: the list is all the installation covers; others become unlinked. */
+  linkRepositories(
+    installation: HostId,
+    repositories: readonly RepositoryName[],
+    options: { complete: boolean },
+  ): Promise<void>;
+  unlinkRepositories(installation: HostId, repositories: readonly HostId[]): Promise<void>;
+  setRepositoryPaused(repository: HostId, paused: boolean): Promise<void>;
+  /** `unlinked` when the repository is unknown or belongs to another installation. */
+  linkState(installation: HostId, repository: HostId): Promise<LinkState>;
+
+  // builds
+  /** One queued build whose turn it is: the installation with the fewest running builds first, then the oldest. */
+  claimBuild(options: { worker: string; leaseMs: number }): Promise<ClaimedBuild | null>;
+  /** Prolongs the lease; tells whether it still holds and whether the build should stop. Also stores the steps so far. */
+  heartbeat(id: string, attempt: number, leaseMs: number, steps: readonly BuildStep[]): Promise<LeaseState>;
+  /** Ends a claimed build. False, and nothing changed: the lease was lost. Marks the commit's checks. */
+  finishBuild(id: string, attempt: number, result: BuildResult): Promise<boolean>;
+  /** Hands a claimed build back to the queue, not before `notBefore`. False: the lease was lost. */
+  releaseBuild(id: string, attempt: number, notBefore: string): Promise<boolean>;
+  /** A queued build is canceled at once; a running one is asked to stop (its heartbeat says so). */
+  cancelBuild(id: string): Promise<"canceled" | "canceling" | "final" | "unknown">;
+  getBuild(id: string): Promise<Build | null>;
+  listBuilds(query: PageQuery & { readonly deliveryId?: string }): Promise<Page<Build>>;
+  /** The newest build of each image at a commit, for a re-run. */
+  buildsOfCommit(repository: HostId, sha: Sha): Promise<readonly Build[]>;
+  /** Queues the same work again. Null: unknown build. */
+  repeatBuild(id: string, trigger: "rerun" | "retry"): Promise<Build | null>;
+  /** Cancels what is queued of an installation and asks what runs to stop; answers how many. */
+  cancelInstallation(id: HostId): Promise<number>;
+
+  // checks
+  /** Checks that differ from what their host shows and are due; at most `limit`, one of a repository at a time. */
+  claimChecks(options: { limit: number; leaseMs: number }): Promise<readonly ClaimedCheck[]>;
+  /**
+   * Before a creation is sent: from here until {@link checkShown} the host may or may not have it. False: the check was
+   * renewed since it was claimed, and what would be created now would never be heard of again.
+   */
+  checkUncertain(id: string, externalId: string): Promise<boolean>;
+  /** What the host shows now. If the check changed meanwhile it stays due. Ends the claim. */
+  checkShown(id: string, revision: number, shown: ShownCheck): Promise<void>;
+  postponeCheck(id: string, notBefore: string, note: string): Promise<void>;
+  /** Gives up for this revision: the host said no for good. */
+  dropCheck(id: string, revision: number, note: string): Promise<void>;
+  /**
+   * Marks the checks of a commit as to be shown anew (after *Re-run*): concluded ones as new checks of the host, others
+   * as they are, because each check the host has must come to its end.
+   */
+  renewChecks(repository: HostId, sha: Sha): Promise<void>;
+  /**
+   * Marks again what was given up of an installation while the host shows no conclusion for it: the host may take now
+   * what it refused before. Answers how many.
+   */
+  reviveChecks(installation: HostId): Promise<number>;
+
+  // upkeep
+  /**
+   * Ends every lease of an earlier run, so that its work goes on at once. For the start of the one process that works on
+   * this database; a worker that lives on nevertheless is fenced off by its attempt number.
+   */
+  takeOver(): Promise<void>;
+  /** Counts for probes and metrics. */
+  stats(): Promise<StoreStats>;
+  /** Forgets bodies and finished deliveries older than the given moments; answers how many rows changed. */
+  prune(options: { bodiesBefore: string; deliveriesBefore: string }): Promise<number>;
+  /** Rejects when the database can not be written to. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StoreStats {
+  readonly deliveriesPending: number;
+  /** ISO time of the oldest delivery that waits; null: none. */
+  readonly oldestPending: string | null;
+  readonly builds: Readonly<Record<BuildState, number>>;
+  readonly oldestQueued: string | null;
+  readonly checksDue: number;
+}
