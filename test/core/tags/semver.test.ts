@@ -88,12 +88,12 @@ describe("history", () => {
 
   const thousand = Array.from({ length: 1_000 }, (_, i) => `v2.${i}.0`);
 
-  it.each<[string, Parameters<VersionHistory["newer"]>[1]]>([
-    ["ranges of many parts", { prefix: null, line: ALL, ranges: [Array(40).fill("0").join("||")] }],
-    ["lines without a newer release", { prefix: null, line: { ...ALL, major: true }, ranges: ["*"] }],
-  ])("counts also what a hostile file asks again and again: %s", (_, question) => {
+  it.each<[string, number, Parameters<VersionHistory["newer"]>[1]]>([
+    ["ranges of many parts", 100, { prefix: null, line: ALL, ranges: [Array(40).fill("0").join("||")] }],
+    ["lines without a newer release", 400, { prefix: null, line: { ...ALL, major: true }, ranges: ["*"] }],
+  ])("counts also what a hostile file asks again and again: %s", (_, times, question) => {
     const many = createHistory(thousand);
-    const answers = Array.from({ length: 400 }, () => many.newer(versionOf("v1.0.0"), question));
+    const answers = Array.from({ length: times }, () => many.newer(versionOf("v1.0.0"), question));
     // Honestly judged at first, and held back once the steps are used up.
     expect(answers[0]).toBeNull();
     expect(answers.at(-1)).not.toBeNull();
