@@ -36,16 +36,17 @@ const MAIN = fileURLToPath(new URL("../src/main.js", import.meta.url));
 
 export function createDemo(screen: Screen): Demo {
   const endings: (() => Promise<unknown>)[] = [];
+  let running: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let allGood = true;
 
-  /** Its end is known before it has started: an interruption in between leaves nothing behind. */
-  async function starting<T>(start: () => Promise<T>, end: (thing: T) => Promise<unknown>): Promise<T> {
+  function goOn(): void {
     if (stopping) throw new Error("the demo is being stopped");
-    const thing = start();
-    // What fails to start clears up itself, and tells run().
-    endings.push(() => thing.then(end, () => null));
-    return thing;
+  }
+
+  function step(title: string): void {
+    goOn();
+    screen.step(title);
   }
 
   function expectThat(good: boolean, text: string): void {
@@ -57,6 +58,7 @@ export function createDemo(screen: Screen): Demo {
   async function until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
     const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
+      goOn();
       const answer = await ask();
       if (answer !== null) return answer;
       if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1_000} s in vain for ${what}`);
@@ -65,28 +67,23 @@ export function createDemo(screen: Screen): Demo {
   }
 
   async function start(): Promise<World> {
-    screen.step("Start a Docker registry, a stand-in for GitHub, and Wharfinger");
-    const folder = await starting(
-      () => mkdtemp(join(tmpdir(), "wharfinger-demo-")),
-      (path) => rm(path, { recursive: true, force: true }),
-    );
-    const registry = await starting(
-      () => startRegistry({ auth: true }),
-      (it) => it.stop(),
-    );
+    step("Start a Docker registry, a stand-in for GitHub, and Wharfinger");
+    const folder = await mkdtemp(join(tmpdir(), "wharfinger-demo-"));
+    endings.push(() => rm(folder, { recursive: true, force: true }));
+    // Ctrl-C in the terminal is for the demo, which stops these in order: without its registry, or told twice, the
+    // program would not clear its build away.
+    const ownGroup = true;
+    const registry = await startRegistry({ auth: true, ownGroup });
+    endings.push(registry.stop);
     screen.line(`registry    ${registry.url}  (password-protected)`);
-    const base = await starting(
-      () => pushBaseImage(registry),
-      async () => null, // There is nothing to end, but it has to be waited for.
-    );
+    const base = await pushBaseImage(registry);
 
-    const github = await starting(createGithubHost, (it) => it.close());
+    const github = await createGithubHost();
+    endings.push(github.close);
     screen.line(`GitHub      ${github.url}  (stand-in: signed webhooks, app tokens, checks, private git)`);
 
-    const program = await starting(
-      () => startProgram({ main: MAIN, github, registry, dataDir: folder }),
-      (it) => it.stop(),
-    );
+    const program = await startProgram({ main: MAIN, github, registry, dataDir: folder, ownGroup });
+    endings.push(program.stop);
     const { url, adminToken } = program;
     screen.line(`Wharfinger  ${url}  (wharfinger start)`);
     return { registry, github, base, api: createApi(url, adminToken), url, adminToken };
@@ -132,17 +129,17 @@ export function createDemo(screen: Screen): Demo {
 
   async function buildsAndShows(world: World, repository: HostRepository): Promise<void> {
     const { registry } = world;
-    screen.step("Push a Dockerfile and a .wharfinger.yml to a private repository");
+    step("Push a Dockerfile and a .wharfinger.yml to a private repository");
     const begun = Date.now();
     const { sha, delivery } = await push(world, repository, "Greet", firstPush(world.base));
     const [id] = delivery.builds;
     if (id === undefined) throw new Error("the push did not lead to a build");
 
-    screen.step("buildah builds it: checkout, test, build, push");
+    step("buildah builds it: checkout, test, build, push");
     const build = await follow(world, id);
     expectThat(build.state === "succeeded", `build ${build.state} as ${build.image}:${build.tags.join(", ")}`);
 
-    screen.step("The commit gets its check");
+    step("The commit gets its check");
     const run = await conclusion(repository, sha);
     screen.line(`from push to check: ${((Date.now() - begun) / 1_000).toFixed(1)} s`);
     expectThat(run.conclusion === "success", "the check says success");
@@ -151,7 +148,7 @@ export function createDemo(screen: Screen): Demo {
       "and carries the image, its tags, its digest and how long it took",
     );
 
-    screen.step("Pull the image back from the registry");
+    step("Pull the image back from the registry");
     const pulled = await readFileFromImage(createRegistryClient(registry), build.image, "latest", "srv/greeting.txt");
     const held = pulled?.toString("utf8") ?? null;
     screen.line(`${registry.name}/${build.image}:latest holds /srv/greeting.txt: ${JSON.stringify(held)}`);
@@ -159,43 +156,51 @@ export function createDemo(screen: Screen): Demo {
   }
 
   async function saysWhyNot(world: World, repository: HostRepository): Promise<void> {
-    screen.step("Push something that must not build: only docs/manual.md");
+    step("Push something that must not build: only docs/manual.md");
     const { sha, delivery } = await push(world, repository, "Write a manual", DOCS_ONLY);
     expectThat(delivery.builds.length === 0, "nothing is built");
     const run = await conclusion(repository, sha);
     expectThat(run.conclusion === "skipped", "and the commit says why");
   }
 
+  async function run(): Promise<boolean> {
+    const world = await start();
+    step("Install the app on the organization acme");
+    const acme = world.github.organization("acme");
+    const repository = await world.github.repository(acme, "greeter", { private: true });
+    await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
+    const installation = await world.github.install(acme, { repositories: [repository] });
+    const installed = await until("the installation to be recorded", () => world.api.installation(installation.id));
+    screen.line(`installation ${installation.id}: its images go to ${world.registry.name}/${installed.namespace}/`);
+
+    await buildsAndShows(world, repository);
+    await saysWhyNot(world, repository);
+
+    expectThat(world.github.violations.length === 0, "every call followed GitHub's API description and limits");
+    for (const violation of world.github.violations) screen.line(violation);
+    screen.note(
+      [
+        allGood ? "All of it worked." : "Something above is not as it should be.",
+        "",
+        `  builds       ${world.url}/`,
+        `  deliveries   ${world.url}/deliveries`,
+        `  sign in with ${world.adminToken}`,
+        `  API          curl -H 'Authorization: Bearer ${world.adminToken}' ${world.url}/api/v1/builds`,
+      ].join("\n"),
+    );
+    return allGood;
+  }
+
   return {
-    async run() {
-      const world = await start();
-      screen.step("Install the app on the organization acme");
-      const acme = world.github.organization("acme");
-      const repository = await world.github.repository(acme, "greeter", { private: true });
-      await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
-      const installation = await world.github.install(acme, { repositories: [repository] });
-      const installed = await until("the installation to be recorded", () => world.api.installation(installation.id));
-      screen.line(`installation ${installation.id}: its images go to ${world.registry.name}/${installed.namespace}/`);
-
-      await buildsAndShows(world, repository);
-      await saysWhyNot(world, repository);
-
-      expectThat(world.github.violations.length === 0, "every call followed GitHub's API description and limits");
-      for (const violation of world.github.violations) screen.line(violation);
-      screen.note(
-        [
-          allGood ? "All of it worked." : "Something above is not as it should be.",
-          "",
-          `  builds       ${world.url}/`,
-          `  deliveries   ${world.url}/deliveries`,
-          `  sign in with ${world.adminToken}`,
-          `  API          curl -H 'Authorization: Bearer ${world.adminToken}' ${world.url}/api/v1/builds`,
-        ].join("\n"),
-      );
-      return allGood;
+    run() {
+      const result = run();
+      running = result;
+      return result;
     },
     async stop() {
       stopping = true;
+      // What it was about to start or to write has to be there to be cleared away.
+      await running.catch(() => null);
       for (const end of endings.reverse()) await end();
       endings.length = 0;
     },

@@ -23,6 +23,8 @@ export interface TestRegistry {
 export interface RegistryOptions {
   /** Basic authentication with a password made for this registry. */
   readonly auth?: boolean;
+  /** In a process group of its own: Ctrl-C in the terminal does not reach it. */
+  readonly ownGroup?: boolean;
 }
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
@@ -60,6 +62,7 @@ async function startOn(port: number, options: RegistryOptions): Promise<TestRegi
   // JSON is YAML.
   await writeFile(join(folder, "config.yml"), JSON.stringify(config));
   const child = spawn("docker-registry", ["serve", join(folder, "config.yml")], {
+    detached: options.ownGroup ?? false,
     stdio: ["ignore", "ignore", "pipe"],
   });
   const said: Buffer[] = [];
