@@ -76,9 +76,9 @@ export async function openDatabase(url: string): Promise<Database> {
     query: (statement, bind = []) => run(sequelize, statement, bind),
     prepared: statements.all,
   };
-  // page_size counts only before the first table exists. FULL: an acknowledged delivery survives a power cut. A larger
-  // wal_autocheckpoint buys no throughput and makes the slowest hundredth of commits ten times slower.
-  for (const pragma of ["busy_timeout = 2000", "page_size = 16384"]) await sql.query(`PRAGMA ${pragma}`);
+  // FULL: an acknowledged delivery survives a power cut. A larger wal_autocheckpoint buys no throughput and makes the
+  // slowest hundredth of commits ten times slower.
+  await sql.query("PRAGMA busy_timeout = 2000");
   await switchToWal(sql);
   for (const pragma of ["synchronous = FULL", "wal_autocheckpoint = 1000", "foreign_keys = ON"]) {
     await sql.query(`PRAGMA ${pragma}`);
