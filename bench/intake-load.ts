@@ -1,33 +1,19 @@
 /**
- * The load generator, a process of its own. Arguments: port, path, event, seconds, connections. Each connection sends its
- * next request when the answer to the last has come. Sends a `Load` to its parent.
+ * The load generator, a process of its own that stays for all runs: a young one spends its first second compiling itself,
+ * and the faster the server the more of the run that takes. Answers each `LoadOrder` with a `Load`. Every connection sends
+ * its next request when the answer to the last has come.
  */
 import { createHmac } from "node:crypto";
 import { connect } from "node:net";
 import { performance } from "node:perf_hooks";
 import { v1 as uuidv1 } from "uuid";
-import type { Load } from "./intake.ts";
+import type { Load, LoadOrder } from "./intake.ts";
 import { payloads, SECRET } from "./intake-payloads.ts";
 
-const [port = "", path = "", event = "", seconds = "1", connections = "1"] = process.argv.slice(2);
-
-const body = payloads().find((payload) => payload.name === event)?.body ?? Buffer.alloc(0);
-const signature = createHmac("sha256", SECRET).update(body).digest("hex");
-
-function request(): Buffer {
-  const head = [
-    `POST ${path} HTTP/1.1`,
-    "Host: localhost",
-    "Content-Type: application/json",
-    "User-Agent: GitHub-Hookshot/bench",
-    `X-GitHub-Event: ${event}`,
-    `X-GitHub-Delivery: ${uuidv1()}`,
-    `X-Hub-Signature-256: sha256=${signature}`,
-    `Content-Length: ${body.length}`,
-    "",
-    "",
-  ].join("\r\n");
-  return Buffer.concat([Buffer.from(head, "latin1"), body]);
+function bodyOf(event: string): Buffer {
+  const found = payloads().find((payload) => payload.name === event);
+  if (found === undefined) throw new Error(`there is no payload ${event}`);
+  return found.body;
 }
 
 /** Whether `text` is one whole answer; answers here are small and come one at a time. */
@@ -38,15 +24,29 @@ function isWhole(text: string): boolean {
   return length === undefined ? text.endsWith("0\r\n\r\n") : text.length >= end + 4 + Number(length);
 }
 
-async function main(): Promise<Load> {
+async function run({ port, path, payload, seconds, connections }: LoadOrder): Promise<Load> {
+  const body = bodyOf(payload);
+  const signature = createHmac("sha256", SECRET).update(body).digest("hex");
+  const lines = [
+    `POST ${path} HTTP/1.1`,
+    "Host: localhost",
+    "Content-Type: application/json",
+    "User-Agent: GitHub-Hookshot/bench",
+    `X-GitHub-Event: ${payload}`,
+    `X-Hub-Signature-256: sha256=${signature}`,
+    `Content-Length: ${body.length}`,
+  ].join("\r\n");
+  const request = () =>
+    Buffer.concat([Buffer.from(`${lines}\r\nX-GitHub-Delivery: ${uuidv1()}\r\n\r\n`, "latin1"), body]);
+
   const latencies: number[] = [];
   let failures = 0;
   const started = performance.now();
-  const stopAt = started + Number(seconds) * 1000;
+  const stopAt = started + seconds * 1000;
 
   function connection(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const socket = connect(Number(port), "127.0.0.1").setNoDelay(true);
+      const socket = connect(port, "127.0.0.1").setNoDelay(true);
       let sentAt = 0;
       let received = "";
       function next(): void {
@@ -68,12 +68,20 @@ async function main(): Promise<Load> {
         .once("error", reject);
     });
   }
-  await Promise.all(Array.from({ length: Number(connections) }, connection));
+  await Promise.all(Array.from({ length: connections }, connection));
   const elapsed = (performance.now() - started) / 1000;
   latencies.sort((a, b) => a - b);
   const quantile = (part: number) => latencies[Math.floor(latencies.length * part)] ?? Number.NaN;
   return { requests: latencies.length, failures, seconds: elapsed, p50: quantile(0.5), p99: quantile(0.99) };
 }
 
-const load = await main();
-process.send?.(load, () => process.disconnect());
+process.on("message", (order) => {
+  run(order as LoadOrder).then(
+    (load) => process.send?.(load),
+    (error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    },
+  );
+});
+process.on("disconnect", () => process.exit());

@@ -5,6 +5,16 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { payloads } from "./intake-payloads.ts";
 
+/** What the load generator is asked to do. */
+export interface LoadOrder {
+  readonly port: number;
+  readonly path: string;
+  /** The event whose payload is sent. */
+  readonly payload: string;
+  readonly seconds: number;
+  readonly connections: number;
+}
+
 /** What one run of the load generator saw. */
 export interface Load {
   readonly requests: number;
@@ -41,9 +51,10 @@ synchronous=FULL before they answer.`;
 export async function benchIntake(args: readonly string[]): Promise<void> {
   const quick = args.includes("--quick");
   const rounds = quick ? 2 : 7;
-  const seconds = quick ? 0.5 : 1.5;
+  const seconds = quick ? 0.5 : 2.5;
   const dir = await mkdtemp(join(tmpdir(), "wharfinger-bench-"));
   const servers = new Map<VariantName, Server>();
+  const generator = startWorker("./intake-load.js", []);
   try {
     for (const { name } of VARIANTS) servers.set(name, await startServer(name, dir));
     for (const { name: payload, body } of payloads()) {
@@ -51,7 +62,7 @@ export async function benchIntake(args: readonly string[]): Promise<void> {
       // The first round warms up and is not counted: it takes seconds until V8 has compiled a server's hot paths.
       for (let round = 0; round <= rounds; round += 1) {
         for (const [name, server] of servers) {
-          const sample = await measure(server, payload, round === 0 ? 2 * seconds : seconds);
+          const sample = await measure(server, generator, payload, round === 0 ? 2 * seconds : seconds);
           if (round > 0) samples.get(name)?.push(sample);
         }
       }
@@ -60,7 +71,7 @@ export async function benchIntake(args: readonly string[]): Promise<void> {
     console.log(METHOD);
     console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "?"}`);
   } finally {
-    for (const server of servers.values()) server.process.kill("SIGKILL");
+    for (const worker of [generator, ...servers.values()]) worker.process.kill("SIGKILL");
     await rm(dir, { recursive: true });
   }
 }
@@ -82,7 +93,7 @@ function startWorker(file: string, args: readonly string[]): Worker {
     env: { PATH: process.env["PATH"] ?? "" },
   });
   const ended = once(child, "exit").then(([code]) => {
-    throw new Error(`${file} ${args[0]} ended with ${code}`);
+    throw new Error(`${[file, ...args].join(" ")} ended with ${code}`);
   });
   // A worker that ends after its last answer did nothing wrong.
   ended.catch(() => undefined);
@@ -101,18 +112,19 @@ async function startServer(name: VariantName, dir: string): Promise<Server> {
   return { ...worker, port, path };
 }
 
-async function cpuTime(server: Server): Promise<number> {
-  const reply = server.answer();
-  server.process.send("cpu");
-  return (await reply) as number;
+async function ask(worker: Worker, question: LoadOrder | "cpu"): Promise<unknown> {
+  const reply = worker.answer();
+  worker.process.send(question);
+  return reply;
 }
 
-async function measure(server: Server, payload: string, seconds: number): Promise<Sample> {
-  const before = await cpuTime(server);
-  const args = [String(server.port), server.path, payload, String(seconds), String(CONNECTIONS)];
-  const load = (await startWorker("./intake-load.js", args).answer()) as Load;
-  if (load.failures > 0) throw new Error(`${load.failures} of ${load.requests} requests to ${server.path} failed`);
-  return { ...load, cpu: ((await cpuTime(server)) - before) / Math.max(1, load.requests) };
+async function measure(server: Server, generator: Worker, payload: string, seconds: number): Promise<Sample> {
+  const { port, path } = server;
+  const before = (await ask(server, "cpu")) as number;
+  const load = (await ask(generator, { port, path, payload, seconds, connections: CONNECTIONS })) as Load;
+  if (load.failures > 0) throw new Error(`${load.failures} of ${load.requests} requests to ${path} failed`);
+  const cpu = ((await ask(server, "cpu")) as number) - before;
+  return { ...load, cpu: cpu / Math.max(1, load.requests) };
 }
 
 function median(values: readonly number[]): number {

@@ -34,7 +34,8 @@ export interface IncomingDelivery {
   readonly repositoryId: string | null;
   readonly repositoryName: string | null;
   readonly installationId: string | null;
-  readonly receivedAt: string;
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number;
   readonly body: Buffer;
 }
 

@@ -8,6 +8,7 @@ const MAX_BODY_BYTES = 26 * 1024 ** 2;
 
 const EVENT = /^[a-z0-9_]{1,64}$/;
 const DELIVERY = /^[ -~]{1,200}$/;
+const PLAIN = /^[^\p{Cc}\p{Cs}]+$/u;
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
 const MEDIA_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 
@@ -76,13 +77,9 @@ function openBody(
       const payload = parseBody(body);
       if (payload === null) return malformed("The body is not a JSON object in UTF-8.");
       if (isEcho(name.event, payload, options.appId)) return { answer: { status: 200, body: { known: true } } };
-      return { ...describe(payload), ...name, provider: "github", host: options.host, receivedAt: now(options), body };
+      return describe(payload, { ...name, host: options.host, receivedAt: options.clock.now(), body });
     },
   };
-}
-
-function now(options: GithubEntranceOptions): string {
-  return new Date(options.clock.now()).toISOString();
 }
 
 /** An empty secret would make a signature anybody can compute. */
@@ -128,20 +125,27 @@ function parseBody(body: Buffer): Record<string, unknown> | null {
   }
 }
 
-/** What the journal needs to know of a payload before anything else reads it. Anything odd is simply not there. */
+/** With what the journal needs to know of a payload before anything else reads it. Anything odd is simply not there. */
 function describe(
   payload: Record<string, unknown>,
-): Pick<IncomingDelivery, "action" | "stream" | "repositoryId" | "repositoryName" | "installationId"> {
+  known: Pick<IncomingDelivery, "event" | "deliveryId" | "host" | "receivedAt" | "body">,
+): IncomingDelivery {
   const repository = isObject(payload["repository"]) ? payload["repository"] : {};
   const installation = isObject(payload["installation"]) ? payload["installation"] : {};
   const repositoryId = parseId(repository["id"]);
   const installationId = parseId(installation["id"]);
   return {
+    provider: "github",
+    host: known.host,
+    deliveryId: known.deliveryId,
+    event: known.event,
     action: shortText(payload["action"], 64),
     stream: streamOf(repositoryId, installationId),
     repositoryId,
     repositoryName: shortText(repository["full_name"], 255),
     installationId,
+    receivedAt: known.receivedAt,
+    body: known.body,
   };
 }
 
@@ -150,8 +154,9 @@ function streamOf(repositoryId: string | null, installationId: string | null): s
   return installationId === null ? "app" : `installation:${installationId}`;
 }
 
+/** Control characters and halves of characters are in no name, and some databases refuse them. */
 function shortText(value: unknown, maxLength: number): string | null {
-  return typeof value === "string" && value !== "" && value.length <= maxLength ? value : null;
+  return typeof value === "string" && value.length <= maxLength && PLAIN.test(value) ? value : null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,53 +1,44 @@
 import type { IncomingDelivery } from "../engine/ports.ts";
 import type { Journal } from "../engine/store-port.ts";
-import { type StoredBody, toStore } from "./bodies.ts";
+import { toStore } from "./bodies.ts";
 import type { Database } from "./database.ts";
-import { milliseconds, type Row, text, type Value } from "./rows.ts";
-
-const COLUMNS = [
-  "provider",
-  "host",
-  "delivery_id",
-  "delivery_key",
-  "event",
-  "action",
-  "stream",
-  "repository_id",
-  "repository_name",
-  "installation_id",
-  "received_at",
-  "packed",
-  "body",
-] as const;
-
-/** Rows in one statement: no more than this many statements are ever kept compiled, and larger ones gain nothing. */
-const MAX_ROWS = 64;
+import { type Row, text } from "./rows.ts";
 
 /**
- * The hot path. One statement with many rows costs the ORM, the driver and the disk little more than one with a single
- * row, and it is a transaction by itself.
+ * The hot path: one statement stores any number of deliveries, and is a transaction by itself. `$1` holds all bodies, one
+ * after the other, and `$2` the rest as JSON, which the database takes apart on its own thread: binding thirteen values for
+ * each delivery keeps the main thread busier than anything else between the parsed body and the answer. No bytes at all
+ * reach the database as NULL.
  */
+const INSERT = `
+  INSERT INTO deliveries (
+    body, packed, delivery_key, provider, host, delivery_id, event, action, stream,
+    repository_id, repository_name, installation_id, received_at
+  )
+  SELECT COALESCE(substr($1, row.value ->> 0, row.value ->> 1), x''), row.value ->> 2, unhex(row.value ->> 3),
+    row.value ->> 4, row.value ->> 5, row.value ->> 6, row.value ->> 7, row.value ->> 8, row.value ->> 9,
+    row.value ->> 10, row.value ->> 11, row.value ->> 12, row.value ->> 13
+  FROM json_each($2) row
+  WHERE TRUE
+  ON CONFLICT DO NOTHING
+  RETURNING provider || char(10) || host || char(10) || delivery_id AS identity`;
+
 export function createJournal(database: Database): Journal {
   return {
     async append(batch) {
       if (batch.length === 0) return [];
-      const rows: Value[][] = [];
-      for (const delivery of batch) rows.push(values(delivery, await toStore(delivery.body)));
-      return positions(batch, await insert(database, rows));
+      const bodies: Buffer[] = [];
+      const rows: unknown[][] = [];
+      let start = 1;
+      for (const delivery of batch) {
+        const { bytes, packed } = await toStore(delivery.body);
+        bodies.push(bytes);
+        rows.push([start, bytes.length, packed ? 1 : 0, ...facts(delivery)]);
+        start += bytes.length;
+      }
+      return positions(batch, await database.prepared(INSERT, [Buffer.concat(bodies), JSON.stringify(rows)]));
     },
   };
-}
-
-function insert(database: Database, rows: readonly Value[][]): Promise<readonly Row[]> {
-  if (rows.length <= MAX_ROWS) return database.prepared(statement(rows.length), rows.flat());
-  return database.transaction(async (sql) => {
-    const stored: Row[] = [];
-    for (let from = 0; from < rows.length; from += MAX_ROWS) {
-      const part = rows.slice(from, from + MAX_ROWS);
-      stored.push(...(await sql.prepared(statement(part.length), part.flat())));
-    }
-    return stored;
-  });
 }
 
 const UUID_V1 = /^([0-9a-f]{8})-([0-9a-f]{4})-(1[0-9a-f]{3})-([0-9a-f]{4})-([0-9a-f]{12})$/;
@@ -63,49 +54,27 @@ export function deliveryKey(id: string): Buffer {
   return high === "" ? Buffer.from(id, "utf8") : Buffer.from(high + mid + low + clock + node, "hex");
 }
 
-function values(delivery: IncomingDelivery, body: StoredBody): Value[] {
+/** In the order of the statement above. */
+function facts(delivery: IncomingDelivery): unknown[] {
+  const { provider, host, deliveryId } = delivery;
   return [
-    delivery.provider,
-    delivery.host,
-    delivery.deliveryId,
-    deliveryKey(delivery.deliveryId),
+    deliveryKey(deliveryId).toString("hex"),
+    provider,
+    host,
+    deliveryId,
     delivery.event,
     delivery.action,
     // Ids are unique within one host only, and so are the streams made of them.
-    `${delivery.provider}:${delivery.host}:${delivery.stream}`,
+    `${provider}:${host}:${delivery.stream}`,
     delivery.repositoryId,
     delivery.repositoryName,
     delivery.installationId,
-    milliseconds(delivery.receivedAt),
-    body.packed,
-    body.bytes,
+    delivery.receivedAt,
   ];
-}
-
-/** By the number of rows less one. */
-const STATEMENTS = Array.from({ length: MAX_ROWS }, (_, index) => insertion(index + 1));
-
-function statement(rows: number): string {
-  return STATEMENTS[rows - 1] ?? insertion(rows);
-}
-
-function insertion(rows: number): string {
-  const tuples = Array.from({ length: rows }, (_, row) => {
-    const first = row * COLUMNS.length + 1;
-    return `(${COLUMNS.map((_name, index) => `$${first + index}`).join(",")})`;
-  });
-  return `INSERT INTO deliveries (${COLUMNS.join(", ")}) VALUES ${tuples.join(",")}
-    ON CONFLICT DO NOTHING RETURNING provider, host, delivery_id`;
 }
 
 /** Databases promise no order for RETURNING, so rows are matched by identity; each stored row answers for its first place. */
 function positions(batch: readonly IncomingDelivery[], stored: readonly Row[]): boolean[] {
-  const fresh = new Set(
-    stored.map((row) => identity(text(row, "provider"), text(row, "host"), text(row, "delivery_id"))),
-  );
-  return batch.map((delivery) => fresh.delete(identity(delivery.provider, delivery.host, delivery.deliveryId)));
-}
-
-function identity(provider: string, host: string, deliveryId: string): string {
-  return `${provider}\n${host}\n${deliveryId}`;
+  const fresh = new Set(stored.map((row) => text(row, "identity")));
+  return batch.map(({ provider, host, deliveryId }) => fresh.delete(`${provider}\n${host}\n${deliveryId}`));
 }

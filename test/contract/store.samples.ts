@@ -66,7 +66,7 @@ export function delivery(deliveryId: string, change: Partial<IncomingDelivery> =
     repositoryId: "1",
     repositoryName: "acme/repository-1",
     installationId: "7",
-    receivedAt: "2026-11-20T09:59:59.000Z",
+    receivedAt: Date.parse("2026-11-20T09:59:59.000Z"),
     body: Buffer.from(`{"delivery":"${deliveryId}"}`),
     ...change,
   };

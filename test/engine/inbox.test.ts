@@ -13,7 +13,7 @@ function delivery(deliveryId: string, size = 2): IncomingDelivery {
     repositoryId: "1",
     repositoryName: "acme/api",
     installationId: "7",
-    receivedAt: "2026-11-20T10:00:00.000Z",
+    receivedAt: Date.UTC(2026, 10, 20, 10),
     body: Buffer.alloc(size),
   };
 }

@@ -79,7 +79,7 @@ describe("the GitHub entrance", () => {
       repositoryId: "186853002",
       repositoryName: "Codertocat/Hello-World",
       installationId: "7",
-      receivedAt: "2026-11-20T10:00:00.000Z",
+      receivedAt: Date.UTC(2026, 10, 20, 10),
       body: Buffer.from(push),
     });
   });
@@ -204,6 +204,11 @@ describe("the GitHub entrance", () => {
     const payload = { action: "x".repeat(65), repository: { id: 1, full_name: { toString: "x" } } };
     expect(send(JSON.stringify(payload))).toMatchObject({ action: null, repositoryName: null });
     expect(send('{"action":"created"}')).toMatchObject({ action: "created" });
+  });
+
+  it.each(["a\u0000b", "a\nb", "half a \ud83d", ""])("leaves out the name %j, which is nobody's", (name) => {
+    const payload = { action: name, repository: { id: 1, full_name: name } };
+    expect(send(JSON.stringify(payload))).toMatchObject({ action: null, repositoryName: null });
   });
 
   it("survives a signed body of a million brackets", () => {

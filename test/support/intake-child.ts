@@ -25,7 +25,7 @@ const trusting: Entrance = {
         repositoryId: "1",
         repositoryName: "acme/api",
         installationId: "7",
-        receivedAt: new Date().toISOString(),
+        receivedAt: Date.now(),
         body,
       }),
     };
