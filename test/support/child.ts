@@ -18,7 +18,8 @@ export async function startChild(program: URL, args: readonly string[]): Promise
   const options = ["--import", loader, "--disable-warning=ExperimentalWarning"];
   const child = spawn(process.execPath, [...options, fileURLToPath(program), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { PATH: process.env["PATH"] ?? "" },
+    // HOME: where the compiler of the loader keeps what it unpacks; without one that is a folder in /tmp.
+    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" },
   });
   const exited = once(child, "exit");
   const firstLine = await Promise.race([readLine(child), exited.then(() => null)]);

@@ -126,6 +126,8 @@ export interface DeliveryAttempt {
   /** 0: no answer. */
   readonly statusCode: number;
   readonly deliveredAt: string;
+  /** Seconds until the answer, or until it was given up. */
+  readonly duration: number;
   readonly requestHeaders: Readonly<Record<string, string>>;
   /** The exact bytes that were signed. */
   readonly body: string;

@@ -195,7 +195,7 @@ function deliveryItem(state: State, attempt: DeliveryAttempt) {
     guid: attempt.guid,
     delivered_at: attempt.deliveredAt,
     redelivery: attempt.redelivery,
-    duration: 0.01,
+    duration: attempt.duration,
     status: attempt.status,
     status_code: attempt.statusCode,
     event: attempt.event,

@@ -47,6 +47,7 @@ export function createSender(state: State, timeoutMs: number): Sender {
     const bytes = Buffer.from(message.body);
     const headers = { ...webhookHeaders(state, message, webhook.secret, bytes), ...more };
     const startedAt = Date.now();
+    const begun = performance.now();
     const answer = await post(
       webhook.url,
       headers,
@@ -62,6 +63,7 @@ export function createSender(state: State, timeoutMs: number): Sender {
       status: answer.status,
       statusCode: answer.code,
       deliveredAt: timestamp(startedAt),
+      duration: (performance.now() - begun) / 1000,
       requestHeaders: headers,
       body: message.body,
       responseBody: answer.body,
