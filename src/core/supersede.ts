@@ -1,22 +1,26 @@
 import semver, { type SemVer } from "semver";
 
-/** That one build published, or wants to publish, one tag of an image. */
-export interface Publication {
+/** Where a build stands among all that publish; the same for each of its tags. */
+export interface PublicationPlace {
   /** `hostKey` of the repository the build is of. */
   readonly repository: string;
   /** Full ref. */
   readonly ref: string;
-  /** Of the ref's change. A re-run or retry has the generation, `order` and `since` of the work it repeats. */
+  /** Of the ref's change. A re-run or retry has the generation and `order` of the work it repeats. */
   readonly generation: number;
   /** Position in the journal of the delivery that told of the change; at least 1. */
   readonly order: number;
   /** Position among all builds: of two builds of the same work the later has the higher. */
   readonly build: number;
+}
+
+/** That one build published, or wants to publish, one tag of an image. */
+export interface Publication extends PublicationPlace {
   /** The version this tag was computed from, where a semver rule moves it (`PlannedBuild.versions`); else null. */
   readonly version: string | null;
   /**
-   * `order` of the newest publication of this tag without a version among those planned before this one; 0: there is
-   * none. Looked at only where there is a version.
+   * With a version: the highest `order` below this one's among all builds that were planned to publish this tag without
+   * a version, whatever became of them; 0: there are none. Without a version it is not looked at.
    */
   readonly since: number;
 }
