@@ -7,7 +7,7 @@ import type { Store } from "../src/engine/store-port.ts";
 import { type Parts, type ServerSettings, startServer } from "../src/server.ts";
 import { openStore } from "../src/store/store.ts";
 import { delivery } from "./contract/store.samples.ts";
-import { hostOf, recordingLog } from "./engine/fakes.ts";
+import { hostOf, recordingLog, registryOf } from "./engine/fakes.ts";
 
 const SETTINGS: ServerSettings = {
   host: "127.0.0.1",
@@ -53,12 +53,7 @@ function partsWith(store: Store): Parts {
       read: async () => null,
       tail: async () => [],
     },
-    registry: {
-      name: "registry.test",
-      digest: async (_name, reference) => ok(reference),
-      check: async () => ok(true),
-      credentials: () => null,
-    },
+    registry: registryOf(),
     builder: { name: "none", check: async () => [], build: async () => ({ kind: "stopped" }) },
     hosts: [
       {

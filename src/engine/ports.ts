@@ -161,7 +161,10 @@ export interface Builder {
   build(context: BuildContext): Promise<BuildEnd>;
 }
 
-/** The registry's reading side. */
+/**
+ * The registry. What writes is idempotent, takes up again what was interrupted anywhere, writes nothing that is there
+ * already, and ends soon after `signal` is aborted, as a failure.
+ */
 export interface Registry {
   /** Host and port as image names carry it. */
   readonly name: string;
@@ -171,6 +174,18 @@ export interface Registry {
   check(): Promise<Outcome<true>>;
   /** For a push by the builder; null: none needed. */
   credentials(): { readonly username: string; readonly password: string } | null;
+  /**
+   * Manifest `digest` of repository `from` becomes available in `to` under the same digest, with all that belongs to
+   * it. No tag is touched. Succeeds too if `from` has it no more and `to` has it.
+   */
+  copy(from: string, to: string, digest: string, signal?: AbortSignal): Promise<Outcome<true>>;
+  /** `tag` points to manifest `digest`, which the repository must have. */
+  tag(repository: string, tag: string, digest: string, signal?: AbortSignal): Promise<Outcome<true>>;
+  /**
+   * Deletes manifest `digest`, the manifests it lists and all their tags. Succeeds too if there is no such manifest,
+   * or the registry can not delete.
+   */
+  discard(repository: string, digest: string, signal?: AbortSignal): Promise<Outcome<true>>;
 }
 
 /** Build logs: appended while a build runs, read while and after. */

@@ -1,7 +1,7 @@
 import type { CheckFacts } from "../../src/core/check.ts";
 import type { HostEvent, PushEvent } from "../../src/core/events.ts";
 import { type Build, failed, type HostId, type Installation, type Outcome, ok } from "../../src/core/model.ts";
-import type { FetchedFile, Host, Logger } from "../../src/engine/ports.ts";
+import type { FetchedFile, Host, Logger, Registry } from "../../src/engine/ports.ts";
 import type { ClaimedDelivery, Delivery } from "../../src/engine/store-port.ts";
 import { account, change, installationId, repository, request } from "../contract/store.samples.ts";
 
@@ -113,6 +113,20 @@ export function hostOf(events: readonly HostEvent[], more: Partial<Host> = {}): 
     repositories: async () => ok([]),
     cloneCredential: async () => failed("no credential in this test", { retryable: false }),
     forget: () => undefined,
+    ...more,
+  };
+}
+
+/** Has whatever it is asked for, and does whatever it is told. */
+export function registryOf(more: Partial<Registry> = {}): Registry {
+  return {
+    name: "registry.test",
+    digest: async (_repository, reference) => ok(reference),
+    check: async () => ok(true),
+    credentials: () => null,
+    copy: async () => ok(true),
+    tag: async () => ok(true),
+    discard: async () => ok(true),
     ...more,
   };
 }

@@ -6,12 +6,12 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ok } from "../../src/core/model.ts";
-import type { Builder, Logger, Registry } from "../../src/engine/ports.ts";
+import type { Builder, Logger } from "../../src/engine/ports.ts";
 import { createGithubParts } from "../../src/parts.ts";
 import { startServer } from "../../src/server.ts";
 import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, openStore } from "../../src/store/store.ts";
+import { registryOf } from "../engine/fakes.ts";
 import { digestOf } from "./world.ts";
 
 export interface ServerChildInput {
@@ -39,13 +39,6 @@ function notingBuilder(folder: string): Builder {
   };
 }
 
-const registry: Registry = {
-  name: "registry.test",
-  digest: async (_repository, reference) => ok(reference),
-  check: async () => ok(true),
-  credentials: () => null,
-};
-
 async function main(input: ServerChildInput): Promise<void> {
   const url = `sqlite:${join(input.folder, "wharfinger.db")}`;
   await migrateStore(url);
@@ -54,7 +47,7 @@ async function main(input: ServerChildInput): Promise<void> {
     {
       store: await openStore({ url, clock: Date }),
       logs: createLogStore(join(input.folder, "logs")),
-      registry,
+      registry: registryOf(),
       builder: notingBuilder(input.folder),
       hosts: [createGithubParts(github, silent, Date)],
       clock: Date,

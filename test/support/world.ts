@@ -7,13 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ok } from "../../src/core/model.ts";
-import type { BuildContext, BuildEnd, Builder, Clock, Logger, Registry } from "../../src/engine/ports.ts";
+import type { BuildContext, BuildEnd, Builder, Clock, Logger } from "../../src/engine/ports.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import { createGithubParts } from "../../src/parts.ts";
 import { type Parts, type Running, startServer } from "../../src/server.ts";
 import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, openStore } from "../../src/store/store.ts";
+import { registryOf } from "../engine/fakes.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
 
 export const SECRET = "a webhook secret of more than thirty-two characters";
@@ -103,7 +103,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     const parts: Parts = {
       store,
       logs: createLogStore(join(folder, "logs")),
-      registry: trustingRegistry(),
+      registry: registryOf(),
       builder,
       hosts: [createGithubParts(githubConfig(github), log, clock)],
       clock,
@@ -182,16 +182,6 @@ function githubConfig(github: GithubHost) {
     clientSecret: null,
     url: github.url,
     apiUrl: github.apiUrl,
-  };
-}
-
-/** Has whatever a builder says it pushed. */
-function trustingRegistry(): Registry {
-  return {
-    name: "registry.test",
-    digest: async (_repository, reference) => ok(reference),
-    check: async () => ok(true),
-    credentials: () => null,
   };
 }
 
