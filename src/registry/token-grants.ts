@@ -1,0 +1,109 @@
+/**
+ * Who may do what in the registry. A client asks for scopes; its token holds those of them that its holder may have. What
+ * can not be granted is left out and never refused: clients ask for more than they need, e.g. for the repository of
+ * another account that once held the same layer, and go on without it.
+ * https://distribution.github.io/distribution/spec/auth/scope/
+ */
+
+export type Action = "pull" | "push" | "delete";
+
+/** One entry of a token's `access`, as registries read it. */
+export interface Access {
+  readonly type: "repository" | "registry";
+  readonly name: string;
+  readonly actions: readonly string[];
+}
+
+/** A build that holds its lease. */
+export interface BuildHolder {
+  readonly kind: "build";
+  readonly buildId: string;
+  /** The repository it may push to: one below {@link STAGING}, its own. */
+  readonly staging: string;
+  /** When its lease ends, if no heartbeat prolongs it. Milliseconds since 1970. */
+  readonly until: number;
+}
+
+/** Somebody without credentials. */
+export interface AnonymousHolder {
+  readonly kind: "anonymous";
+}
+
+/** This service: it promotes, moves tags, and cleans up. Nobody signs in as it; it makes its tokens itself. */
+export interface ServiceHolder {
+  readonly kind: "service";
+}
+
+export type Holder = BuildHolder | AnonymousHolder | ServiceHolder;
+
+/** What is asked for, with every repository once. */
+export interface WantedScopes {
+  readonly repositories: ReadonlyMap<string, readonly Action[]>;
+  /** The list of all repositories. */
+  readonly catalog: boolean;
+}
+
+/** Images below it are not published: nobody but the build they belong to, and the service, may even read them. */
+export const STAGING = "staging/";
+
+const ACTIONS: readonly Action[] = ["pull", "push", "delete"];
+/** Of one request. Clients ask for a handful: the image they push, and some whose layers it shares. */
+const MAX_REPOSITORIES = 32;
+/** The registry's own limit. */
+const MAX_NAME = 255;
+const NAME = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*$/;
+
+/** Reads all `scope` parameters of a request; each holds any number of scopes. What is no scope is left out. */
+export function parseScopes(parameters: readonly string[]): WantedScopes {
+  const repositories = new Map<string, readonly Action[]>();
+  let catalog = false;
+  for (const text of parameters.flatMap((parameter) => parameter.split(" "))) {
+    // The name is whatever stands between the first colon and the last: it may itself hold `host:port/`.
+    const [, type, name = "", actions = ""] = /^([^:]*):(.*):([^:]*)$/s.exec(text) ?? [];
+    if (type === "registry" && name === "catalog" && actions === "*") catalog = true;
+    if (type !== "repository" || name.length > MAX_NAME || !NAME.test(name)) continue;
+    if (!repositories.has(name) && repositories.size === MAX_REPOSITORIES) continue;
+    const wanted = new Set([...(repositories.get(name) ?? []), ...parseActions(actions)]);
+    repositories.set(
+      name,
+      ACTIONS.filter((action) => wanted.has(action)),
+    );
+  }
+  return { repositories, catalog };
+}
+
+/** `*` asks for all there are. In a token it would mean those to come as well, so each is granted by its name. */
+function parseActions(text: string): readonly Action[] {
+  const words = new Set(text.split(","));
+  return words.has("*") ? ACTIONS : ACTIONS.filter((action) => words.has(action));
+}
+
+/** The repositories whose owner or visibility decides: those the holder wants to pull from, beside what is its own. */
+export function undecided(wanted: WantedScopes, holder: Holder): readonly string[] {
+  if (holder.kind === "service") return [];
+  return [...wanted.repositories]
+    .filter(([name, actions]) => actions.includes("pull") && !name.startsWith(STAGING))
+    .map(([name]) => name);
+}
+
+/** The part of `wanted` that the holder may have. `pullable`: those of the {@link undecided} that it may pull from. */
+export function grant(wanted: WantedScopes, holder: Holder, pullable: ReadonlySet<string>): readonly Access[] {
+  const granted: Access[] = [];
+  for (const [name, actions] of wanted.repositories) {
+    const allowed = allowedIn(name, holder, pullable);
+    const both = actions.filter((action) => allowed.includes(action));
+    if (both.length > 0) granted.push({ type: "repository", name, actions: both });
+  }
+  if (wanted.catalog && holder.kind === "service") {
+    granted.push({ type: "registry", name: "catalog", actions: ["*"] });
+  }
+  return granted;
+}
+
+function allowedIn(name: string, holder: Holder, pullable: ReadonlySet<string>): readonly Action[] {
+  if (holder.kind === "service") return ACTIONS;
+  if (name.startsWith(STAGING)) {
+    return holder.kind === "build" && name === holder.staging ? ["pull", "push"] : [];
+  }
+  return pullable.has(name) ? ["pull"] : [];
+}

@@ -1,0 +1,156 @@
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { selfSignedCertificate } from "./token-certificate.ts";
+
+/** One key tokens are signed with, and the certificate registries know it by. */
+export interface TokenKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  readonly certificate: X509Certificate;
+}
+
+export interface TokenKeys {
+  /** Signs. */
+  readonly current: TokenKey;
+  /** Signs after the next rotation. Registries trust it already, so that rotating needs no agreement on the moment. */
+  readonly next: TokenKey;
+}
+
+const CURRENT_FILE = "registry-token.key";
+const NEXT_FILE = "registry-token.next.key";
+/** Both certificates: the registry's `rootcertbundle`. */
+const BUNDLE_FILE = "registry-token.crt";
+/** What stands in the certificates for the people who read them; no registry compares it. */
+const COMMON_NAME = "wharfinger registry tokens";
+
+/**
+ * The keys in this folder; what is missing is made. A key file holds a private key (P-256) and its certificate, so the
+ * two can not part; the bundle is written from both files whenever it is not what follows from them.
+ *
+ * To rotate: stop, rename `registry-token.next.key` to `registry-token.key`, start. The new current key is one that
+ * registries trust already; the bundle now holds it and a new next one, to be handed to the registry at leisure, but not
+ * before tokens of the old key have ended.
+ *
+ * Several processes may start at once and get the same keys. Throws an error that says what to do.
+ */
+export function openTokenKeys(folder: string, now: number): TokenKeys {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const keys = { current: openKey(join(folder, CURRENT_FILE), now), next: openKey(join(folder, NEXT_FILE), now) };
+  const bundle = keys.current.certificate.toString() + keys.next.certificate.toString();
+  const path = join(folder, BUNDLE_FILE);
+  if (readIfThere(path) !== bundle) {
+    const temporary = writeBeside(path, bundle, 0o644);
+    renameSync(temporary, path);
+  }
+  return keys;
+}
+
+/**
+ * How a token names its key. `libtrust`: registries of version 2. `x5c`, the certificate itself: all, with tokens twice as
+ * long. `rfc7638`: those of version 3 that know the thumbprint of an elliptic key
+ * (https://github.com/distribution/distribution/pull/4684).
+ */
+export type KidFormat = "libtrust" | "rfc7638" | "x5c";
+
+/** The fields of a token's head that name the key. */
+export function keyHeader(key: TokenKey, format: KidFormat): object {
+  if (format === "x5c") return { x5c: [key.certificate.raw.toString("base64")] };
+  return { kid: format === "libtrust" ? libtrustId(key.publicKey) : thumbprint(key.publicKey) };
+}
+
+/** The first 240 bits of the hash of the public key in base32, in groups of four: `PYYO:TEWU:V7JH:…`. */
+function libtrustId(key: KeyObject): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const hash = createHash("sha256")
+    .update(key.export({ type: "spki", format: "der" }))
+    .digest();
+  const bits = [...hash.subarray(0, 30)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+  const text = (bits.match(/.{5}/g) ?? []).map((five) => alphabet.charAt(Number.parseInt(five, 2))).join("");
+  return (text.match(/.{4}/g) ?? []).join(":");
+}
+
+/** RFC 7638, for elliptic curves: these fields, in this order. */
+function thumbprint(key: KeyObject): string {
+  const { crv, kty, x, y } = key.export({ format: "jwk" });
+  return createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
+}
+
+function openKey(path: string, now: number): TokenKey {
+  const text = readIfThere(path) ?? makeKey(path, now);
+  if ((statSync(path).mode & 0o077) !== 0) {
+    throw new Error(`${path} can be read by others. Do: chmod 600 ${path}`);
+  }
+  try {
+    const privateKey = createPrivateKey(text);
+    const certificate = new X509Certificate(text.slice(text.indexOf("-----BEGIN CERTIFICATE-----")));
+    const curve = privateKey.asymmetricKeyDetails?.namedCurve;
+    if (curve === "prime256v1" && certificate.checkPrivateKey(privateKey)) {
+      return { privateKey, publicKey: createPublicKey(privateKey), certificate };
+    }
+  } catch {
+    // Below: the words of a PEM reader would help nobody.
+  }
+  throw new Error(
+    `${path} does not hold a P-256 key and its certificate. Restore it from a backup, or remove it and give the registry the new ${BUNDLE_FILE}.`,
+  );
+}
+
+/** The file appears complete, by a hard link, or not at all; whoever comes second takes what is there. */
+function makeKey(path: string, now: number): string {
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const temporary = writeBeside(path, key + selfSignedCertificate(keys, COMMON_NAME, now), 0o600);
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  } finally {
+    unlinkSync(temporary);
+  }
+  return readFileSync(path, "utf8");
+}
+
+function writeBeside(path: string, text: string, mode: number): string {
+  const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
+  const file = openSync(temporary, "wx", mode);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return temporary;
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === "object" && error !== null && "code" in error ? error.code : null;
+}
