@@ -36,6 +36,7 @@ const OPERATIONS = [
   "GET /repos/{owner}/{repo}/compare/{basehead}",
   "GET /repos/{owner}/{repo}/contents/{path}",
   "GET /repos/{owner}/{repo}/git/matching-refs/{ref}",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}",
 ];
 
 const PROSE = new Set(["description", "summary", "title", "example", "examples", "externalDocs"]);
