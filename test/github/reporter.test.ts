@@ -8,6 +8,7 @@ import { createGithubReporter } from "../../src/github/reporter.ts";
 import {
   createGithubHost,
   type GithubHost,
+  HOST_KINDS,
   type HostInstallation,
   type HostRepository,
 } from "../hosts/github/index.ts";
@@ -50,14 +51,14 @@ function shaOf(text: string): Sha {
 const CREATE = "/repos/{owner}/{repo}/check-runs";
 const UPDATE = "/repos/{owner}/{repo}/check-runs/{check_run_id}";
 
-describe("the GitHub reporter, on a stand-in", () => {
+describe.each(HOST_KINDS)("the GitHub reporter, on $kind", (kind) => {
   let github: GithubHost;
   let repository: HostRepository;
   let installation: HostInstallation;
   let reporter: Reporter;
 
   beforeAll(async () => {
-    github = await createGithubHost();
+    github = await createGithubHost(kind);
     const acme = github.organization("acme");
     repository = await github.repository(acme, "api", { private: true });
     installation = await github.install(acme, { repositories: [repository] });

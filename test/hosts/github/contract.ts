@@ -3,13 +3,30 @@
 export interface GithubHostOptions {
   /** Default: 1 000 001. */
   readonly appId?: number;
-  /** `""` as on api.github.com (default), `/api/v3` as on a GitHub Enterprise Server. */
+  /**
+   * `""` as on api.github.com (default), `/api/v3` as on a GitHub Enterprise Server: which also marks its answers and
+   * webhooks, keeps no rate limits, waits 30 s for a webhook and logs deliveries for seven days.
+   */
   readonly basePath?: "" | "/api/v3";
   /** `classic`: `ghs_` and 36 characters (default); `stateless`: `ghs_<app id>_<JWT>`, about 520 characters. */
-  readonly tokenFormat?: "classic" | "stateless";
+  readonly tokenFormat?: TokenFormat;
   readonly webhook?: Webhook;
-  /** How long a webhook may take to answer. Default: GitHub's 10 000 ms. */
+  /** Calls each installation may make in an hour; null: no limit. Default: 5000, none on an Enterprise Server. */
+  readonly hourlyLimit?: number | null;
+  /** Limits on bursts. Default: none, as GitHub applies them as it sees fit; `GITHUB_LIMITS` has the documented ones. */
+  readonly secondaryLimits?: SecondaryLimits;
+  /** How long a webhook may take to answer. Default: GitHub's 10 000 ms, 30 000 on an Enterprise Server. */
   readonly webhookTimeoutMs?: number;
+}
+
+export type TokenFormat = "classic" | "stateless";
+
+/** What one installation may do at most. */
+export interface SecondaryLimits {
+  /** Reading costs one point, writing five. */
+  readonly pointsPerMinute: number;
+  readonly creationsPerMinute: number;
+  readonly concurrent: number;
 }
 
 export interface Webhook {
@@ -97,6 +114,28 @@ export interface HostCheckRun {
   readonly writes: number;
 }
 
+export interface PullInput {
+  /** Branch the commits come from. */
+  readonly head: string;
+  /** Repository of that branch, when it is a fork. */
+  readonly from?: HostRepository;
+  /** Branch they are to go to; default: the default branch. */
+  readonly base?: string;
+  readonly title?: string;
+}
+
+export interface HostPull {
+  readonly id: number;
+  readonly number: number;
+  readonly repository: HostRepository;
+  /** Where its commits come from: the same repository or a fork. */
+  readonly source: HostRepository;
+  readonly base: string;
+  readonly head: string;
+  readonly headSha: string;
+  readonly open: boolean;
+}
+
 export interface HostAnnotation {
   readonly path: string;
   readonly start_line: number;
@@ -153,7 +192,7 @@ export interface TagInput {
 /** One call of the REST API. */
 export interface ApiCall {
   readonly method: string;
-  /** As sent, with query, without the base path. */
+  /** As sent, with query, without the base path: `/repositories/<id>/…` where a redirect was followed. */
   readonly path: string;
   /** Path of the API description, e.g. `/repos/{owner}/{repo}/check-runs`; null: there is no such operation. */
   readonly route: string | null;
@@ -207,7 +246,7 @@ export interface GithubHost {
   readonly violations: readonly string[];
   /** Every installation token given out so far, expired ones included: to look for where none may be. */
   readonly issuedTokens: readonly string[];
-  /** The app's delivery log, oldest first. */
+  /** Every delivery ever, oldest first. The API shows those of the last three days (Enterprise Server: seven). */
   readonly deliveries: readonly DeliveryAttempt[];
 
   setWebhook(webhook: Webhook | null): void;
@@ -219,8 +258,14 @@ export interface GithubHost {
     name: string,
     options?: { readonly private?: boolean; readonly defaultBranch?: string },
   ): Promise<HostRepository>;
-  /** Renames it: REST answers of the old name are 301s. No event. */
-  rename(repository: HostRepository, name: string): Promise<void>;
+  /** Somebody copies it, with all branches, into an account of theirs. */
+  fork(repository: HostRepository, owner: HostAccount): Promise<HostRepository>;
+  /** Renames it and sends `repository.renamed`. The old name redirects until somebody else takes it. */
+  rename(repository: HostRepository, name: string): Promise<EventDelivery>;
+  /** Gives it to another account. Only an installation there is told (`repository.transferred`). */
+  transfer(repository: HostRepository, owner: HostAccount): Promise<EventDelivery>;
+  /** Renames an account, and with it the path of all its repositories. Sends `installation_target.renamed`. */
+  renameAccount(account: HostAccount, login: string): Promise<EventDelivery>;
 
   /** Installs the app and sends `installation.created`. Default: all repositories, the permissions the product needs. */
   install(
@@ -241,6 +286,13 @@ export interface GithubHost {
   removeRepositories(installation: HostInstallation, repositories: readonly HostRepository[]): Promise<EventDelivery>;
   /** Makes every installation token made so far expire now. */
   expireTokens(): void;
+  /** Uses up what an installation may call in the present hour. */
+  exhaust(installation: HostInstallation): void;
+  /**
+   * Moves the host's clock on: tokens expire, allowances return, deliveries leave the log. JWTs are held to the
+   * machine's clock all the same, because those who make them know no other.
+   */
+  advance(milliseconds: number): void;
 
   /** Commits, moves the branch and sends `push`. */
   push(repository: HostRepository, input: CommitInput): Promise<PushResult>;
@@ -253,6 +305,17 @@ export interface GithubHost {
   /** Deletes a full ref and sends `push`. */
   deleteRef(repository: HostRepository, ref: string): Promise<EventDelivery>;
 
+  /**
+   * Opens a pull request, sends `pull_request.opened`, then makes the test merge. Later pushes to its branch send
+   * `pull_request.synchronize`; deleting the branch closes it.
+   */
+  openPull(
+    repository: HostRepository,
+    input: PullInput,
+  ): Promise<{ readonly pull: HostPull; readonly delivery: EventDelivery }>;
+  /** Closes it without merging. `refs/pull/<number>/head` stays. */
+  closePull(pull: HostPull): Promise<EventDelivery>;
+
   /** Somebody presses *Re-run* beside one check. */
   rerequest(checkRun: HostCheckRun): Promise<EventDelivery>;
   /** Somebody presses *Re-run all checks*. */
@@ -264,7 +327,7 @@ export interface GithubHost {
     payload: unknown,
     options?: { readonly guid?: string; readonly headers?: Readonly<Record<string, string>> },
   ): Promise<EventDelivery>;
-  /** Sends a delivery once more: same GUID, same bytes. */
+  /** Sends a delivery once more, however old: same GUID, same bytes. */
   redeliver(guid: string): Promise<EventDelivery>;
   /** Resolves when every webhook on its way has an answer. */
   settled(): Promise<void>;

@@ -22,7 +22,11 @@ export async function answerGit(state: State, request: IncomingMessage, response
     state.gitCalls.push({ method: request.method ?? "", path: url.pathname + url.search, status, at: Date.now() });
   });
   try {
-    const { repository, service } = authorizeGit(state, request, url);
+    const { repository, moved, service } = authorizeGit(state, request, url);
+    if (moved) {
+      const location = `${repository.cloneUrl}/${service}${url.search}`;
+      throw new Refusal(301, "Moved Permanently", { headers: { location } });
+    }
     await runBackend(state, repository, service, url, request, response);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -35,9 +39,10 @@ function authorizeGit(
   state: State,
   request: IncomingMessage,
   url: URL,
-): { readonly repository: RepositoryState; readonly service: string } {
+): { readonly repository: RepositoryState; readonly moved: boolean; readonly service: string } {
   const [, owner = "", name = "", service = ""] = GIT_PATH.exec(url.pathname) ?? [];
-  const found = findRepository(state, owner, name)?.repository ?? null;
+  const named = findRepository(state, owner, name);
+  const found = named?.repository ?? null;
   const { authorization } = request.headers;
   if (authorization === undefined) {
     // Without credentials a private repository and none at all look alike.
@@ -54,7 +59,7 @@ function authorizeGit(
   }
   // The protocol before 2010, which asks for files one by one, is not spoken.
   if (service === "info/refs" && url.searchParams.get("service") !== "git-upload-pack") throw new Refusal(404);
-  return { repository: found, service };
+  return { repository: found, moved: named?.moved === true, service };
 }
 
 function unauthorized(): Refusal {
@@ -66,7 +71,7 @@ function findGitToken(state: State, authorization: string) {
   const [user, ...rest] = Buffer.from(encoded, "base64").toString("utf8").split(":");
   if (scheme.toLowerCase() !== "basic" || user !== "x-access-token") throw unauthorized();
   try {
-    return findToken(state, rest.join(":"), Date.now());
+    return findToken(state, rest.join(":"), state.now());
   } catch (error) {
     throw error instanceof Refusal && error.status === 401 ? unauthorized() : error;
   }

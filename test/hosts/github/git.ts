@@ -142,10 +142,26 @@ export async function createTagObject(
   return (await git(gitDir, ["mktag"], text)).toString("ascii").trim();
 }
 
-/** All branches and tags: full name, hash, type of the object (`commit`, `tag`). */
+/** The merge of two commits, as a commit; null: they conflict. */
+export async function mergeCommits(
+  gitDir: string,
+  merge: { readonly base: string; readonly head: string; readonly author: Author; readonly at: number },
+): Promise<string | null> {
+  const { base, head, author, at } = merge;
+  const { code, stdout, stderr } = await runGit(gitDir, ["merge-tree", "--write-tree", base, head]);
+  if (code === 1) return null;
+  if (code !== 0) throw new Error(`git merge-tree: ${stderr.trim()}`);
+  const tree = lines(stdout)[0] ?? "";
+  const person = `${author.name} <${author.email}> ${at} +0000`;
+  const parents = `parent ${base}\nparent ${head}\n`;
+  const text = `tree ${tree}\n${parents}author ${person}\ncommitter ${person}\n\nMerge ${head} into ${base}\n`;
+  return (await git(gitDir, ["hash-object", "-t", "commit", "-w", "--stdin"], text)).toString("ascii").trim();
+}
+
+/** All branches, tags and refs of pull requests: full name, hash, type of the object (`commit`, `tag`). */
 export async function listRefs(gitDir: string): Promise<readonly { ref: string; sha: string; type: string }[]> {
   const format = "--format=%(refname)%00%(objectname)%00%(objecttype)";
-  const out = await git(gitDir, ["for-each-ref", format, "refs/heads", "refs/tags"]);
+  const out = await git(gitDir, ["for-each-ref", format, "refs/heads", "refs/tags", "refs/pull"]);
   return lines(out).map((line) => {
     const [ref = "", sha = "", type = ""] = line.split("\0");
     return { ref, sha, type };

@@ -5,6 +5,8 @@ import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EventDelivery, GithubHost, GithubHostOptions, HostInstallation, HostRepository } from "./contract.ts";
+import { allowanceOf, HOURLY_LIMIT } from "./limits.ts";
+import { createMoves } from "./moves.ts";
 import {
   checkRunPayload,
   checkSuitePayload,
@@ -13,8 +15,9 @@ import {
   pingPayload,
   repositoriesPayload,
 } from "./payloads.ts";
+import { createPulls } from "./pulls.ts";
 import { createPushes } from "./pushes.ts";
-import { createHostRepository, findAccount, moveRepository, personOf, stateOf } from "./repositories.ts";
+import { createHostRepository, findAccount, forkRepository, personOf, stateOf } from "./repositories.ts";
 import { createApiServer } from "./server.ts";
 import {
   coveredRepositories,
@@ -28,21 +31,27 @@ import {
 import { createSender, notSent } from "./webhooks.ts";
 
 const GITHUBS_PATIENCE_MS = 10_000;
+const ENTERPRISE_PATIENCE_MS = 30_000;
 
 export async function createGithubHost(options: GithubHostOptions = {}): Promise<GithubHost> {
   const folder = await mkdtemp(join(tmpdir(), "github-host-"));
+  const basePath = options.basePath ?? "";
+  const enterprise = basePath !== "";
   const { state, privateKey } = createState({
     appId: options.appId ?? 1_000_001,
     tokenFormat: options.tokenFormat ?? "classic",
     webhook: options.webhook ?? null,
     folder,
+    enterprise,
+    hourlyLimit: options.hourlyLimit === undefined ? (enterprise ? null : HOURLY_LIMIT) : options.hourlyLimit,
+    secondaryLimits: options.secondaryLimits ?? null,
   });
-  const sender = createSender(state, options.webhookTimeoutMs ?? GITHUBS_PATIENCE_MS);
-  const basePath = options.basePath ?? "";
+  const patience = enterprise ? ENTERPRISE_PATIENCE_MS : GITHUBS_PATIENCE_MS;
+  const sender = createSender(state, options.webhookTimeoutMs ?? patience);
   const { server, inject } = createApiServer({ state, sender }, basePath);
   state.url = `http://127.0.0.1:${await listen(server)}`;
   state.apiUrl = state.url + basePath;
-  const pushes = createPushes(state, sender);
+  const { follow, ...pulls } = createPulls(state, sender);
 
   function installationState(installation: HostInstallation): InstallationState {
     const found = state.installations.find((item) => item.id === installation.id && !item.removed);
@@ -59,7 +68,7 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     const changed = installationState(installation);
     const repositories = coveredRepositories(state, changed);
     change(changed);
-    changed.updatedAt = timestamp(Date.now());
+    changed.updatedAt = timestamp(state.now());
     return sender.send(
       "installation",
       installationPayload(state, changed, action, repositories, personOf(state, changed.account)),
@@ -76,7 +85,7 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
       const left = coveredRepositories(state, changed).filter((repository) => !gone.has(repository.id));
       changed.repositories = [...left, ...change.added.map((repository) => stateOf(state, repository))];
     }
-    changed.updatedAt = timestamp(Date.now());
+    changed.updatedAt = timestamp(state.now());
     if (changed.suspended) return notSent();
     return sender.send(
       "installation_repositories",
@@ -91,7 +100,9 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
   }
 
   return {
-    ...pushes,
+    ...createPushes(state, sender, { follow }),
+    ...pulls,
+    ...createMoves(state, sender),
     url: state.url,
     apiUrl: state.apiUrl,
     appId: state.appId,
@@ -109,9 +120,7 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     organization: (login) => findAccount(state, login, "Organization"),
     user: (login) => findAccount(state, login, "User"),
     repository: (owner, name, more = {}) => createHostRepository(state, owner, name, more),
-    async rename(repository, name) {
-      moveRepository(state, repository, name);
-    },
+    fork: (repository, owner) => forkRepository(state, repository, owner),
 
     async install(on, { repositories = "all", permissions = DEFAULT_PERMISSIONS } = {}) {
       if (state.installations.some((item) => item.account.id === on.id && !item.removed)) {
@@ -124,8 +133,8 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
         repositories: repositories === "all" ? "all" : repositories.map((item) => stateOf(state, item)),
         suspended: false,
         removed: false,
-        createdAt: timestamp(Date.now()),
-        updatedAt: timestamp(Date.now()),
+        createdAt: timestamp(state.now()),
+        updatedAt: timestamp(state.now()),
       };
       state.installations.push(installation);
       const delivery = await installationEvent(installation, "created", () => undefined);
@@ -150,8 +159,13 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     addRepositories: (installation, added) => repositoriesEvent(installation, { added, removed: [] }),
     removeRepositories: (installation, removed) => repositoriesEvent(installation, { added: [], removed }),
     expireTokens() {
-      for (const token of state.tokens.values()) token.expiresAt = Date.now();
+      for (const token of state.tokens.values()) token.expiresAt = state.now();
     },
+    exhaust(installation) {
+      if (state.hourlyLimit === null) throw new Error("this host keeps no hourly limit");
+      allowanceOf(state, installation.id).used = state.hourlyLimit;
+    },
+    advance: state.advance,
 
     async rerequest(checkRun) {
       const repository = stateOf(state, checkRun.repository);

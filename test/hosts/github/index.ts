@@ -19,3 +19,5 @@
  */
 export type * from "./contract.ts";
 export { createGithubHost } from "./host.ts";
+export { HOST_KINDS } from "./kinds.ts";
+export { GITHUB_LIMITS, secondaryLimit } from "./limits.ts";

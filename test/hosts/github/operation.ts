@@ -1,5 +1,7 @@
 /** What an operation of the API gets and gives. */
+import type { IncomingHttpHeaders } from "node:http";
 import type { HostRepository } from "./contract.ts";
+import type { Caller } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { findRepository, type InstallationToken, type RepositoryState, type State } from "./state.ts";
 import { authorize, reaches } from "./tokens.ts";
@@ -17,7 +19,10 @@ export interface ApiRequest {
   readonly body: unknown;
   /** Path and query as sent, without the base path. */
   readonly path: string;
-  readonly accept: string;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Null: nobody said who they are. */
+  readonly caller: Caller | null;
   /** Set for operations of an installation. */
   readonly token: InstallationToken | null;
 }
@@ -40,7 +45,7 @@ export function installationToken(request: ApiRequest): InstallationToken {
   return request.token;
 }
 
-/** The repository a path names, once the token is found to allow what is asked. A former name answers 301. */
+/** The repository a path names, once the token is found to allow what is asked. A former name redirects. */
 export function repositoryFor(
   { state }: World,
   request: ApiRequest,
@@ -53,10 +58,12 @@ export function repositoryFor(
   if (found === null) throw new Refusal(404);
   const { repository } = found;
   if (found.moved) {
-    if (!reaches(token, repository)) throw new Refusal(404);
-    const rest = request.path.split("/").slice(4).join("/");
-    const location = `${state.apiUrl}/repositories/${repository.id}${rest === "" ? "" : `/${rest}`}`;
-    throw new Refusal(301, "Moved Permanently", { headers: { location } });
+    if (repository.private && !reaches(token, repository)) throw new Refusal(404);
+    const rest = request.path.replace(/^\/repos\/[^/?]+\/[^/?]+/, "");
+    const location = `${state.apiUrl}/repositories/${repository.id}${rest}`;
+    // Only a 307 keeps method and body; GitHub's words for both are the same.
+    const status = request.method === "GET" ? 301 : 307;
+    throw new Refusal(status, "Moved Permanently", { headers: { location }, url: location });
   }
   authorize(token, repository, permission, level);
   return repository;
@@ -72,7 +79,7 @@ export function paginate<T>(
   const number = Math.max(1, Number(request.query.get("page") ?? 1));
   const last = Math.max(1, Math.ceil(items.length / size));
   const link = (page: number, rel: string) => {
-    const url = new URL(state.apiUrl + request.path);
+    const url = new URL(state.apiUrl + pathById(state, request));
     url.searchParams.set("page", String(page));
     return `<${url.href}>; rel="${rel}"`;
   };
@@ -84,6 +91,15 @@ export function paginate<T>(
     page: items.slice((number - 1) * size, number * size),
     headers: links.length === 0 ? {} : { link: links.join(", ") },
   };
+}
+
+/** Links name repositories by id, however they were asked for. */
+function pathById(state: State, request: ApiRequest): string {
+  const { owner = "", repo = "" } = request.params;
+  const found = findRepository(state, owner, repo)?.repository;
+  return found === undefined
+    ? request.path
+    : request.path.replace(/^\/repos\/[^/?]+\/[^/?]+/, `/repositories/${found.id}`);
 }
 
 export function apiPath(repository: HostRepository): string {

@@ -1,7 +1,8 @@
 /** Operations of the app and of an installation as a whole. */
 
-import type { DeliveryAttempt } from "./contract.ts";
+import type { DeliveryAttempt, TokenFormat } from "./contract.ts";
 import { isObject, listAt } from "./json.ts";
+import { rateOf } from "./limits.ts";
 import { type ApiRequest, installationToken, type OperationHandler, paginate, type World } from "./operation.ts";
 import { Refusal } from "./refusal.ts";
 import { appShape, installationShape, repositoryShape } from "./shapes.ts";
@@ -13,10 +14,9 @@ import {
   type State,
   timestamp,
 } from "./state.ts";
-import { mintToken, type Narrowing, reaches } from "./tokens.ts";
+import { mintToken, reaches, type Wanted } from "./tokens.ts";
 
-/** Calls an installation may make in an hour. */
-export const RATE_LIMIT = 5000;
+const DAY = 24 * 60 * 60 * 1000;
 
 export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   "GET /app": {
@@ -47,7 +47,10 @@ export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
     identity: "app",
     async handle({ state }, request) {
       const installation = findInstallation(state, request);
-      const { token, data } = mintToken(state, installation, readNarrowing(request.body), Date.now());
+      const { token, data } = mintToken(state, installation, {
+        ...readNarrowing(request.body),
+        format: wantedFormat(request) ?? state.tokenFormat,
+      });
       const narrowed = data.repositoryIds !== null;
       const covered = coveredRepositories(state, installation).filter((repository) => reaches(data, repository));
       return {
@@ -111,7 +114,8 @@ export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   "GET /rate_limit": {
     identity: "any",
     async handle({ state }, request) {
-      const core = rate(state, request.token?.installation.id ?? 0);
+      const core = rateOf(state, request.caller ?? "app");
+      if (core === null) throw new Refusal(404, "Rate limiting is not enabled.");
       return { status: 200, body: { resources: { core, search: core }, rate: core } };
     },
   },
@@ -124,14 +128,6 @@ export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   },
 };
 
-/** State of an installation's allowance; 0 stands for the app itself. */
-export function rate(state: State, installation: number) {
-  const used = state.used.get(installation) ?? 0;
-  const hour = 60 * 60;
-  const reset = (Math.floor(Date.now() / 1000 / hour) + 1) * hour;
-  return { limit: RATE_LIMIT, remaining: Math.max(0, RATE_LIMIT - used), reset, used };
-}
-
 function findInstallation(state: State, request: ApiRequest): InstallationState {
   const id = Number(request.params["installation_id"]);
   const found = state.installations.find((installation) => installation.id === id && !installation.removed);
@@ -139,7 +135,7 @@ function findInstallation(state: State, request: ApiRequest): InstallationState 
   return found;
 }
 
-function readNarrowing(body: unknown): Narrowing {
+function readNarrowing(body: unknown): Omit<Wanted, "format"> {
   if (!isObject(body)) return {};
   const permissions = isObject(body["permissions"])
     ? Object.fromEntries(Object.entries(body["permissions"]).map(([name, level]) => [name, String(level)]))
@@ -151,13 +147,20 @@ function readNarrowing(body: unknown): Narrowing {
   };
 }
 
+/** During the change of formats callers may ask for one of them. */
+function wantedFormat(request: ApiRequest): TokenFormat | null {
+  const asked = request.headers["x-github-stateless-s2s-token"];
+  if (asked === "enabled") return "stateless";
+  return asked === "disabled" ? "classic" : null;
+}
+
 async function listDeliveries({ state }: World, request: ApiRequest) {
   const wanted = request.query.get("status");
   const size = Math.max(1, Math.min(100, Number(request.query.get("per_page") ?? 30)));
   const cursor = request.query.get("cursor");
   const matching = state.deliveries
     .toReversed()
-    .filter((attempt) => wanted === null || wanted === (isFailure(attempt) ? "failure" : "success"));
+    .filter((attempt) => isKept(state, attempt) && (wanted === null || wanted === outcomeOf(attempt)));
   const start = cursor === null ? 0 : matching.findIndex((attempt) => `v1_${attempt.id}` === cursor);
   if (start < 0) throw new Refusal(422, "Invalid cursor");
   const following = matching[start + size];
@@ -170,14 +173,21 @@ async function listDeliveries({ state }: World, request: ApiRequest) {
   };
 }
 
-/** As GitHub counts: an answer from 400 to 599. No answer at all is in neither list's sense a failure there. */
-function isFailure(attempt: DeliveryAttempt): boolean {
-  return attempt.statusCode >= 400;
+/** By the answer's status alone: a delivery without an answer is in neither list. */
+function outcomeOf({ statusCode }: DeliveryAttempt): "success" | "failure" | null {
+  if (statusCode >= 200 && statusCode < 400) return "success";
+  return statusCode >= 400 && statusCode < 600 ? "failure" : null;
+}
+
+/** Older deliveries are neither listed nor shown nor sent again. */
+function isKept(state: State, attempt: DeliveryAttempt): boolean {
+  const days = state.enterprise ? 7 : 3;
+  return Date.parse(attempt.deliveredAt) > state.now() - days * DAY;
 }
 
 function findDelivery(state: State, request: ApiRequest): DeliveryAttempt {
   const id = Number(request.params["delivery_id"]);
-  const found = state.deliveries.find((attempt) => attempt.id === id);
+  const found = state.deliveries.find((attempt) => attempt.id === id && isKept(state, attempt));
   if (found === undefined) throw new Refusal(404);
   return found;
 }

@@ -47,13 +47,13 @@ async function create(world: World, request: ApiRequest): Promise<ApiAnswer> {
     detailsUrl: "http://127.0.0.1/",
     status: "queued",
     conclusion: null,
-    startedAt: timestamp(Date.now()),
+    startedAt: timestamp(state.now()),
     completedAt: null,
     output: { title: null, summary: null, text: null, annotations: [] },
     suite: await suiteFor(world, repository, sha),
     writes: 0,
   };
-  apply(run, body);
+  apply(run, body, timestamp(state.now()));
   state.checkRuns.push(run);
   echo(world, repository, run, "created");
   if (run.status === "completed") echo(world, repository, run, "completed");
@@ -64,7 +64,7 @@ async function update(world: World, request: ApiRequest): Promise<ApiAnswer> {
   const repository = repositoryFor(world, request, "checks", "write");
   const run = findRun(world, repository, request);
   const before = run.status;
-  apply(run, isObject(request.body) ? request.body : {});
+  apply(run, isObject(request.body) ? request.body : {}, timestamp(world.state.now()));
   if (run.status === "completed" && before !== "completed") echo(world, repository, run, "completed");
   return { status: 200, body: checkRunShape(world.state, run) };
 }
@@ -81,7 +81,7 @@ async function suiteFor({ state }: World, repository: RepositoryState, sha: stri
 }
 
 /** Writes what the body names and leaves the rest. */
-function apply(run: CheckRunState, body: JsonObject): void {
+function apply(run: CheckRunState, body: JsonObject, now: string): void {
   run.writes += 1;
   run.name = textAt(body, "name") ?? run.name;
   run.externalId = textAt(body, "external_id") ?? run.externalId;
@@ -90,7 +90,7 @@ function apply(run: CheckRunState, body: JsonObject): void {
   const conclusion = textAt(body, "conclusion");
   run.status = conclusion === null ? (textAt(body, "status") ?? run.status) : "completed";
   run.conclusion = run.status === "completed" ? (conclusion ?? run.conclusion) : null;
-  const completedAt = textAt(body, "completed_at") ?? run.completedAt ?? timestamp(Date.now());
+  const completedAt = textAt(body, "completed_at") ?? run.completedAt ?? now;
   run.completedAt = run.status === "completed" ? completedAt : null;
   const output = body["output"];
   if (!isObject(output)) return;

@@ -21,6 +21,8 @@ import {
   repositoryFor,
   type World,
 } from "./operation.ts";
+import { pullShape } from "./pull-shapes.ts";
+import { testMerge } from "./pulls.ts";
 import { Refusal } from "./refusal.ts";
 import { commitShape, fileShape, fullRepositoryShape } from "./shapes.ts";
 import { nodeId, type RepositoryState, type State } from "./state.ts";
@@ -62,6 +64,21 @@ export const GIT_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
       return { status: 200, body };
     },
   },
+
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}": {
+    identity: "installation",
+    async handle(world, request) {
+      const { state } = world;
+      const repository = repositoryFor(world, request, "pull_requests", "read");
+      const number = Number(request.params["pull_number"]);
+      const pull = state.pulls.find((item) => item.repository === repository && item.number === number);
+      if (pull === undefined) throw new Refusal(404);
+      const body = await pullShape(state, pull);
+      // Asking is what sets off the test merge; this answer does not know it yet.
+      if (body["mergeable"] === null) await testMerge(state, pull);
+      return { status: 200, body };
+    },
+  },
 };
 
 async function contents(world: World, request: ApiRequest): Promise<ApiAnswer> {
@@ -79,7 +96,7 @@ async function contents(world: World, request: ApiRequest): Promise<ApiAnswer> {
   if (item.type !== "tree") return { status: 200, body: await entry(state, place, item) };
   const listed = await treeItems(repository.gitDir, item);
   const entries = await Promise.all(listed.map((child) => folderEntry(state, place, child)));
-  if (!request.accept.includes("object")) return { status: 200, body: entries };
+  if (!request.headers.accept?.includes("object")) return { status: 200, body: entries };
   return { status: 200, body: { ...links(state, place, item, "dir"), type: "dir", entries } };
 }
 

@@ -124,7 +124,7 @@ export function email(account: HostAccount): string {
 }
 
 /** What every payload about a repository carries. */
-function withInstallation(state: State, repository: RepositoryState, sender: HostAccount | "app"): JsonObject {
+export function withInstallation(state: State, repository: RepositoryState, sender: HostAccount | "app"): JsonObject {
   const installation = state.installations.find((item) => !item.removed && item.account.id === repository.owner.id);
   return {
     repository: repositoryShape(state, repository),
@@ -156,6 +156,35 @@ function organizationShape(state: State, account: HostAccount): JsonObject {
     public_members_url: `${api}/public_members{/member}`,
     avatar_url: `${state.url}/avatars/${account.id}`,
     description: null,
+  };
+}
+
+export function repositoryPayload(
+  state: State,
+  repository: RepositoryState,
+  action: "renamed" | "transferred",
+  changes: object,
+  sender: HostAccount,
+): JsonObject {
+  return { action, changes, ...withInstallation(state, repository, sender) };
+}
+
+/** `from`: the login before. */
+export function accountRenamedPayload(
+  state: State,
+  installation: InstallationState,
+  from: string,
+  sender: HostAccount,
+): JsonObject {
+  const { account } = installation;
+  return {
+    action: "renamed",
+    account: accountShape(state, account),
+    changes: { login: { from } },
+    target_type: account.type,
+    ...(account.type === "Organization" ? { organization: organizationShape(state, account) } : {}),
+    installation: { id: installation.id, node_id: nodeId("I", installation.id) },
+    sender: accountShape(state, sender),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { EventDelivery, GithubHost, HostRepository, TagInput } from "./contract.ts";
 import { createTagObject, git, readRef, writeRef } from "./git.ts";
 import { email, pushPayload, type RefMove } from "./payloads.ts";
+import type { Pulls } from "./pulls.ts";
 import { commitTo, personOf, stateOf } from "./repositories.ts";
 import { installationOf, type RepositoryState, type State, timestamp } from "./state.ts";
 import { notSent, type Sender } from "./webhooks.ts";
@@ -12,6 +13,7 @@ const MOST_TAGS = 3;
 export function createPushes(
   state: State,
   sender: Sender,
+  pulls: Pick<Pulls, "follow">,
 ): Pick<GithubHost, "push" | "forcePush" | "pushTag" | "pushTags" | "deleteRef"> {
   async function tell(move: RefMove): Promise<EventDelivery> {
     const installation = installationOf(state, move.repository);
@@ -30,11 +32,11 @@ export function createPushes(
           sha,
           message: message ?? tag,
           author: { name: person.login, email: email(person) },
-          at: Math.floor(Date.now() / 1000),
+          at: Math.floor(state.now() / 1000),
         })
       : sha;
     await writeRef(repository.gitDir, ref, after);
-    repository.pushedAt = timestamp(Date.now());
+    repository.pushedAt = timestamp(state.now());
     return { repository, ref, before, after };
   }
 
@@ -54,7 +56,10 @@ export function createPushes(
     const repository = stateOf(state, of);
     const { sha, before } = await commitTo(state, repository, input);
     const ref = `refs/heads/${input.branch ?? repository.defaultBranch}`;
-    return { sha, before, delivery: await tell({ repository, ref, before, after: sha }) };
+    const move = { repository, ref, before, after: sha };
+    const delivery = await tell(move);
+    await pulls.follow(move);
+    return { sha, before, delivery };
   }
 
   return {
@@ -80,7 +85,10 @@ export function createPushes(
       const before = await readRef(repository.gitDir, ref);
       if (before === null) throw new Error(`there is no ${ref} in ${repository.fullName}`);
       await writeRef(repository.gitDir, ref, null);
-      return tell({ repository, ref, before, after: null });
+      const move = { repository, ref, before, after: null };
+      const delivery = await tell(move);
+      await pulls.follow(move);
+      return delivery;
     },
   };
 }

@@ -1,21 +1,19 @@
 /** Repositories as tests hold them: identity and names, with git behind. */
 import { join } from "node:path";
 import type { CommitInput, HostAccount, HostRepository } from "./contract.ts";
-import { commitFiles, createRepository, readRef } from "./git.ts";
+import { commitFiles, createRepository, git, readRef } from "./git.ts";
 import { email } from "./payloads.ts";
-import { nodeId, type RepositoryState, type State, timestamp } from "./state.ts";
+import { type AccountState, nodeId, type RepositoryState, type State, timestamp } from "./state.ts";
 
 /** Makes a repository; throws when the owner has one of that name. */
 export async function createHostRepository(
   state: State,
   owner: HostAccount,
   name: string,
-  options: { readonly private?: boolean; readonly defaultBranch?: string },
+  options: { readonly private?: boolean; readonly defaultBranch?: string; readonly parent?: RepositoryState },
 ): Promise<RepositoryState> {
   const fullName = `${owner.login}/${name}`;
-  if (state.repositories.some((item) => item.fullName.toLowerCase() === fullName.toLowerCase())) {
-    throw new Error(`there is a repository ${fullName} already`);
-  }
+  refuseTaken(state, fullName);
   const id = state.nextId();
   const gitDir = join(state.folder, `${id}.git`);
   const defaultBranch = options.defaultBranch ?? "main";
@@ -26,10 +24,11 @@ export async function createHostRepository(
     owner,
     ...names(state, owner, name),
     private: options.private ?? false,
+    parent: options.parent ?? null,
     defaultBranch,
     gitDir,
-    createdAt: timestamp(Date.now()),
-    pushedAt: timestamp(Date.now()),
+    createdAt: timestamp(state.now()),
+    pushedAt: timestamp(state.now()),
     commit: (input) => commitTo(state, repository, input),
     ref: (ref) => readRef(gitDir, ref),
     checkRuns: (sha) => state.checkRuns.filter((run) => run.repository.id === id && run.headSha === sha),
@@ -40,16 +39,32 @@ export async function createHostRepository(
   return repository;
 }
 
-/** Gives a repository a new name; the old one goes on to lead to it. */
-export function moveRepository(state: State, repository: HostRepository, name: string): void {
-  const moved = stateOf(state, repository);
-  state.formerNames.set(moved.fullName.toLowerCase(), moved);
-  Object.assign(moved, names(state, moved.owner, name));
+/** Gives a repository a new name or owner; the old name goes on to lead to it. Throws when the new one is taken. */
+export function moveRepository(state: State, repository: RepositoryState, owner: HostAccount, name: string): void {
+  const next = names(state, owner, name);
+  refuseTaken(state, next.fullName, repository);
+  state.formerNames.set(repository.fullName.toLowerCase(), repository);
+  state.formerNames.delete(next.fullName.toLowerCase());
+  Object.assign(repository, { owner, ...next });
+}
+
+function refuseTaken(state: State, fullName: string, except?: RepositoryState): void {
+  const taken = state.repositories.find((item) => item.fullName.toLowerCase() === fullName.toLowerCase());
+  if (taken !== undefined && taken !== except) throw new Error(`there is a repository ${fullName} already`);
 }
 
 function names(state: State, owner: HostAccount, name: string) {
   const fullName = `${owner.login}/${name}`;
   return { name, fullName, cloneUrl: `${state.url}/${fullName}.git`, webUrl: `${state.url}/${fullName}` };
+}
+
+/** Copies a repository with its branches and tags. */
+export async function forkRepository(state: State, of: HostRepository, owner: HostAccount): Promise<RepositoryState> {
+  const parent = stateOf(state, of);
+  const options = { private: parent.private, defaultBranch: parent.defaultBranch, parent };
+  const fork = await createHostRepository(state, owner, parent.name, options);
+  await git(fork.gitDir, ["fetch", "--quiet", parent.gitDir, "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"]);
+  return fork;
 }
 
 export function stateOf(state: State, repository: HostRepository): RepositoryState {
@@ -73,10 +88,10 @@ export async function commitTo(
       input.parent === undefined ? (before ?? (await readRef(gitDir, `refs/heads/${defaultBranch}`))) : input.parent,
     message: input.message ?? "Change files",
     author: { name: author.login, email: email(author) },
-    at: Math.floor(Date.now() / 1000),
+    at: Math.floor(state.now() / 1000),
     files: input.files ?? {},
   });
-  repository.pushedAt = timestamp(Date.now());
+  repository.pushedAt = timestamp(state.now());
   return { sha, before };
 }
 
@@ -90,7 +105,7 @@ export function findAccount(state: State, login: string, type: HostAccount["type
   const known = state.accounts.find((item) => item.login.toLowerCase() === login.toLowerCase());
   if (known !== undefined) return known;
   const id = state.nextId();
-  const made: HostAccount = { id, nodeId: nodeId(type === "User" ? "U" : "O", id), login, type };
+  const made: AccountState = { id, nodeId: nodeId(type === "User" ? "U" : "O", id), login, type };
   state.accounts.push(made);
   return made;
 }

@@ -1,17 +1,18 @@
 /** The REST API over HTTP: every request and answer is recorded and held to the API description. */
-import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { conditional } from "./conditional.ts";
 import { createConformance, type Matched } from "./conformance.ts";
 import type { ApiCall, Effect, Injection } from "./contract.ts";
 import { answerGit, isGitPath } from "./git-http.ts";
+import { type Caller, count, enter, rateHeaders, rateOf } from "./limits.ts";
 import type { ApiAnswer, ApiRequest, OperationHandler, World } from "./operation.ts";
-import { APP_OPERATIONS, rate } from "./operations-app.ts";
+import { APP_OPERATIONS } from "./operations-app.ts";
 import { CHECK_OPERATIONS } from "./operations-checks.ts";
 import { GIT_OPERATIONS } from "./operations-git.ts";
 import { Refusal } from "./refusal.ts";
 import { bodyRules, headerRules } from "./rules.ts";
-import type { InstallationToken } from "./state.ts";
 import { findToken, verifyAppJwt } from "./tokens.ts";
+import { ENTERPRISE_VERSION } from "./webhooks.ts";
 
 const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   ...APP_OPERATIONS,
@@ -49,7 +50,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     const matched = url === null ? null : CONFORMANCE.match(method, url.pathname);
     const incoming = { method, url: url ?? address, body, headers: request.headers, matched };
     const token = tokenKind(request.headers.authorization);
-    const path = incoming.url.pathname + incoming.url.search;
+    const path = (url === null ? address.pathname : address.pathname.slice(basePath.length)) + address.search;
     const call: { -readonly [K in keyof ApiCall]: ApiCall[K] } = {
       method,
       path,
@@ -74,7 +75,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
       }
       answer = injectedAnswer(effect.afterwards);
     }
-    call.status = send(response, answer, request.headers);
+    call.status = send(response, answer);
   }
 
   /** The address as the operations know it; null: outside the base path. */
@@ -102,7 +103,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     const { matched } = incoming;
     const name = matched?.operation.name ?? `${incoming.method} ${incoming.url.pathname}`;
     const violate = (problem: string) => state.violations.push(`${name}: ${problem}`);
-    let token: InstallationToken | null = null;
+    let caller: Caller | null = null;
     let answer: ApiAnswer;
     try {
       if (matched === null) violate("there is no such operation in the API description");
@@ -110,21 +111,36 @@ export function createApiServer(world: World, basePath: string): ApiServer {
       if (!incoming.headers["user-agent"]) throw new Refusal(403, "Request forbidden by administrative rules.");
       const handler = OPERATIONS[name];
       if (matched === null || handler === undefined) throw new Refusal(404);
-      token = identify(handler, incoming.headers.authorization);
-      answer = await handler.handle(world, readRequest(incoming, matched, token, violate));
+      caller = identify(handler, incoming.headers.authorization);
+      const ask = () => handler.handle(world, readRequest(incoming, matched, caller, violate));
+      answer = name === "GET /rate_limit" ? await ask() : await limited(caller, incoming.method, ask);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       answer = { status: error.status, body: error.body(), headers: error.headers };
     }
+    answer = conditional(incoming.method, incoming.headers, answer);
     if (matched !== null) {
       for (const problem of CONFORMANCE.answer(matched.operation, answer.status, plain(answer.body))) {
         violate(`our own answer ${answer.status}: ${problem}`);
       }
     }
-    return { ...answer, headers: { ...rateHeaders(token), ...answer.headers } };
+    if (caller === null) return answer;
+    if (counts(name, answer)) count(state, caller);
+    return { ...answer, headers: { ...rateHeaders(rateOf(state, caller)), ...answer.headers } };
   }
 
-  function identify(handler: OperationHandler, authorization: string | undefined): InstallationToken | null {
+  async function limited(caller: Caller | null, method: string, ask: () => Promise<ApiAnswer>): Promise<ApiAnswer> {
+    if (caller === null) return ask();
+    const visit = enter(state, caller, method);
+    try {
+      return await ask();
+    } finally {
+      visit.leave();
+    }
+  }
+
+  /** Null: anybody. */
+  function identify(handler: OperationHandler, authorization: string | undefined): Caller | null {
     const credential = /^(?:Bearer|token) (\S+)$/i.exec(authorization ?? "")?.[1];
     if (credential === undefined) {
       if (handler.identity === "any" && authorization === undefined) return null;
@@ -133,16 +149,16 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     const kind = tokenKind(authorization);
     if (handler.identity === "app" || (handler.identity === "any" && kind === "app")) {
       verifyAppJwt(state, credential, Date.now());
-      return null;
+      return "app";
     }
-    return findToken(state, credential, Date.now());
+    return findToken(state, credential, state.now());
   }
 
   /** Refuses a body or parameters that GitHub would refuse. */
   function readRequest(
-    { url, body, headers }: Incoming,
+    { method, url, body, headers }: Incoming,
     matched: Matched,
-    token: InstallationToken | null,
+    caller: Caller | null,
     violate: (problem: string) => void,
   ): ApiRequest {
     const { unknown, invalid } = CONFORMANCE.parameters(matched, url.searchParams);
@@ -157,8 +173,10 @@ export function createApiServer(world: World, basePath: string): ApiServer {
       query: url.searchParams,
       body: parsed,
       path: url.pathname + url.search,
-      accept: headers.accept ?? "",
-      token,
+      method,
+      headers,
+      caller,
+      token: caller === "app" ? null : caller,
     };
   }
 
@@ -173,17 +191,17 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     }
   }
 
-  function rateHeaders(token: InstallationToken | null): Record<string, string> {
-    const id = token?.installation.id ?? 0;
-    state.used.set(id, (state.used.get(id) ?? 0) + 1);
-    const { limit, remaining, reset, used } = rate(state, id);
-    return {
-      "x-ratelimit-limit": String(limit),
-      "x-ratelimit-remaining": String(remaining),
-      "x-ratelimit-reset": String(reset),
-      "x-ratelimit-used": String(used),
-      "x-ratelimit-resource": "core",
-    };
+  function send(response: ServerResponse, answer: ApiAnswer): number {
+    const text = answer.body === undefined ? "" : JSON.stringify(answer.body);
+    response.writeHead(answer.status, {
+      ...(text === "" ? {} : { "content-type": "application/json; charset=utf-8" }),
+      "x-github-media-type": "github.v3; format=json",
+      "x-github-request-id": "0000:0000:0000:0000:00000000",
+      ...(state.enterprise ? { "x-github-enterprise-version": `enterprise-server@${ENTERPRISE_VERSION}` } : {}),
+      ...answer.headers,
+    });
+    response.end(text);
+    return answer.status;
   }
 
   const server = createServer((request, response) => {
@@ -191,7 +209,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
       // A bug of the stand-in must fail the test that met it, not vanish in a 500.
       state.violations.push(`the stand-in failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
       if (response.headersSent) response.destroy();
-      else send(response, { status: 500, body: { message: "Server Error" } }, request.headers);
+      else send(response, { status: 500, body: { message: "Server Error" } });
     });
   });
 
@@ -226,19 +244,8 @@ function plain(body: unknown): unknown {
   return body === undefined ? undefined : JSON.parse(JSON.stringify(body));
 }
 
-/** Answers with the status that went out: 304 when the caller has the body already. */
-function send(response: ServerResponse, answer: ApiAnswer, headers: IncomingMessage["headers"]): number {
-  const text = answer.body === undefined ? "" : JSON.stringify(answer.body);
-  const etag = `W/"${createHash("sha256").update(text).digest("hex")}"`;
-  const cacheable = answer.status === 200 && text !== "";
-  const unchanged = cacheable && headers["if-none-match"] === etag;
-  response.writeHead(unchanged ? 304 : answer.status, {
-    ...(text === "" || unchanged ? {} : { "content-type": "application/json; charset=utf-8" }),
-    ...(cacheable ? { etag } : {}),
-    "x-github-media-type": "github.v3; format=json",
-    "x-github-request-id": "0000:0000:0000:0000:00000000",
-    ...answer.headers,
-  });
-  response.end(unchanged ? "" : text);
-  return response.statusCode;
+/** Neither a 304, nor asking how much is left, nor a refusal for having asked too much takes from the allowance. */
+function counts(operation: string, answer: ApiAnswer): boolean {
+  const limited = (answer.status === 403 || answer.status === 429) && /rate limit/.test(JSON.stringify(answer.body));
+  return operation !== "GET /rate_limit" && answer.status !== 304 && !limited;
 }

@@ -70,6 +70,7 @@ export function repositoryShape(state: State, repository: RepositoryState): Json
     private: repository.private,
     visibility: repository.private ? "private" : "public",
     owner: accountShape(state, repository.owner),
+    fork: repository.parent !== null,
     clone_url: repository.cloneUrl,
     default_branch: repository.defaultBranch,
     master_branch: repository.defaultBranch,

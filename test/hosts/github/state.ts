@@ -8,10 +8,14 @@ import type {
   HostAnnotation,
   HostCheckRun,
   HostInstallation,
+  HostPull,
   HostRepository,
   Permissions,
+  SecondaryLimits,
+  TokenFormat,
   Webhook,
 } from "./contract.ts";
+import type { Allowance } from "./limits.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -21,11 +25,29 @@ export type InstallationState = Mutable<HostInstallation> & {
   removed: boolean;
 };
 
-export type RepositoryState = Mutable<HostRepository> & { readonly createdAt: string; pushedAt: string };
+export type AccountState = Mutable<HostAccount>;
+
+export type RepositoryState = Mutable<HostRepository> & {
+  /** What it is a fork of. */
+  readonly parent: RepositoryState | null;
+  readonly createdAt: string;
+  pushedAt: string;
+};
 
 export type CheckRunState = Mutable<Omit<HostCheckRun, "output">> & {
   readonly suite: Suite;
   output: Mutable<Omit<HostCheckRun["output"], "annotations">> & { annotations: HostAnnotation[] };
+};
+
+export type PullState = Mutable<HostPull> & {
+  readonly repository: RepositoryState;
+  readonly source: RepositoryState;
+  readonly title: string;
+  /** The last test merge and what it is of; its `sha` is null after a conflict. Null: there was none yet. */
+  merge: { readonly base: string; readonly head: string; readonly sha: string | null } | null;
+  readonly createdAt: string;
+  updatedAt: string;
+  closedAt: string | null;
 };
 
 export interface InstallationToken {
@@ -50,18 +72,19 @@ export interface State {
   readonly owner: HostAccount;
   readonly publicKey: KeyObject;
   readonly createdAt: string;
-  readonly tokenFormat: "classic" | "stateless";
+  readonly tokenFormat: TokenFormat;
   /** Of web and git, of the REST API. Set when the server listens. */
   url: string;
   apiUrl: string;
   /** Folder of the bare repositories. */
   readonly folder: string;
   webhook: Webhook | null;
-  readonly accounts: HostAccount[];
+  readonly accounts: AccountState[];
   readonly installations: InstallationState[];
   readonly repositories: RepositoryState[];
   /** `owner/name` a repository had before, in lower case. */
   readonly formerNames: Map<string, RepositoryState>;
+  readonly pulls: PullState[];
   readonly tokens: Map<string, InstallationToken>;
   readonly checkRuns: CheckRunState[];
   /** `<repository id>:<sha>` to the app's check suite there. */
@@ -70,9 +93,17 @@ export interface State {
   readonly calls: ApiCall[];
   readonly gitCalls: GitCall[];
   readonly violations: string[];
-  /** Calls an installation (or the app, 0) made in the present hour. */
-  readonly used: Map<number, number>;
+  /** What each installation (and the app: 0) has used up. */
+  readonly allowances: Map<number, Allowance>;
+  /** Calls in an hour; null: no limit. */
+  readonly hourlyLimit: number | null;
+  readonly secondaryLimits: SecondaryLimits | null;
+  /** An Enterprise Server, not github.com. */
+  readonly enterprise: boolean;
   nextId(): number;
+  /** Milliseconds since 1970, on the host's clock. */
+  now(): number;
+  advance(milliseconds: number): void;
 }
 
 /** What the product needs: see app.yml. */
@@ -85,14 +116,18 @@ export const DEFAULT_PERMISSIONS: Permissions = {
 
 export function createState(options: {
   readonly appId: number;
-  readonly tokenFormat: "classic" | "stateless";
+  readonly tokenFormat: TokenFormat;
   readonly webhook: Webhook | null;
   readonly folder: string;
+  readonly enterprise: boolean;
+  readonly hourlyLimit: number | null;
+  readonly secondaryLimits: SecondaryLimits | null;
 }): { readonly state: State; readonly privateKey: string } {
   const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
   // Ids of one host are spread over all kinds of things; starting high shows ids that were cut to 31 bits.
   let lastId = 2 ** 31;
-  const owner: HostAccount = { id: 9_000_001, nodeId: nodeId("U", 9_000_001), login: "app-owner", type: "User" };
+  let ahead = 0;
+  const owner: AccountState = { id: 9_000_001, nodeId: nodeId("U", 9_000_001), login: "app-owner", type: "User" };
   const state: State = {
     ...options,
     slug: "stand-in-app",
@@ -106,6 +141,7 @@ export function createState(options: {
     installations: [],
     repositories: [],
     formerNames: new Map(),
+    pulls: [],
     tokens: new Map(),
     checkRuns: [],
     suites: new Map(),
@@ -113,10 +149,14 @@ export function createState(options: {
     calls: [],
     gitCalls: [],
     violations: [],
-    used: new Map(),
+    allowances: new Map(),
     nextId() {
       lastId += 1;
       return lastId;
+    },
+    now: () => Date.now() + ahead,
+    advance(milliseconds) {
+      ahead += milliseconds;
     },
   };
   // GitHub hands keys out as PKCS#1.

@@ -1,6 +1,6 @@
 /** Who calls, and what they may do: the app's JWTs, installation tokens, the permissions and repositories of both. */
 import { createHmac, randomBytes, verify } from "node:crypto";
-import type { HostRepository, Permissions } from "./contract.ts";
+import type { HostRepository, Permissions, TokenFormat } from "./contract.ts";
 import { isObject } from "./json.ts";
 import { Refusal } from "./refusal.ts";
 import { covers, type InstallationState, type InstallationToken, type RepositoryState, type State } from "./state.ts";
@@ -51,18 +51,18 @@ function decodePart(part: string): unknown {
   }
 }
 
-export interface Narrowing {
+export interface Wanted {
   readonly repositoryIds?: readonly number[];
   readonly repositories?: readonly string[];
   readonly permissions?: Permissions;
+  readonly format: TokenFormat;
 }
 
 /** Makes a token of an installation, narrowed as asked. */
 export function mintToken(
   state: State,
   installation: InstallationState,
-  wanted: Narrowing,
-  now: number,
+  wanted: Wanted,
 ): { readonly token: string; readonly data: InstallationToken } {
   if (installation.suspended) throw new Refusal(403, "This installation has been suspended");
   const permissions = wanted.permissions === undefined ? installation.permissions : withMetadata(wanted.permissions);
@@ -71,13 +71,13 @@ export function mintToken(
       throw new Refusal(422, "The permissions requested are not granted to this installation.");
     }
   }
-  const token = state.tokenFormat === "classic" ? classicToken() : statelessToken(state);
+  const token = wanted.format === "classic" ? classicToken() : statelessToken(state);
   const data = {
     installation,
     repositoryIds: narrowedIds(state, installation, wanted),
     permissions,
     // Whole seconds: that is what `expires_at` can say.
-    expiresAt: Math.floor((now + HOUR) / 1000) * 1000,
+    expiresAt: Math.floor((state.now() + HOUR) / 1000) * 1000,
   };
   state.tokens.set(token, data);
   return { token, data };
@@ -88,7 +88,7 @@ function withMetadata(permissions: Permissions): Permissions {
   return { metadata: "read", ...permissions };
 }
 
-function narrowedIds(state: State, installation: InstallationState, wanted: Narrowing): ReadonlySet<number> | null {
+function narrowedIds(state: State, installation: InstallationState, wanted: Wanted): ReadonlySet<number> | null {
   if (wanted.repositoryIds === undefined && wanted.repositories === undefined) return null;
   const covered = state.repositories.filter((repository) => covers(installation, repository));
   const byId = (wanted.repositoryIds ?? []).map((id) => covered.find((repository) => repository.id === id));

@@ -19,6 +19,9 @@ export interface Sender {
   close(): Promise<void>;
 }
 
+/** Of the description the stand-in is held to, the newest that has one for enterprise servers. */
+export const ENTERPRISE_VERSION = "3.19.0";
+
 /** An event that nobody is told of still has its GUID. */
 export function notSent(): EventDelivery {
   return { guid: newGuid(), sent: false, status: null };
@@ -46,7 +49,7 @@ export function createSender(state: State, timeoutMs: number): Sender {
     if (webhook === null) return { guid: message.guid, sent: false, status: null };
     const bytes = Buffer.from(message.body);
     const headers = { ...webhookHeaders(state, message, webhook.secret, bytes), ...more };
-    const startedAt = Date.now();
+    const startedAt = state.now();
     const begun = performance.now();
     const answer = await post(
       webhook.url,
@@ -103,7 +106,6 @@ function webhookHeaders(
   secret: string,
   bytes: Buffer,
 ): Record<string, string> {
-  const enterprise = state.apiUrl !== state.url;
   return {
     accept: "*/*",
     "content-type": "application/json",
@@ -115,8 +117,8 @@ function webhookHeaders(
     "x-github-hook-installation-target-type": "integration",
     "x-hub-signature": `sha1=${createHmac("sha1", secret).update(bytes).digest("hex")}`,
     "x-hub-signature-256": `sha256=${createHmac("sha256", secret).update(bytes).digest("hex")}`,
-    ...(enterprise
-      ? { "x-github-enterprise-host": new URL(state.url).host, "x-github-enterprise-version": "3.19.0" }
+    ...(state.enterprise
+      ? { "x-github-enterprise-host": new URL(state.url).host, "x-github-enterprise-version": ENTERPRISE_VERSION }
       : {}),
   };
 }
