@@ -8,6 +8,7 @@ import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { createPages } from "./pages.ts";
 import { createProbes, type Readiness } from "./probes.ts";
+import { createRegistryRoutes, type RegistryDoors } from "./registry.ts";
 import { createViews, type Views } from "./views.ts";
 
 export interface WebOptions {
@@ -24,6 +25,8 @@ export interface WebOptions {
   readonly metrics: Metrics;
   /** Host and port of the registry, as image names carry it. */
   readonly registryName: string;
+  /** Left out: neither tokens nor notifications are served. */
+  readonly registry?: RegistryDoors;
   /** Folder with the templates and, below it, `assets`. */
   readonly views: string;
 }
@@ -44,6 +47,7 @@ export function createWeb(options: WebOptions): Express {
   app.use(headers(secure));
   app.use(createProbes({ ready: options.ready, store, metrics: options.metrics, clock, log }));
   app.get("/assets/:name", sendAsset(views));
+  app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
   app.use("/api/v1", createApi({ store, logs, gate }));
   app.use(createPages({ store, logs, gate, views, clock, registryName: options.registryName }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {

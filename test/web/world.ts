@@ -5,6 +5,7 @@ import type { Build, Installation, Repository, Sha } from "../../src/core/model.
 import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/engine/store-port.ts";
 import { packageRoot } from "../../src/version.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
+import type { RegistryDoors } from "../../src/web/registry.ts";
 import { createWeb, type WebOptions } from "../../src/web/web.ts";
 
 export const NOW = Date.parse("2026-11-20T12:00:00Z");
@@ -121,6 +122,7 @@ export interface World {
   readonly ready: WebOptions["ready"];
   readonly clock: { now(): number };
   readonly logs: WebOptions["logs"] | null;
+  readonly registry: RegistryDoors;
   /** Set: every question to the store fails with it. */
   readonly broken: Error | null;
 }
@@ -150,6 +152,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     ready: () => Promise.resolve([{ name: "database", ok: true, detail: "writable" }]),
     clock: { now: () => NOW },
     logs: null,
+    registry: { tokens: null, events: null },
     broken: null,
     ...changes,
   };
@@ -168,6 +171,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     ready: world.ready,
     metrics: createMetrics(),
     registryName: "registry.example.com",
+    registry: world.registry,
     views: join(packageRoot, "views"),
   });
   const server = createServer(app);
