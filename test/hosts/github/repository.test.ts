@@ -1,15 +1,12 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { call, mint } from "./client.ts";
+import { runClient } from "./git-client.ts";
 import type { GithubHost, HostInstallation, HostRepository } from "./index.ts";
 import { createGithubHost, HOST_KINDS } from "./index.ts";
 import { isObject, listAt, textAt } from "./json.ts";
-
-const run = promisify(execFile);
 
 describe.each(HOST_KINDS)("on $kind", (kind) => {
   let host: GithubHost;
@@ -185,30 +182,15 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
   describe("git over HTTP", () => {
     const fetchWith = async (name: string, url: string, password: string | null, sha: string) => {
       const target = join(folder, name);
-      const credentials = Buffer.from(`x-access-token:${password ?? ""}`).toString("base64");
-      const env = {
-        PATH: process.env["PATH"],
-        GIT_CONFIG_NOSYSTEM: "1",
-        GIT_CONFIG_GLOBAL: "/dev/null",
-        GIT_TERMINAL_PROMPT: "0",
-        LC_ALL: "C",
-        ...(password === null
-          ? {}
-          : {
-              GIT_CONFIG_COUNT: "1",
-              GIT_CONFIG_KEY_0: "http.extraheader",
-              GIT_CONFIG_VALUE_0: `Authorization: Basic ${credentials}`,
-            }),
-      };
-      await run("git", ["init", "--quiet", target], { env });
-      await run("git", ["-C", target, "fetch", "--quiet", "--depth=1", url, sha], { env });
-      await run("git", ["-C", target, "checkout", "--quiet", "FETCH_HEAD"], { env });
-      return { target, env };
+      await runClient(["init", "--quiet", target], null);
+      await runClient(["-C", target, "fetch", "--quiet", "--depth=1", url, sha], password);
+      await runClient(["-C", target, "checkout", "--quiet", "FETCH_HEAD"], null);
+      return target;
     };
 
     it("gives any commit, shallow, to a token with contents", async () => {
       const calls = host.calls.length;
-      const { target } = await fetchWith("good", api.cloneUrl, token, first);
+      const target = await fetchWith("good", api.cloneUrl, token, first);
       expect(await readFile(join(target, "Dockerfile"), "utf8")).toBe("FROM scratch\n");
       expect(host.gitCalls.map((item) => item.status)).toEqual([200, 200, 200]);
       expect(host.calls).toHaveLength(calls);
@@ -236,9 +218,9 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
     });
 
     it("refuses to be written to, and leaves no way round the repository's name", async () => {
-      const { target, env } = await fetchWith("push", api.cloneUrl, token, second);
+      const target = await fetchWith("push", api.cloneUrl, token, second);
       await expect(
-        run("git", ["-C", target, "push", api.cloneUrl, "HEAD:refs/heads/main"], { env }),
+        runClient(["-C", target, "push", api.cloneUrl, "HEAD:refs/heads/main"], token),
       ).rejects.toMatchObject({
         stderr: expect.stringContaining("403"),
       });

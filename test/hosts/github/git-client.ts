@@ -1,0 +1,28 @@
+/** A git client for the stand-in's own tests, with nothing of the machine's configuration. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** Runs git with an installation token as its password (null: none). Rejects with git's `stderr`. */
+export async function runClient(
+  args: readonly string[],
+  password: string | null,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const credentials = Buffer.from(`x-access-token:${password ?? ""}`).toString("base64");
+  const env = {
+    PATH: process.env["PATH"],
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_TERMINAL_PROMPT: "0",
+    LC_ALL: "C",
+    ...(password === null
+      ? {}
+      : {
+          GIT_CONFIG_COUNT: "1",
+          GIT_CONFIG_KEY_0: "http.extraheader",
+          GIT_CONFIG_VALUE_0: `Authorization: Basic ${credentials}`,
+        }),
+  };
+  return run("git", [...args], { env });
+}
