@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import { describeRegistry, type RegistryWorld } from "../contract/registry.contract.ts";
 import { pushBaseImage } from "../support/base-image.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
+import { type Handler, pass, type Server, serve } from "./door.ts";
 
 async function start(auth: boolean): Promise<TestRegistry> {
   const registry = await startRegistry({ auth });
@@ -16,33 +15,6 @@ async function start(auth: boolean): Promise<TestRegistry> {
 describeRegistry("docker-registry without authentication", () => start(false), createRegistryClient);
 describeRegistry("docker-registry with Basic authentication", () => start(true), createRegistryClient);
 describeRegistry("docker-registry behind token authentication", startWithTokens, createRegistryClient);
-
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-interface Server {
-  readonly url: string;
-  readonly requests: { readonly url: string; readonly authorization: string | undefined }[];
-  stop(): Promise<void>;
-}
-
-async function serve(handle: Handler): Promise<Server> {
-  const requests: { url: string; authorization: string | undefined }[] = [];
-  const server = createServer((request, response) => {
-    requests.push({ url: request.url ?? "", authorization: request.headers.authorization });
-    handle(request, response);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    requests,
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
 
 const USER = "tester";
 const PASSWORD = "token-service-password";
@@ -83,17 +55,6 @@ async function startWithTokens(): Promise<RegistryWorld> {
       await Promise.all([door.stop(), service.stop(), registry.stop()]);
     },
   };
-}
-
-function pass(target: string, request: IncomingMessage, response: ServerResponse): void {
-  const { authorization: _, ...headers } = request.headers;
-  const outgoing = httpRequest(new URL(request.url ?? "", target), { method: request.method ?? "GET", headers });
-  outgoing.on("response", (answer) => {
-    response.writeHead(answer.statusCode ?? 500, answer.headers);
-    answer.pipe(response);
-  });
-  outgoing.on("error", () => response.destroy());
-  outgoing.end();
 }
 
 describe("a registry that misbehaves", () => {
