@@ -23,8 +23,12 @@ export interface TestRegistry {
 export interface RegistryOptions {
   /** Basic authentication with a password made for this registry. */
   readonly auth?: boolean;
+  /** Whether it deletes manifests when asked to; it does unless told otherwise. */
+  readonly deletes?: boolean;
   /** In a process group of its own: Ctrl-C in the terminal does not reach it. */
   readonly ownGroup?: boolean;
+  /** Further sections of its configuration. */
+  readonly config?: object;
 }
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
@@ -53,11 +57,12 @@ async function startOn(port: number, options: RegistryOptions): Promise<TestRegi
     log: { level: "error", accesslog: { disabled: true } },
     storage: {
       filesystem: { rootdirectory: join(folder, "data") },
-      delete: { enabled: true },
+      delete: { enabled: options.deletes ?? true },
       maintenance: { uploadpurging: { enabled: false } },
     },
     http: { addr: name, secret: randomBytes(16).toString("hex") },
     ...auth,
+    ...options.config,
   };
   // JSON is YAML.
   await writeFile(join(folder, "config.yml"), JSON.stringify(config));
