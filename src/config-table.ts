@@ -68,6 +68,12 @@ const address = z.string().transform((text, context) => {
 /** The scheme, host and port alone: our routes and image names can not live below a path. */
 const origin = address.refine((text) => new URL(text).pathname === "/", "has a path; only scheme, host and port count");
 
+const REPOSITORY = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*$/;
+const stagingName = z
+  .string()
+  .max(128, "is too long")
+  .refine((text) => REPOSITORY.test(text.replaceAll("{build}", "x")), "is no repository name");
+
 function whole(min: number, max: number): z.ZodType<number, string> {
   const message = `is not a whole number from ${min} to ${max}`;
   return z
@@ -304,6 +310,13 @@ export const VARIABLES = {
       "Password or access token of `REGISTRY_USERNAME`. May be shorter than our own secrets: the registry made it.",
     todo: "give the password or access token of REGISTRY_USERNAME",
     example: "(from the registry)",
+  }),
+  REGISTRY_STAGING: defaulting("Registry", stagingName, "staging/{build}", {
+    about:
+      "Repository builds push to before the service publishes their image; `{build}` stands for the build's id. " +
+      "A registry that allows one account only, such as Docker Hub, needs a name below it, e.g. `acme/staging`.",
+    todo: "give a repository name in lower case, e.g. staging/{build}",
+    example: "staging/{build}",
   }),
   REGISTRY_TOKEN_ISSUER: defaulting("Registry", line, "wharfinger", {
     about: "Issuer named in registry tokens. Not served yet.",

@@ -1,17 +1,8 @@
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { privateKey, TABLE, VARIABLES, type Values, type VariableName } from "./config-table.ts";
+import { ensureKeyFile } from "./keys.ts";
 
 /** The whole configuration, read and checked. Null: not set. */
 export interface Config {
@@ -62,6 +53,8 @@ export interface RegistryConfig {
   readonly insecure: boolean;
   /** Null: no credentials are needed. */
   readonly credentials: { readonly username: string; readonly password: string } | null;
+  /** Where builds push to; `{build}` stands for the build's id. Without it builds share it, each under a tag of its own. */
+  readonly staging: string;
 }
 
 /** Something to put right: the variable, what is wrong with it, what to do (and where to get it). Holds no secret. */
@@ -149,45 +142,12 @@ export function describeConfig(env: Environment): Readonly<Record<string, string
 
 const KEY_FILE = "secret.key";
 
-/**
- * The 32 bytes that seal secrets, from `secret.key` in the folder; made there, readable by this user only, when there
- * is none. Two processes that start at once get the same key: the file appears complete, by a hard link, or not at all.
- * Throws an error that says what to do.
- */
+/** The 32 bytes that seal secrets, from `secret.key` in the folder. Throws an error that says what to do. */
 export function ensureSecretKey(dataDir: string): Buffer {
-  const path = join(dataDir, KEY_FILE);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  try {
-    return readSecretKey(path);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") {
-      throw error;
-    }
-  }
-  const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
-  const file = openSync(temporary, "wx", 0o600);
-  try {
-    writeSync(file, `${randomBytes(32).toString("base64")}\n`);
-    fsyncSync(file);
-    linkSync(temporary, path);
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") {
-      throw error;
-    }
-  } finally {
-    closeSync(file);
-    unlinkSync(temporary);
-  }
-  return readSecretKey(path);
-}
-
-function readSecretKey(path: string): Buffer {
-  const text = readFileSync(path, "utf8").trim();
-  if ((statSync(path).mode & 0o077) !== 0) {
-    throw new Error(`${path} can be read by others. Do: chmod 600 ${path}`);
-  }
+  const text = ensureKeyFile(dataDir, KEY_FILE, () => `${randomBytes(32).toString("base64")}\n`).trim();
   const parsed = VARIABLES.SECRET_KEY.type.safeParse(text);
   if (!parsed.success || parsed.data === null) {
+    const path = join(dataDir, KEY_FILE);
     throw new Error(`${path} does not hold 32 bytes in base64. Restore it from a backup, or set SECRET_KEY.`);
   }
   return parsed.data;
@@ -294,7 +254,8 @@ function readRegistry(values: Partial<Values>, problems: Problem[], warnings: st
   if (insecure && !isLoopback(hostname)) {
     warnings.push("REGISTRY_URL is http://: images and the registry's password travel unencrypted.");
   }
-  return { url, name: host, insecure, credentials: username && password ? { username, password } : null };
+  const credentials = username && password ? { username, password } : null;
+  return { url, name: host, insecure, credentials, staging: values.REGISTRY_STAGING ?? "staging/{build}" };
 }
 
 function assemble(values: Values, github: GithubConfig | null, registry: RegistryConfig | null): Config {

@@ -1,14 +1,17 @@
 /** Makes the parts a configuration asks for. */
+import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
 import type { Clock, Logger, Registry } from "./engine/ports.ts";
+import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
 import type { Store } from "./engine/store-port.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
 import { createGithubHost } from "./github/host.ts";
 import { createGithubReporter } from "./github/reporter.ts";
+import { ensureKeyFile } from "./keys.ts";
 import { createRegistryClient } from "./registry/client.ts";
 import type { HostParts, Parts } from "./server.ts";
 import { createLogStore } from "./store/logs.ts";
@@ -51,6 +54,9 @@ export async function createParts(config: Config, log: Logger, clock: Clock = sy
     store: await openConfiguredStore(config, clock),
     logs: createLogStore(join(config.dataDir, "logs"), log),
     registry: createConfiguredRegistry(registry),
+    registryCredentials: registry.credentials,
+    staging: stagingOf(registry.staging),
+    signer: createConfiguredSigner(config.dataDir),
     builder,
     hosts: [createGithubParts(github, log, clock)],
     clock,
@@ -63,6 +69,21 @@ export function openConfiguredStore(config: Config, clock: Clock = systemClock):
   const keys = [config.secretKey ?? ensureSecretKey(config.dataDir), config.secretKeyPrevious];
   const vault = createVault(keys.filter((key) => key !== null));
   return openStore({ url: config.databaseUrl, clock, vault });
+}
+
+const REQUEST_KEY = "build-request.key";
+
+/** Signs build requests with the key in the data folder, made there at the first start. */
+export function createConfiguredSigner(dataDir: string): RequestSigner {
+  const make = () => generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  return createRequestSigner(ensureKeyFile(dataDir, REQUEST_KEY, make));
+}
+
+/** Where a build pushes to, by REGISTRY_STAGING. */
+export function stagingOf(template: string): Parts["staging"] {
+  return template.includes("{build}")
+    ? (buildId) => ({ repository: template.replaceAll("{build}", buildId), tag: "build" })
+    : (buildId) => ({ repository: template, tag: buildId });
 }
 
 export function createConfiguredRegistry(registry: RegistryConfig): Registry {

@@ -3,6 +3,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
 import type { Config } from "./config.ts";
+import { buildRequest, type RequestSettings } from "./core/build-request.ts";
+import { createExchange } from "./engine/credentials.ts";
 import { createDispatcher } from "./engine/dispatch.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
@@ -10,8 +12,10 @@ import { startLoop } from "./engine/loop.ts";
 import { createPauses } from "./engine/pauses.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Reporter } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
+import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
 import { createReports } from "./engine/report.ts";
-import type { Store } from "./engine/store-port.ts";
+import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
+import type { RequestWriter, Store } from "./engine/store-port.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { version } from "./version.ts";
@@ -29,6 +33,11 @@ export interface Parts {
   readonly store: Store;
   readonly logs: LogStore;
   readonly registry: Registry;
+  /** Those of the instance; null: the registry trusts our token service, or nobody has to sign in. */
+  readonly registryCredentials: { readonly username: string; readonly password: string } | null;
+  /** Where a build pushes to. */
+  readonly staging: RequestSettings["staging"];
+  readonly signer: RequestSigner;
   readonly builder: Builder;
   readonly hosts: readonly HostParts[];
   readonly clock: Clock;
@@ -54,10 +63,15 @@ export interface Running {
 
 const LEASE_MS = 15_000;
 const STOP_GRACE_MS = 10_000;
+/** Of what publishes: it goes on where it was stopped. */
+const PROMOTION_GRACE_MS = 2_000;
 /** Longer than the inbox's deadline: every request under way gets its answer. */
 const CLOSE_MS = 9_000;
 /** In-process wakes make loops start at once; these are for work that becomes due by time. */
 const POLL_MS = 1_000;
+const MINUTE_MS = 60 * 1_000;
+/** At the same time; of one image never more than one. */
+const PROMOTIONS = 4;
 const HOUR_MS = 60 * 60 * 1_000;
 
 /** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
@@ -67,6 +81,18 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const metrics = createMetrics();
   const hosts = parts.hosts.map((one) => one.host);
   const leaseMs = settings.leaseMs ?? LEASE_MS;
+  const leasing = { leaseMs, heartbeatMs: leaseMs / 3, worker: `${hostname()}:${process.pid}` };
+  const requestSettings: RequestSettings = {
+    registry: registry.name,
+    network: settings.builds.network,
+    limits: {
+      seconds: settings.builds.timeoutSeconds,
+      memoryBytes: settings.builds.memoryBytes,
+      logBytes: settings.builds.logBytes,
+    },
+    staging: parts.staging,
+  };
+  const write: RequestWriter = (build, origin) => parts.signer.sign(buildRequest(build, origin, requestSettings));
 
   const processor = createProcessor({
     store,
@@ -75,36 +101,46 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     pauses,
     clock,
     log,
+    write,
     onRecorded(outcome) {
       metrics.processed(outcome);
       loops?.building.wake();
       loops?.reporting.wake();
     },
   });
+  const onChange = () => {
+    loops?.building.wake();
+    loops?.promoting.wake();
+    loops?.reporting.wake();
+  };
   const dispatcher = createDispatcher({
+    ...leasing,
     store,
     logs,
     builder: parts.builder,
-    registry,
-    hosts,
+    verify: createRequestVerifier([parts.signer.publicKey]),
+    exchange: createExchange({ hosts, registry: parts.registryCredentials }),
     clock,
     log,
-    worker: `${hostname()}:${process.pid}`,
     concurrency: settings.builds.concurrency,
-    network: settings.builds.network,
-    limits: {
-      seconds: settings.builds.timeoutSeconds,
-      memoryBytes: settings.builds.memoryBytes,
-      logBytes: settings.builds.logBytes,
-    },
-    leaseMs,
-    heartbeatMs: leaseMs / 3,
+    onChange,
+    onEnd: metrics.ended,
+  });
+  const promoter = createPromoter({
+    ...leasing,
+    store,
+    registry,
+    clock,
+    log,
+    concurrency: PROMOTIONS,
+    staging: parts.staging,
     onChange() {
-      loops?.building.wake();
-      loops?.reporting.wake();
+      onChange();
+      loops?.cleaning.wake();
     },
     onEnd: metrics.ended,
   });
+  const cleaner = createStagingCleaner({ store, registry, log, staging: parts.staging });
   const reports = createReports({
     store,
     logs,
@@ -149,6 +185,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     return {
       processing: startLoop({ name: "process", idleMs: POLL_MS, log, step: processor.step }),
       building: startLoop({ name: "dispatch", idleMs: POLL_MS, log, step: dispatcher.step }),
+      promoting: startLoop({ name: "promote", idleMs: POLL_MS, log, step: promoter.step }),
+      cleaning: startLoop({ name: "clean", idleMs: MINUTE_MS, log, step: cleaner.step }),
       reporting: startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step }),
       caring: startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step }),
     };
@@ -158,14 +196,19 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   let loops: ReturnType<typeof startLoops> | null = null;
 
   async function shutDown(): Promise<void> {
-    log.info({ running: dispatcher.running() }, "stopping");
+    const graceMs = settings.stopGraceMs ?? STOP_GRACE_MS;
+    log.info({ running: dispatcher.running() + promoter.running() }, "stopping");
     // At the same time: who stops us does not wait for long. What is stored from now on is processed after the start.
     await Promise.all([
       closeServer(server).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.caring.stop(),
-      loops?.building.stop().then(() => dispatcher.stop(settings.stopGraceMs ?? STOP_GRACE_MS)),
+      loops?.cleaning.stop(),
+      loops?.building.stop().then(() => dispatcher.stop(graceMs)),
     ]);
+    // After the builds: what they staged last is published now, or at the next start.
+    await loops?.promoting.stop();
+    await promoter.stop(Math.min(graceMs, PROMOTION_GRACE_MS));
     // Builds that just ended have checks to conclude; what the host does not take now is due at the next start.
     if (loops !== null) {
       await loops.reporting.stop();

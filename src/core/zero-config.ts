@@ -12,11 +12,11 @@ const FILE = JSON.stringify({ version: 1, images: [{ rules: [{ branch: "**", tag
  * file's grammar: its exact name takes the place of the file's pattern.
  */
 export function zeroConfig(repository: Pick<Repository, "fullName">, defaultBranch: string): ParsedConfig {
-  const { config, diagnostics } = parseRepoConfig(FILE, { repositoryName: repository.fullName });
+  const { config, diagnostics, digest } = parseRepoConfig(FILE, { repositoryName: repository.fullName });
   if (config === null) {
-    return { config, diagnostics };
+    return { config, diagnostics, digest };
   }
   const on: RuleConfig["on"] = { kind: "branch", pattern: exactPattern(defaultBranch) };
   const images = config.images.map((image) => ({ ...image, rules: image.rules.map((rule) => ({ ...rule, on })) }));
-  return { config: { ...config, images }, diagnostics };
+  return { config: { ...config, images }, diagnostics, digest };
 }

@@ -1,43 +1,33 @@
 /** A queued build meets a builder. */
-import { type BuildLimits, type BuildNetwork, buildRequest } from "../core/build-request.ts";
+import type { BuildRequest, SignedRequest } from "../core/build-request.ts";
 import type { Build, BuildStep, Failure } from "../core/model.ts";
+import type { CredentialExchange } from "./credentials.ts";
+import { type Crew, createCrew } from "./crew.ts";
+import { createSteps, type Steps, startHeartbeat } from "./lease.ts";
 import { backoff, isoTime } from "./loop.ts";
-import type { BuildContext, BuildEnd, Builder, Clock, Host, Logger, LogStore, LogWriter, Registry } from "./ports.ts";
+import type { BuildEnd, Builder, Clock, Logger, LogStore, LogWriter } from "./ports.ts";
 import type { BuildResult, ClaimedBuild, Store } from "./store-port.ts";
 
 export interface DispatcherOptions {
-  readonly store: Pick<Store, "claimBuild" | "heartbeat" | "finishBuild" | "releaseBuild">;
+  readonly store: Pick<Store, "claimBuild" | "heartbeat" | "finishBuild" | "stageBuild" | "releaseBuild">;
   readonly logs: Pick<LogStore, "open">;
   readonly builder: Pick<Builder, "build">;
-  readonly registry: Pick<Registry, "name" | "digest" | "credentials">;
-  readonly hosts: readonly Pick<Host, "provider" | "host" | "cloneCredential">[];
+  /** Throws what tells a request nobody of us signed from one of ours. */
+  verify(request: SignedRequest): BuildRequest;
+  readonly exchange: CredentialExchange;
   readonly clock: Clock;
   readonly log: Logger;
   /** Name of this worker, for the lease. */
   readonly worker: string;
   /** Builds at the same time. */
   readonly concurrency: number;
-  readonly network: BuildNetwork;
-  readonly limits: BuildLimits;
   /** How long a silent worker keeps a build. */
   readonly leaseMs: number;
   readonly heartbeatMs: number;
-  /** Called when a build began or ended: its check has changed, and there may be room for the next. */
+  /** Called when a build began, was staged or ended: its check has changed, and there may be room for the next. */
   onChange(): void;
-  /** Called with each ended build, for metrics. */
+  /** Called with each build that ended here, for metrics: staged ones end when they are published. */
   onEnd?(build: Build, result: BuildResult): void;
-}
-
-export interface Dispatcher {
-  /** Starts one build if there is room and one waits; answers whether it did. */
-  step(): Promise<boolean>;
-  /** Builds under way. */
-  running(): number;
-  /**
-   * No build starts any more. Those under way may finish for `graceMs`; what still runs then is stopped and handed
-   * back to the queue, to begin anew elsewhere.
-   */
-  stop(graceMs: number): Promise<void>;
 }
 
 /** Tries of one build when the outside (git host, registry) fails. */
@@ -45,32 +35,15 @@ const MAX_ATTEMPTS = 5;
 /** Tries of one build in all, those that a stop or a crash of this program ended among them. */
 const MAX_BEGUN = 20;
 
-export function createDispatcher(options: DispatcherOptions): Dispatcher {
+/** A crew of builders. What a stop interrupts is handed back to the queue, to begin anew elsewhere. */
+export function createDispatcher(options: DispatcherOptions): Crew {
   const { store, clock, log } = options;
-  const underWay = new Map<Promise<void>, AbortController>();
-  let stopping = false;
-
-  async function step(): Promise<boolean> {
-    if (stopping || underWay.size >= options.concurrency) return false;
-    const claimed = await store.claimBuild({ worker: options.worker, leaseMs: options.leaseMs });
-    if (claimed === null) return false;
-    const stop = new AbortController();
-    const work = run(claimed, stop)
-      .catch((error: unknown) => log.error({ err: error, build: claimed.build.id }, "build worker failed"))
-      .finally(() => {
-        underWay.delete(work);
-        options.onChange();
-      });
-    underWay.set(work, stop);
-    options.onChange();
-    return true;
-  }
 
   async function run(claimed: ClaimedBuild, stop: AbortController): Promise<void> {
     const { build, attempt } = claimed;
     const steps = createSteps(clock);
     const writer = options.logs.open(build.id);
-    const beat = startHeartbeat(claimed, steps, stop);
+    const beat = startHeartbeat({ id: build.id, attempt, steps, stop }, options);
     log.info({ build: build.id, image: build.image, sha: build.planned.sha, attempt }, "build started");
     try {
       const end = await endOf(claimed, steps, writer, stop.signal);
@@ -105,48 +78,24 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   async function attemptBuild(
-    { build }: ClaimedBuild,
+    claimed: ClaimedBuild,
     steps: Steps,
     writer: LogWriter,
     signal: AbortSignal,
   ): Promise<BuildEnd> {
-    const host = options.hosts.find(
-      (one) => one.provider === build.repository.provider && one.host === build.repository.host,
-    );
-    if (host === undefined) {
-      return internal(`This instance is no longer set up for the host ${build.repository.host}.`);
+    if (claimed.request === null) {
+      return internal("This build was queued by an older version of the program. Push again, or re-run its check.");
     }
-    const request = buildRequest(build, {
-      registry: options.registry.name,
-      network: options.network,
-      limits: options.limits,
-      created: isoTime(clock.now()),
-    });
-    const context: BuildContext = {
-      request,
-      cloneCredential: () => host.cloneCredential(build.installation, build.repository),
-      push: options.registry.credentials(),
+    const end = await options.builder.build({
+      request: options.verify(claimed.request),
+      credentials: () => options.exchange(claimed.build, claimed.secret),
       log: (text) => writer.write(text),
       step: (name) => steps.begin(name),
       signal,
-    };
-    const end = await options.builder.build(context);
-    return end.kind === "built" ? confirm(build, end) : end;
-  }
-
-  /** A digest the builder reports counts only when the registry has it. */
-  async function confirm(build: Build, end: Extract<BuildEnd, { kind: "built" }>): Promise<BuildEnd> {
-    if (!build.planned.push) return end;
-    const { digest } = end.image;
-    if (digest === null) return internal("The builder pushed the image but did not report a digest.");
-    const found = await options.registry.digest(build.image, digest);
-    if (!found.ok) {
-      const message = `The image was pushed, but the registry could not confirm it: ${found.message}`;
-      return { kind: "failed", failure: { class: "push", message }, retryable: found.retryable };
-    }
-    if (found.value === digest) return end;
-    const message = `The registry does not have the image that was pushed (${digest}). Is something deleting from it?`;
-    return { kind: "failed", failure: { class: "push", message }, retryable: true };
+    });
+    return end.kind === "built" && claimed.build.planned.push && end.image.digest === null
+      ? internal("The builder pushed the image but did not report a digest.")
+      : end;
   }
 
   async function settle(
@@ -169,83 +118,29 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       await store.releaseBuild(build.id, attempt, isoTime(clock.now() + waitMs));
       return;
     }
+    if (end.kind === "built" && build.planned.push && end.image.digest !== null) {
+      const kept = await store.stageBuild(build.id, attempt, { digest: end.image.digest, steps });
+      if (!kept) return refused(build, attempt);
+      return log.info({ build: build.id, digest: end.image.digest }, "image staged");
+    }
     const result = resultOf(end, steps);
     const kept = await store.finishBuild(build.id, attempt, result);
-    if (!kept) return log.warn({ build: build.id, attempt }, "build result refused: its lease was lost");
+    if (!kept) return refused(build, attempt);
     log.info({ build: build.id, state: result.state, digest: result.digest, failure: result.failure }, "build ended");
     options.onEnd?.(build, result);
   }
 
-  /** Keeps the lease while the build runs, and hears through it that the build should stop. */
-  function startHeartbeat(claimed: ClaimedBuild, steps: Steps, stop: AbortController): { stop(): Promise<void> } {
-    let heldUntil = clock.now() + options.leaseMs;
-    let beating: Promise<void> | null = null;
-    async function beat(): Promise<void> {
-      try {
-        const state = await store.heartbeat(claimed.build.id, claimed.attempt, options.leaseMs, steps.list());
-        if (state === "held") heldUntil = clock.now() + options.leaseMs;
-        else if (!stop.signal.aborted) stop.abort(state === "cancel" ? "cancel" : "lost");
-      } catch (error) {
-        log.warn({ err: error, build: claimed.build.id }, "heartbeat failed");
-        // Without a lease another worker may be building the same thing by now.
-        if (clock.now() > heldUntil && !stop.signal.aborted) stop.abort("lost");
-      }
-    }
-    const timer = setInterval(() => {
-      // A slow database must not be asked twice at a time.
-      beating ??= beat().finally(() => {
-        beating = null;
-      });
-    }, options.heartbeatMs);
-    return {
-      async stop() {
-        clearInterval(timer);
-        await beating;
-      },
-    };
+  function refused(build: Build, attempt: number): void {
+    log.warn({ build: build.id, attempt }, "build result refused: its lease was lost");
   }
 
-  return {
-    step,
-    running: () => underWay.size,
-    async stop(graceMs) {
-      stopping = true;
-      const all = Promise.all(underWay.keys());
-      let timer: NodeJS.Timeout | undefined;
-      const patience = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceMs);
-      });
-      await Promise.race([all, patience]);
-      clearTimeout(timer);
-      for (const controller of underWay.values()) if (!controller.signal.aborted) controller.abort("shutdown");
-      await all;
-    },
-  };
-}
-
-interface Steps {
-  begin(name: string): void;
-  end(): void;
-  /** The steps so far; the last one is open until the next begins. */
-  list(): readonly BuildStep[];
-}
-
-function createSteps(clock: Clock): Steps {
-  let steps: readonly BuildStep[] = [];
-  return {
-    begin(name) {
-      const now = isoTime(clock.now());
-      steps = [...closeLast(steps, now), { name, startedAt: now, finishedAt: null }];
-    },
-    end() {
-      steps = closeLast(steps, isoTime(clock.now()));
-    },
-    list: () => steps,
-  };
-}
-
-function closeLast(steps: readonly BuildStep[], at: string): BuildStep[] {
-  return steps.map((step) => (step.finishedAt === null ? { ...step, finishedAt: at } : step));
+  return createCrew({
+    size: options.concurrency,
+    log,
+    claim: () => store.claimBuild({ worker: options.worker, leaseMs: options.leaseMs }),
+    work: run,
+    onChange: options.onChange,
+  });
 }
 
 function resultOf(end: BuildEnd, steps: readonly BuildStep[]): BuildResult {

@@ -1,6 +1,7 @@
 /**
- * What the engine asks of the world, in its own words; what it asks of the database is in store-port.ts. Each method says what it promises; the suites in test/contract
- * hold every implementation to it. Times are ISO 8601 in UTC, durations milliseconds unless said otherwise.
+ * What the engine asks of the world, in its own words; what it asks of the database is in store-port.ts. Each method says
+ * what it promises; the suites in test/contract hold every implementation to it. Times are ISO 8601 in UTC, durations
+ * milliseconds unless said otherwise.
  */
 import type { BuildRequest } from "../core/build-request.ts";
 import type { CheckContent } from "../core/check.ts";
@@ -82,8 +83,13 @@ export interface Host {
     delivery: { readonly deliveryId: string; readonly event: string; readonly body: Buffer },
     handle: (event: HostEvent) => Promise<void>,
   ): Promise<void>;
-  /** `path` at the commit. */
-  file(installation: HostId, repository: Repository, sha: Sha, path: string): Promise<Outcome<FetchedFile>>;
+  /** `path` at a commit, or at the tip of a branch; a branch that is not there has no files. */
+  file(
+    installation: HostId,
+    repository: Repository,
+    at: Sha | { readonly branch: string },
+    path: string,
+  ): Promise<Outcome<FetchedFile>>;
   /** Paths a change touched, renames with both sides; null: not known (too many, history gone). Then we build. */
   changedPaths(
     installation: HostId,
@@ -129,12 +135,17 @@ export interface Reporter {
 
 // -------------------------------------------------------------------------------------------------- building
 
+/** What a lease is exchanged for. It opens what the one build needs, and nothing once the lease has ended. */
+export interface BuildCredentials {
+  readonly clone: CloneCredential;
+  /** For the registry: to push to the staging repository and to pull base images; null: it wants none. */
+  readonly registry: { readonly username: string; readonly password: string } | null;
+}
+
 export interface BuildContext {
   readonly request: BuildRequest;
-  /** Exchanges the lease for a clone credential; asked for when the checkout begins, never stored. */
-  cloneCredential(): Promise<Outcome<CloneCredential>>;
-  /** Where and as whom to push; null: the registry wants no credentials. */
-  readonly push: { readonly username: string; readonly password: string } | null;
+  /** Exchanges the lease for credentials; asked for when they are needed, never stored. */
+  credentials(): Promise<Outcome<BuildCredentials>>;
   /** Receives text for the build's log; whole lines, already masked and free of control characters but colours. */
   log(text: string): void;
   /** Called when a part begins; the one before it ends. */
@@ -144,7 +155,7 @@ export interface BuildContext {
 }
 
 export interface BuiltImage {
-  /** `sha256:…` of the pushed manifest; null when the request does not push. */
+  /** `sha256:…` of the manifest pushed to the staging repository; null when the request does not push. */
   readonly digest: string | null;
 }
 

@@ -7,7 +7,7 @@ import type { Installations } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
-import type { ClaimedDelivery, DeliveryOutcome, PlanRecord, Store } from "./store-port.ts";
+import type { ClaimedDelivery, DeliveryOutcome, PlanRecord, RequestWriter, Store } from "./store-port.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
 const AT_ONCE = 8;
@@ -36,6 +36,7 @@ export interface ProcessorOptions {
   readonly pauses: Pauses;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly write: RequestWriter;
   /** Called after each delivery that came to an end: there may be builds to start and checks to show. */
   onRecorded(outcome: Exclude<DeliveryOutcome, "pending">): void;
 }
@@ -174,17 +175,17 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const known = await installations.known(host, event.installation);
     if (!known.ok) return known;
     const link = await store.linkState(event.installation, event.repository);
-    const changes: ChangeFacts[] = [];
-    for (const change of event.changes) {
-      const facts = await gather(host, event, change, { installation: known.value, link, attempts });
-      if (!facts.ok) return facts;
-      changes.push(facts.value);
-    }
+    const standing = { installation: known.value, link, attempts };
+    // Nobody owns an image yet.
+    const gathered = await gather(host, event, standing, async () => new Map());
+    if (!gathered.ok) return gathered;
+    const { changes, imageOwners } = gathered.value;
     const plan = planBuilds({
       repository: event.repository,
       installation: known.value,
       link,
       changes,
+      imageOwners,
       zeroConfig: false,
       now: isoTime(clock.now()),
     });
@@ -196,6 +197,9 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       trigger: "event",
       changes: event.changes,
       plan,
+      actor: event.actor?.id ?? null,
+      configDigests: digestsOf(changes),
+      write: options.write,
       report: unique([...plan.requests.map((request) => request.sha), ...told]),
     };
     return ok({ kind: "planned", record });
@@ -232,6 +236,9 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       trigger: "rerun",
       changes: [],
       plan: { requests: wanted.map((build) => build.planned), skips: [], diagnostics: [] },
+      actor: event.actor?.id ?? null,
+      configDigests: new Map(),
+      write: options.write,
       report: [event.sha],
     };
     return ok({ kind: "planned", record });
@@ -243,6 +250,12 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
 /** `wharfinger` stands for all images of a commit, `wharfinger: api` for one. */
 function namesImage(check: string, image: string): boolean {
   return check === "wharfinger" || check === `wharfinger: ${image}`;
+}
+
+function digestsOf(changes: readonly ChangeFacts[]): ReadonlyMap<string, string> {
+  const digests = new Map<string, string>();
+  for (const { change, config } of changes) if (config.kind === "read") digests.set(change.ref, config.parsed.digest);
+  return digests;
 }
 
 function unique(shas: readonly (Sha | null)[]): Sha[] {

@@ -2,6 +2,8 @@
  * What the engine asks of the database. Each method says what it promises; test/contract/store.contract.ts holds every
  * implementation to it. Times are ISO 8601 in UTC, durations milliseconds unless said otherwise.
  */
+
+import type { RequestOrigin, SignedRequest } from "../core/build-request.ts";
 import type { CheckFacts } from "../core/check.ts";
 import type { RepositoryName } from "../core/events.ts";
 import type {
@@ -15,10 +17,12 @@ import type {
   Installation,
   LinkState,
   Provider,
+  PublishedTags,
   RefChange,
   Repository,
   Sha,
 } from "../core/model.ts";
+import type { Publication } from "../core/supersede.ts";
 import type { IncomingDelivery } from "./ports.ts";
 
 export interface Journal {
@@ -72,6 +76,9 @@ export interface ClaimedDelivery {
   readonly body: Buffer;
 }
 
+/** Makes the document of a build that is about to be recorded. Called inside the transaction: pure and quick. */
+export type RequestWriter = (build: Build, origin: RequestOrigin) => SignedRequest;
+
 /** What the engine records about one planned delivery, in one transaction. */
 export interface PlanRecord {
   readonly repository: Repository;
@@ -82,6 +89,11 @@ export interface PlanRecord {
   /** Every change of the delivery, so that the store can tell "the same work again" from "a newer change came between". */
   readonly changes: readonly RefChange[];
   readonly plan: BuildPlan;
+  /** Id of who caused the delivery; null: not known. */
+  readonly actor: string | null;
+  /** Digest of the config file each ref's changes were planned from. Re-runs keep those of the builds they repeat. */
+  readonly configDigests: ReadonlyMap<string, string>;
+  readonly write: RequestWriter;
   /** Commits whose check must be (re)written even if nothing is built, e.g. to carry a skip. */
   readonly report: readonly Sha[];
 }
@@ -95,15 +107,48 @@ export interface ClaimedBuild {
   readonly build: Build;
   /** Fencing token: later calls with an older attempt change nothing. */
   readonly attempt: number;
+  /** Null: queued before requests were signed. */
+  readonly request: SignedRequest | null;
+  /** Proves to {@link Store.leaseHolder} that somebody works on this build. The database keeps only its hash. */
+  readonly secret: string;
+}
+
+/** A build whose image is staged, leased for promotion. No other promotion of the same image is leased meanwhile. */
+export interface ClaimedPromotion {
+  readonly build: Build;
+  readonly attempt: number;
+  /** Of the staged manifest. */
+  readonly digest: string;
+  /** How often it was begun, this time included. */
+  readonly tries: number;
+  /** Somebody asked to cancel it. */
+  readonly canceled: boolean;
+  /** Its tags in order, each with the publication it would be and the one that moved the tag last. */
+  readonly tags: readonly { readonly tag: string; readonly wanted: Publication; readonly last: Publication | null }[];
+  /** Full name of the repository the image belongs to, if that is another one that did not share it; else null. */
+  readonly othersImage: string | null;
+}
+
+/** `other`: full name of the repository it belongs to. */
+export type ImageStanding = "free" | "own" | "shared" | { readonly other: string };
+
+/** A staging repository that is not needed any more. */
+export interface StagingLeftover {
+  readonly buildId: string;
+  /** What is known to be in it; null: perhaps nothing. */
+  readonly digest: string | null;
 }
 
 export type LeaseState = "held" | "lost" | "cancel";
 
 export interface BuildResult {
-  readonly state: Extract<BuildState, "succeeded" | "failed" | "canceled" | "timed_out">;
+  /** `superseded`: all its tags have something newer. */
+  readonly state: Extract<BuildState, "succeeded" | "failed" | "canceled" | "timed_out" | "superseded">;
   readonly digest: string | null;
   readonly failure: Failure | null;
   readonly steps: readonly BuildStep[];
+  /** Of a promotion; left out: no tags were judged. */
+  readonly tags?: PublishedTags;
 }
 
 /** A check that differs from what the host shows. */
@@ -213,6 +258,15 @@ export interface Store extends Journal {
   heartbeat(id: string, attempt: number, leaseMs: number, steps: readonly BuildStep[]): Promise<LeaseState>;
   /** Ends a claimed build. False, and nothing changed: the lease was lost. Marks the commit's checks. */
   finishBuild(id: string, attempt: number, result: BuildResult): Promise<boolean>;
+  /**
+   * The build is built and its image pushed to its staging repository: from here on it is claimed for promotion instead.
+   * Ends the lease and its secret. False, and nothing changed: the lease was lost.
+   */
+  stageBuild(id: string, attempt: number, staged: { digest: string; steps: readonly BuildStep[] }): Promise<boolean>;
+  /** Whose lease the secret is, while it lives; null: wrong, or over. */
+  leaseHolder(id: string, secret: string): Promise<Build | null>;
+  /** The document a build's builder gets; null: unknown build, or queued before requests were signed. */
+  buildRequest(id: string): Promise<SignedRequest | null>;
   /** Hands a claimed build back to the queue, not before `notBefore`. False: the lease was lost. */
   releaseBuild(id: string, attempt: number, notBefore: string): Promise<boolean>;
   /** A queued build is canceled at once; a running one is asked to stop (its heartbeat says so). */
@@ -222,9 +276,36 @@ export interface Store extends Journal {
   /** The newest build of each image at a commit, for a re-run. */
   buildsOfCommit(repository: HostId, sha: Sha): Promise<readonly Build[]>;
   /** Queues the same work again. Null: unknown build. */
-  repeatBuild(id: string, trigger: "rerun" | "retry"): Promise<Build | null>;
+  repeatBuild(id: string, trigger: "rerun" | "retry", write: RequestWriter): Promise<Build | null>;
   /** Cancels what is queued of an installation and asks what runs to stop; answers how many. */
   cancelInstallation(id: HostId): Promise<number>;
+
+  // publishing
+  /**
+   * A staged build to promote, interrupted ones first, then the oldest. The first promotion of an image binds it to the
+   * build's repository.
+   */
+  claimPromotion(options: { worker: string; leaseMs: number }): Promise<ClaimedPromotion | null>;
+  /**
+   * The registry's tag points to the build's image now: from here on that is who published it last. False, and nothing
+   * changed: the lease was lost, and somebody else may have moved the tag meanwhile.
+   */
+  tagMoved(id: string, attempt: number, tag: string, by: Publication): Promise<boolean>;
+  /** Digest a tag should point to; null: never published. */
+  publishedDigest(image: string, tag: string): Promise<string | null>;
+  /** Hands a promotion back, not before `notBefore`. False: the lease was lost. */
+  releasePromotion(id: string, attempt: number, notBefore: string): Promise<boolean>;
+  /** How images (names without namespace) stand towards a repository of the installation that owns the namespace. */
+  imageOwners(
+    namespace: string,
+    repository: HostId,
+    images: readonly string[],
+  ): Promise<ReadonlyMap<string, ImageStanding>>;
+  /** Lets another repository publish an image too. False: nobody has published it yet. */
+  shareImage(image: string, withRepository: HostId): Promise<boolean>;
+  /** Staging repositories of ended builds, oldest first; at most `limit`. */
+  stagingLeftovers(limit: number): Promise<readonly StagingLeftover[]>;
+  stagingGone(buildId: string): Promise<void>;
 
   // checks
   /** Checks that differ from what their host shows and are due; at most `limit`, one of a repository at a time. */
@@ -252,14 +333,20 @@ export interface Store extends Journal {
 
   // upkeep
   /**
-   * Ends every lease of an earlier run, so that its work goes on at once. For the start of the one process that works on
-   * this database; a worker that lives on nevertheless is fenced off by its attempt number.
+   * Ends every lease of an earlier run, so that its work goes on at once. Does nothing while another process has the
+   * database open, for the leases may be its own; they end by themselves then. A
+   * worker that lives on nevertheless is fenced off by its attempt number.
    */
   takeOver(): Promise<void>;
   /** Counts for probes and metrics. */
   stats(): Promise<StoreStats>;
   /** Forgets bodies and finished deliveries older than the given moments; answers how many rows changed. */
   prune(options: { bodiesBefore: string; deliveriesBefore: string }): Promise<number>;
+  /**
+   * Calls back when there may be something to claim, which this process or another one made; answers how to end that.
+   * Comes late, twice, or not at all (never on SQLite, where only one process works): look from time to time as well.
+   */
+  onChange(listener: (topic: "deliveries" | "builds" | "checks") => void): () => void;
   /** Rejects when the database can not be written to. */
   ping(): Promise<void>;
   close(): Promise<void>;

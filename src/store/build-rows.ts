@@ -1,4 +1,6 @@
+import type { RequestOrigin } from "../core/build-request.ts";
 import { type Build, type BuildState, hostKey, type PlannedBuild, type Repository, type Sha } from "../core/model.ts";
+import type { RequestWriter } from "../engine/store-port.ts";
 import type { Sql } from "./database.ts";
 import {
   flag,
@@ -26,7 +28,7 @@ export const REPOSITORY_COLUMNS = `r.provider, r.host, r.id AS repository_id, r.
 
 /** What {@link toBuild} reads of `builds b JOIN repositories r`. */
 export const BUILD_COLUMNS = `b.seq, b.id, b.state, b.repository, b.installation_id, b.delivery, b.full_image, b.planned, b.cause,
-  b.attempt, b.digest, b.steps, b.failure, b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
+  b.attempt, b.digest, b.tags, b.request_digest, b.steps, b.failure, b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
 
 export const SELECT_BUILDS = `SELECT ${BUILD_COLUMNS} FROM builds b JOIN repositories r ON r.key = b.repository`;
 
@@ -55,6 +57,8 @@ export function toBuild(row: Row): Build {
     planned: json<PlannedBuild>(row, "planned"),
     image: text(row, "full_image"),
     digest: textOrNull(row, "digest"),
+    tags: jsonOrNull(row, "tags"),
+    requestDigest: textOrNull(row, "request_digest"),
     trigger: text(row, "cause") as Build["trigger"],
     attempt: integer(row, "attempt"),
     steps: json(row, "steps"),
@@ -103,22 +107,30 @@ export async function newestBuilds(sql: Sql, repository: string, sha: Sha): Prom
 /** A build as it enters the queue. */
 export interface QueuedBuild {
   readonly id: string;
-  readonly repository: string;
+  readonly repository: Repository;
   readonly installation: Build["installation"];
   readonly delivery: number;
   readonly fullImage: string;
   readonly generation: number;
+  /** The delivery its work came with first. */
+  readonly order: number;
+  /** Those of the build it repeats; null: as they are now. */
+  readonly tagLines: string | null;
   readonly planned: PlannedBuild;
   readonly trigger: Build["trigger"];
+  readonly origin: RequestOrigin;
+  readonly write: RequestWriter;
   readonly now: number;
 }
 
 export async function insertBuild(sql: Sql, build: QueuedBuild): Promise<void> {
-  const { planned } = build;
+  const { planned, origin } = build;
+  const request = build.write(queued(build), origin);
+  const tagLines = build.tagLines ?? JSON.stringify(await linesOf(sql, build));
   const row: Readonly<Record<string, Value>> = {
     id: build.id,
     state: "queued",
-    repository: build.repository,
+    repository: hostKey(build.repository),
     installation: hostKey(build.installation),
     installation_id: build.installation.id,
     delivery: build.delivery,
@@ -128,8 +140,16 @@ export async function insertBuild(sql: Sql, build: QueuedBuild): Promise<void> {
     full_image: build.fullImage,
     key: planned.key,
     generation: build.generation,
+    journal_order: build.order,
+    tag_lines: tagLines,
     planned: JSON.stringify(planned),
     cause: build.trigger,
+    actor: origin.actor,
+    config_digest: origin.configDigest,
+    request: request.document,
+    request_digest: request.digest,
+    request_key: request.keyId,
+    request_signature: request.signature,
     created_at: build.now,
   };
   const columns = Object.keys(row);
@@ -137,4 +157,50 @@ export async function insertBuild(sql: Sql, build: QueuedBuild): Promise<void> {
     `INSERT INTO builds (${columns.join(", ")}) VALUES (${columns.map((_name, index) => `$${index + 1}`).join(", ")})`,
     Object.values(row),
   );
+}
+
+/**
+ * What core/supersede.ts calls `since`, for each tag with a version; a tag without one begins a new line. What both read
+ * and write is the row of the image's tag, so builds planned at the same time agree on who was first.
+ */
+async function linesOf(
+  sql: Sql,
+  { planned, fullImage, order }: QueuedBuild,
+): Promise<Readonly<Record<string, number>>> {
+  const lines: Record<string, number> = {};
+  for (const tag of planned.push ? planned.tags : []) {
+    if (planned.versions?.[tag] === undefined) {
+      await sql.query(
+        `INSERT INTO tag_lines (image, tag, line) VALUES ($1, $2, $3)
+         ON CONFLICT (image, tag) DO UPDATE SET line = excluded.line WHERE tag_lines.line < excluded.line`,
+        [fullImage, tag, order],
+      );
+    } else {
+      const [row] = await sql.query("SELECT line FROM tag_lines WHERE image = $1 AND tag = $2", [fullImage, tag]);
+      lines[tag] = row === undefined ? 0 : integer(row, "line");
+    }
+  }
+  return lines;
+}
+
+function queued({ id, repository, installation, delivery, planned, fullImage, trigger, now }: QueuedBuild): Build {
+  return {
+    id,
+    state: "queued",
+    repository,
+    installation,
+    deliveryId: String(delivery),
+    planned,
+    image: fullImage,
+    digest: null,
+    tags: null,
+    requestDigest: null,
+    trigger,
+    attempt: 0,
+    steps: [],
+    failure: null,
+    createdAt: new Date(now).toISOString(),
+    startedAt: null,
+    finishedAt: null,
+  };
 }

@@ -1,6 +1,8 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { SignedRequest } from "../core/build-request.ts";
 import { type Build, hostKey, isFinal, type Sha } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
-import type { Store } from "../engine/store-port.ts";
+import type { RequestWriter, Store } from "../engine/store-port.ts";
 import {
   BUILD_COLUMNS,
   findBuild,
@@ -14,13 +16,16 @@ import {
 import { touchChecks } from "./check-rows.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
-import { flag, integer, keyNumber, milliseconds, type Row, text, type Value } from "./rows.ts";
+import { flag, integer, keyNumber, milliseconds, type Row, text, textOrNull, type Value } from "./rows.ts";
 
 type Builds = Pick<
   Store,
   | "claimBuild"
   | "heartbeat"
   | "finishBuild"
+  | "stageBuild"
+  | "leaseHolder"
+  | "buildRequest"
   | "releaseBuild"
   | "cancelBuild"
   | "getBuild"
@@ -44,11 +49,13 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
       const now = clock.now();
       return database.transaction(async (sql) => {
         await touch(sql, await sql.query(END_LOST_CANCELED, [now]));
-        const changed = await sql.query(CLAIM, [now, now + leaseMs, worker]);
+        const secret = randomBytes(32).toString("base64url");
+        const changed = await sql.query(CLAIM, [now, now + leaseMs, worker, hashOf(secret)]);
         if (changed[0] === undefined) return null;
         await touch(sql, changed);
-        const build = await findBuild(sql, text(changed[0], "id"));
-        return build === null ? null : { build, attempt: build.attempt };
+        const id = text(changed[0], "id");
+        const build = await findBuild(sql, id);
+        return build === null ? null : { build, attempt: build.attempt, request: await readRequest(sql, id), secret };
       });
     },
 
@@ -65,8 +72,8 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
     finishBuild(id, attempt, result) {
       return database.transaction(async (sql) => {
         const changed = await sql.query(
-          `UPDATE builds SET state = $3, digest = $4, failure = $5, steps = $6, finished_at = $7, lease_until = 0,
-             worker = NULL
+          `UPDATE builds SET state = $3, digest = $4, failure = $5, steps = $6, finished_at = $7, tags = $8,
+             lease_until = 0, lease_hash = NULL, worker = NULL
            WHERE id = $1 AND attempt = $2 AND state = 'running' ${RETURNING_COMMIT}`,
           [
             id,
@@ -76,6 +83,7 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
             result.failure === null ? null : JSON.stringify(result.failure),
             JSON.stringify(result.steps),
             clock.now(),
+            result.tags === undefined ? null : JSON.stringify(result.tags),
           ],
         );
         await touch(sql, changed);
@@ -83,13 +91,37 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
       });
     },
 
+    async stageBuild(id, attempt, { digest, steps }) {
+      const changed = await database.query(
+        `UPDATE builds SET phase = 'promote', staged_digest = $3, steps = $4, lease_until = 0, lease_hash = NULL,
+           worker = NULL, not_before = 0
+         WHERE id = $1 AND attempt = $2 AND state = 'running' AND phase = 'build' RETURNING id`,
+        [id, attempt, digest, JSON.stringify(steps)],
+      );
+      return changed.length > 0;
+    },
+
+    leaseHolder(id, secret) {
+      return database.reading(async (sql) => {
+        const rows = await sql.query(
+          `SELECT lease_hash FROM builds
+           WHERE id = $1 AND state = 'running' AND phase = 'build' AND lease_until > $2 AND lease_hash IS NOT NULL`,
+          [id, clock.now()],
+        );
+        if (rows[0] === undefined || !sameHash(text(rows[0], "lease_hash"), hashOf(secret))) return null;
+        return findBuild(sql, id);
+      });
+    },
+
+    buildRequest: (id) => database.reading((sql) => readRequest(sql, id)),
+
     releaseBuild(id, attempt, notBefore) {
       return database.transaction(async (sql) => {
         // Asked to stop and handed back: it must not start again.
         const changed = await sql.query(
           `UPDATE builds SET state = CASE WHEN cancel_requested THEN 'canceled' ELSE 'queued' END,
-             finished_at = CASE WHEN cancel_requested THEN $3 ELSE NULL END,
-             not_before = $4, lease_until = 0, worker = NULL, started_at = NULL, steps = '[]'
+             finished_at = CASE WHEN cancel_requested THEN CAST($3 AS BIGINT) ELSE NULL END,
+             not_before = $4, lease_until = 0, lease_hash = NULL, worker = NULL, started_at = NULL, steps = '[]'
            WHERE id = $1 AND attempt = $2 AND state = 'running' ${RETURNING_COMMIT}`,
           [id, attempt, clock.now(), milliseconds(notBefore)],
         );
@@ -100,6 +132,8 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
 
     cancelBuild(id) {
       return database.transaction(async (sql) => {
+        // Locked, so that it does not start between the look at its state and the answer.
+        await sql.query("SELECT id FROM builds WHERE id = $1 FOR UPDATE", [id]);
         const build = await findBuild(sql, id);
         if (build === null) return "unknown";
         if (isFinal(build.state)) return "final";
@@ -134,8 +168,10 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
 
     buildsOfCommit: (repository, sha: Sha) => database.reading((sql) => newestBuilds(sql, hostKey(repository), sha)),
 
-    repeatBuild(id, trigger) {
-      return database.transaction((sql) => repeat(sql, id, trigger, newId(), clock.now(), touch));
+    repeatBuild(id, trigger, write) {
+      return database.transaction((sql) =>
+        repeat(sql, { id, trigger, write, newBuildId: newId(), now: clock.now(), touch }),
+      );
     },
   };
 }
@@ -143,31 +179,34 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
 /** Nobody works on it any more and it was asked to stop: it must not be handed out again. */
 const END_LOST_CANCELED = `
   UPDATE builds SET state = 'canceled', finished_at = $1, lease_until = 0, worker = NULL
-  WHERE state = 'running' AND cancel_requested AND lease_until <= $1 ${RETURNING_COMMIT}`;
+  WHERE state = 'running' AND phase = 'build' AND cancel_requested AND lease_until <= $1 ${RETURNING_COMMIT}`;
 
 /**
  * A running build whose lease ended is as claimable as a queued one; its attempt number then shuts out the worker that
- * lost it. Each installation offers its oldest build, and the one with the fewest builds running wins: somebody's
- * hundred builds delay the single build of another by at most one.
+ * lost it. Builds have turns within their installation, those that run first and then the others by age; the lowest turn
+ * wins, so somebody's hundred builds delay the single build of another by at most one. A build keeps its turn when it is
+ * claimed, so that is also true of workers that claim at the same time and pass over what the others have locked.
  */
 const CLAIM = `
-  UPDATE builds SET state = 'running', attempt = attempt + 1, lease_until = $2, worker = $3,
-    started_at = $1, steps = '[]'
-  WHERE seq = (
-    SELECT offer.seq FROM (
-      SELECT installation,
-        MIN(CASE WHEN (state = 'queued' AND not_before <= $1) OR (state = 'running' AND lease_until <= $1)
-          THEN seq END) AS seq,
-        SUM(CASE WHEN state = 'running' AND lease_until > $1 THEN 1 ELSE 0 END) AS running
-      FROM builds WHERE state IN ('queued', 'running') GROUP BY installation
-    ) offer
-    WHERE offer.seq IS NOT NULL ORDER BY offer.running, offer.seq LIMIT 1
+  WITH offers AS (
+    SELECT seq, ROW_NUMBER() OVER (
+      PARTITION BY installation ORDER BY CASE WHEN state = 'running' AND lease_until > $1 THEN 0 ELSE 1 END, seq
+    ) AS turn
+    FROM builds WHERE phase = 'build' AND (state = 'running' OR (state = 'queued' AND not_before <= $1))
+  ), next AS (
+    SELECT b.seq FROM builds b JOIN offers ON offers.seq = b.seq
+    WHERE b.phase = 'build'
+      AND ((b.state = 'queued' AND b.not_before <= $1) OR (b.state = 'running' AND b.lease_until <= $1))
+    ORDER BY offers.turn, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
   )
+  UPDATE builds SET state = 'running', attempt = attempt + 1, lease_until = $2, worker = $3,
+    lease_hash = $4, started_at = $1, steps = '[]', staging = 'used'
+  WHERE seq IN (SELECT seq FROM next)
   RETURNING id, repository, installation_id, sha`;
 
 /** What has not started ends now; what runs is asked to stop. `where` is ours, never data. */
 function cancel(sql: Sql, where: string, bind: readonly Value[], now: number): Promise<readonly Row[]> {
-  const at = `$${bind.length + 1}`;
+  const at = `CAST($${bind.length + 1} AS BIGINT)`;
   return sql.query(
     `UPDATE builds SET cancel_requested = TRUE,
        finished_at = CASE WHEN state = 'running' THEN NULL ELSE ${at} END,
@@ -177,16 +216,23 @@ function cancel(sql: Sql, where: string, bind: readonly Value[], now: number): P
   );
 }
 
-async function repeat(
-  sql: Sql,
-  id: string,
-  trigger: "rerun" | "retry",
-  newBuildId: string,
-  now: number,
-  touch: (sql: Sql, rows: readonly Row[]) => Promise<void>,
-): Promise<Build | null> {
+interface Repetition {
+  readonly id: string;
+  readonly trigger: "rerun" | "retry";
+  readonly write: RequestWriter;
+  readonly newBuildId: string;
+  readonly now: number;
+  readonly touch: (sql: Sql, rows: readonly Row[]) => Promise<void>;
+}
+
+async function repeat(sql: Sql, { id, trigger, write, newBuildId, now, touch }: Repetition): Promise<Build | null> {
+  // Two clicks at a time: the second one sees the build of the first.
+  await sql.query(
+    "SELECT r.key FROM repositories r JOIN builds b ON b.repository = r.key WHERE b.id = $1 FOR NO KEY UPDATE OF r",
+    [id],
+  );
   const rows = await sql.query(
-    `SELECT ${BUILD_COLUMNS}, b.generation, b.sha FROM builds b
+    `SELECT ${BUILD_COLUMNS}, b.generation, b.journal_order, b.tag_lines, b.actor, b.config_digest, b.sha FROM builds b
      JOIN repositories r ON r.key = b.repository WHERE b.id = $1`,
     [id],
   );
@@ -203,15 +249,43 @@ async function repeat(
   if (live[0] !== undefined) return toBuild(live[0]);
   await insertBuild(sql, {
     id: newBuildId,
-    repository,
+    repository: build.repository,
     installation: build.installation,
     delivery: Number(build.deliveryId),
     fullImage: build.image,
     generation: integer(original, "generation"),
+    order: integer(original, "journal_order"),
+    tagLines: text(original, "tag_lines"),
     planned: build.planned,
     trigger,
+    origin: { actor: textOrNull(original, "actor"), configDigest: textOrNull(original, "config_digest") },
+    write,
     now,
   });
   await touch(sql, [original]);
   return findBuild(sql, newBuildId);
+}
+
+async function readRequest(sql: Sql, id: string): Promise<SignedRequest | null> {
+  const rows = await sql.query(
+    `SELECT request, request_digest, request_key, request_signature FROM builds WHERE id = $1 AND request IS NOT NULL`,
+    [id],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return {
+    document: text(row, "request"),
+    digest: text(row, "request_digest"),
+    keyId: text(row, "request_key"),
+    signature: text(row, "request_signature"),
+  };
+}
+
+/** The secret has 256 random bits, so a plain hash keeps it. */
+function hashOf(secret: string): string {
+  return createHash("sha256").update(secret, "utf8").digest("hex");
+}
+
+function sameHash(one: string, other: string): boolean {
+  return timingSafeEqual(Buffer.from(one, "hex"), Buffer.from(other, "hex"));
 }

@@ -1,3 +1,4 @@
+import type { RequestOrigin } from "../core/build-request.ts";
 import { hostKey, type PlannedBuild, type RefChange, type Skip } from "../core/model.ts";
 import { closedGate, type Refusal } from "../core/refusals.ts";
 import type { NewBuild, PlanRecord, Store } from "../engine/store-port.ts";
@@ -22,7 +23,7 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
     recordPlan: (deliveryId, record) =>
       database.transaction(async (sql) => {
         const delivery = keyNumber(deliveryId);
-        const rows = await sql.query("SELECT outcome FROM deliveries WHERE id = $1", [delivery]);
+        const rows = await sql.query("SELECT outcome FROM deliveries WHERE id = $1 FOR UPDATE", [delivery]);
         if (delivery === null || rows[0] === undefined) throw new Error(`no delivery ${deliveryId}`);
         if (text(rows[0], "outcome") !== "pending") return buildsRecorded(sql, delivery);
         const closed = await closedSince(sql, record);
@@ -50,10 +51,13 @@ function commitOf(record: PlanRecord, sha: Commit["sha"]): Commit {
 
 /**
  * Why nothing that was planned may be queued any more, or null. Planning takes calls to the host; whoever suspends or
- * removes meanwhile cancels what is queued, and would miss what is queued right after.
+ * removes meanwhile cancels what is queued, and would miss what is queued right after. Therefore both rows are locked:
+ * whoever closes either waits until what is queued here can be seen.
  */
 async function closedSince(sql: Sql, { plan, installation, repository }: PlanRecord): Promise<Refusal | null> {
   if (plan.requests.length === 0) return null;
+  await sql.query("SELECT key FROM installations WHERE key = $1 FOR SHARE", [hostKey(installation)]);
+  await sql.query("SELECT key FROM repositories WHERE key = $1 FOR NO KEY UPDATE", [hostKey(repository)]);
   return closedGate({
     installation: await readInstallation(sql, installation),
     link: await readLink(sql, installation, repository),
@@ -105,7 +109,7 @@ async function recordRequests(
   const commits: Commit[] = [];
   for (const planned of record.plan.requests) {
     if (namespace === null) throw new Error("a plan without a namespace has no requests");
-    const generation = await generationOf(sql, record, planned);
+    const { generation, order, tagLines, origin } = await originOf(sql, record, planned, delivery);
     const about = placeOf(planned);
     const same = record.trigger === "event" ? await sameWork(sql, hostKey(repository), planned, generation) : null;
     if (same !== null) {
@@ -120,13 +124,17 @@ async function recordRequests(
     const fullImage = `${namespace}/${planned.image}`;
     await insertBuild(sql, {
       id,
-      repository: hostKey(repository),
+      repository,
       installation,
       delivery,
       fullImage,
       generation,
+      order,
+      tagLines,
       planned,
       trigger: record.trigger,
+      origin,
+      write: record.write,
       now,
     });
     builds.push({ id, key: planned.key });
@@ -136,7 +144,10 @@ async function recordRequests(
   return { builds, decisions: [...decisions, ...record.plan.skips.map(skipped)], commits };
 }
 
-/** What the payload says now; whose repository it is stays as it was linked. */
+/**
+ * What the payload says now; whose repository it is stays as it was linked. Locks the row, so that of two deliveries the
+ * second one sees the refs, builds and skips of the first.
+ */
 async function saveRepository(sql: Sql, { repository }: PlanRecord): Promise<void> {
   await sql.query(
     `INSERT INTO repositories (key, provider, host, id, full_name, private, default_branch, clone_url, web_url)
@@ -178,25 +189,39 @@ async function advanceRef(sql: Sql, repository: string, change: RefChange): Prom
   );
 }
 
-/**
- * The ref's, 0 when no change of it was ever recorded. A re-run is as old as the work it repeats, however far its ref has
- * moved on: it must not push aside what came later.
- */
-async function generationOf(sql: Sql, { repository, trigger }: PlanRecord, planned: PlannedBuild): Promise<number> {
-  const at = [hostKey(repository), planned.ref];
-  const repeated =
-    trigger === "rerun"
-      ? await sql.query(
-          `SELECT generation FROM builds WHERE repository = $1 AND ref = $2 AND image = $3 AND key = $4
-           ORDER BY seq DESC LIMIT 1`,
-          [...at, planned.image, planned.key],
-        )
-      : [];
-  const [found] =
-    repeated.length > 0
-      ? repeated
-      : await sql.query("SELECT generation FROM refs WHERE repository = $1 AND ref = $2", at);
-  return found === undefined ? 0 : integer(found, "generation");
+interface Origin {
+  /** The ref's, 0 when no change of it was ever recorded. */
+  readonly generation: number;
+  readonly order: number;
+  readonly tagLines: string | null;
+  readonly origin: RequestOrigin;
+}
+
+/** A re-run is as old as the work it repeats, however far its ref has moved on: it must not push aside what came later. */
+async function originOf(sql: Sql, record: PlanRecord, planned: PlannedBuild, delivery: number): Promise<Origin> {
+  const at = [hostKey(record.repository), planned.ref];
+  if (record.trigger === "rerun") {
+    const rows = await sql.query(
+      `SELECT generation, journal_order, tag_lines, config_digest FROM builds
+       WHERE repository = $1 AND ref = $2 AND image = $3 AND key = $4 ORDER BY seq DESC LIMIT 1`,
+      [...at, planned.image, planned.key],
+    );
+    if (rows[0] !== undefined) {
+      return {
+        generation: integer(rows[0], "generation"),
+        order: integer(rows[0], "journal_order"),
+        tagLines: text(rows[0], "tag_lines"),
+        origin: { actor: record.actor, configDigest: textOrNull(rows[0], "config_digest") },
+      };
+    }
+  }
+  const [found] = await sql.query("SELECT generation FROM refs WHERE repository = $1 AND ref = $2", at);
+  return {
+    generation: found === undefined ? 0 : integer(found, "generation"),
+    order: delivery,
+    tagLines: null,
+    origin: { actor: record.actor, configDigest: record.configDigests.get(planned.ref) ?? null },
+  };
 }
 
 async function sameWork(

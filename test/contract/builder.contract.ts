@@ -82,8 +82,11 @@ export async function buildCommit(
   const { username, password } = world.registry;
   const context: BuildContext = {
     request: makeRequest(world, repository, sha, options),
-    cloneCredential: async () => ok(world.git.credential),
-    push: username === null || password === null ? null : { username, password },
+    credentials: async () =>
+      ok({
+        clone: world.git.credential,
+        registry: username === null || password === null ? null : { username, password },
+      }),
     log(text) {
       log += text;
       options.onLog?.(log);
@@ -111,8 +114,9 @@ function makeRequest(world: BuilderWorld, repository: string, sha: Sha, options:
     },
     image: {
       registry: world.registry.name,
-      name: `acme/${repository}`,
-      tags: ["latest"],
+      staging: { repository: `acme/${repository}`, tag: "latest" },
+      name: `elsewhere/${repository}`,
+      tags: ["another"],
       push: true,
       ...options.image,
     },
@@ -130,7 +134,7 @@ function makeRequest(world: BuilderWorld, repository: string, sha: Sha, options:
       ...options.inputs,
     },
     trust: "trusted",
-    trigger: { kind: "event", delivery: "d", rules: ["images[0].rules[0]"] },
+    trigger: { kind: "event", delivery: "d", actor: null, rules: ["images[0].rules[0]"], configDigest: null },
     limits: { seconds: 60, memoryBytes: 512 * 1024 ** 2, logBytes: 1024 ** 2, ...options.limits },
   };
 }

@@ -2,7 +2,17 @@ import { describe, expect, it } from "@jest/globals";
 import type { HostId } from "../../src/core/model.ts";
 import type { BuildResult, ClaimedBuild, Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
-import { change, delivery, installationId, record, recordCovered, repository, request, sha } from "./store.samples.ts";
+import {
+  change,
+  delivery,
+  installationId,
+  record,
+  recordCovered,
+  repository,
+  request,
+  sha,
+  writeRequest,
+} from "./store.samples.ts";
 
 const LEASE = { worker: "worker-1", leaseMs: 15_000 };
 const GOOD: BuildResult = { state: "succeeded", digest: `sha256:${"a".repeat(64)}`, failure: null, steps: [] };
@@ -206,19 +216,19 @@ export function buildsContract(opened: Opened): void {
       const id = await queue(store);
       const { attempt } = await claim(store);
       await store.finishBuild(id, attempt, { ...GOOD, state: "timed_out", digest: null });
-      const again = await store.repeatBuild(id, "retry");
+      const again = await store.repeatBuild(id, "retry", writeRequest);
       const original = await store.getBuild(id);
       expect(again).toMatchObject({ state: "queued", trigger: "retry", attempt: 0, planned: original?.planned });
       expect(again?.id).not.toBe(id);
       expect((await claim(store)).build.id).toBe(again?.id);
-      expect(await store.repeatBuild("no-such-build", "retry")).toBeNull();
+      expect(await store.repeatBuild("no-such-build", "retry", writeRequest)).toBeNull();
     });
 
     it("only once while the repetition is on its way", async () => {
       const { store } = opened();
       const id = await queue(store);
       await store.cancelBuild(id);
-      const clicks = await Promise.all(Array.from({ length: 5 }, () => store.repeatBuild(id, "rerun")));
+      const clicks = await Promise.all(Array.from({ length: 5 }, () => store.repeatBuild(id, "rerun", writeRequest)));
       expect(new Set(clicks.map((build) => build?.id)).size).toBe(1);
       expect((await store.listBuilds({ limit: 10, cursor: null })).items).toHaveLength(2);
     });
@@ -227,7 +237,7 @@ export function buildsContract(opened: Opened): void {
       const { store } = opened();
       const id = await queue(store, { seed: "the-commit" });
       await store.cancelBuild(id);
-      const again = await store.repeatBuild(id, "rerun");
+      const again = await store.repeatBuild(id, "rerun", writeRequest);
       const builds = await store.buildsOfCommit(repository("1"), sha("the-commit"));
       expect(builds.map((build) => build.id)).toEqual([again?.id]);
       expect(await store.buildsOfCommit(repository("2"), sha("the-commit"))).toEqual([]);

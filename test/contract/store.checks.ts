@@ -11,6 +11,7 @@ import {
   request,
   sha,
   skip,
+  writeRequest,
 } from "./store.samples.ts";
 
 const LEASE = { limit: 10, leaseMs: 10_000 };
@@ -283,7 +284,7 @@ export function checksContract(opened: Opened): void {
       const first = await claimOne(store);
       await store.checkShown(first.id, first.revision, shownAs(first, { concluded: true }));
       await store.cancelBuild(id);
-      await store.repeatBuild(id, "retry");
+      await store.repeatBuild(id, "retry", writeRequest);
       const second = await claimOne(store);
       expect(second.shown).toMatchObject({ hostId: "4711", concluded: true });
       await store.checkUncertain(second.id, "successor");

@@ -10,7 +10,7 @@ import {
   type Skip,
 } from "../../src/core/model.ts";
 import type { IncomingDelivery } from "../../src/engine/ports.ts";
-import type { NewBuild, PlanRecord, Store } from "../../src/engine/store-port.ts";
+import type { NewBuild, PlanRecord, RequestWriter, Store } from "../../src/engine/store-port.ts";
 
 /** A time that moves only when a test says so. */
 export interface TestClock {
@@ -121,6 +121,14 @@ export function skip(moved: RefChange, image: string | null, reason: Skip["reaso
   return { ref: moved.ref, sha: moved.commit, image, rule: null, reason, detail: `not built: ${reason}` };
 }
 
+export const CONFIG_DIGEST = `sha256:${"c".repeat(64)}`;
+
+/** Not a real signature: the store keeps what it is given. */
+export const writeRequest: RequestWriter = (build, origin) => {
+  const document = JSON.stringify({ id: build.id, image: build.image, trigger: build.trigger, ...origin });
+  return { document, digest: `digest of ${build.id}`, keyId: "key", signature: `signature of ${build.id}` };
+};
+
 export function record(
   changes: readonly RefChange[],
   requests: readonly PlannedBuild[],
@@ -134,6 +142,9 @@ export function record(
     trigger: "event",
     changes,
     plan: { requests, skips, diagnostics: [] },
+    actor: "42",
+    configDigests: new Map(changes.map(({ ref }) => [ref, CONFIG_DIGEST])),
+    write: writeRequest,
     report: [],
     ...rest,
   };

@@ -1,6 +1,7 @@
 /** Plain values for tests of the decision: name what matters, the rest is ordinary. */
 import {
   type Build,
+  type Diagnostic,
   type PlannedBuild,
   parseSha,
   type RefChange,
@@ -10,7 +11,13 @@ import {
 } from "../../src/core/model.ts";
 import { compilePattern, type Pattern } from "../../src/core/patterns.ts";
 import type { ChangeFacts, PlanFacts } from "../../src/core/plan.ts";
-import type { ImageConfig, InputsConfig, RepoConfig, RuleConfig } from "../../src/core/repo-config/config.ts";
+import type {
+  ImageConfig,
+  InputsConfig,
+  ParsedConfig,
+  RepoConfig,
+  RuleConfig,
+} from "../../src/core/repo-config/config.ts";
 
 export function sha(digit: string): Sha {
   const made = parseSha(digit.repeat(40));
@@ -99,9 +106,14 @@ export function config(images: readonly ImageConfig[], rest: Partial<RepoConfig>
   };
 }
 
+export function parsed(file: RepoConfig | null, diagnostics: readonly Diagnostic[] = []): ParsedConfig {
+  const made = { config: file, diagnostics, digest: `sha256:${"0".repeat(64)}` };
+  return made;
+}
+
 export function changeFacts(change: RefChange, file: RepoConfig, rest: Partial<ChangeFacts> = {}): ChangeFacts {
-  const read = { kind: "read", parsed: { config: file, diagnostics: [] } } as const;
-  return { change, config: read, changedPaths: null, tags: null, ...rest };
+  const read = { kind: "read", parsed: parsed(file) } as const;
+  return { change, config: read, defaultBranchConfig: read, changedPaths: null, tags: null, ...rest };
 }
 
 export function planFacts(changes: readonly ChangeFacts[], rest: Partial<PlanFacts> = {}): PlanFacts {
@@ -110,6 +122,7 @@ export function planFacts(changes: readonly ChangeFacts[], rest: Partial<PlanFac
     installation: { state: "active", namespace: "acme" },
     link: "linked",
     changes,
+    imageOwners: new Map(),
     zeroConfig: false,
     now: "2026-11-20T10:00:00Z",
     ...rest,
@@ -160,6 +173,8 @@ export function build(rest: Partial<Build> = {}): Build {
     planned: planned(),
     image: "acme/api",
     digest,
+    tags: null,
+    requestDigest: null,
     trigger: "event",
     attempt: 1,
     steps: [],

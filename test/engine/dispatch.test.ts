@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import { type Build, failed, ok } from "../../src/core/model.ts";
-import { createDispatcher, type Dispatcher, type DispatcherOptions } from "../../src/engine/dispatch.ts";
+import { type BuildRequest, buildRequest, type SignedRequest } from "../../src/core/build-request.ts";
+import { type Build, type BuildStep, ok } from "../../src/core/model.ts";
+import type { Crew } from "../../src/engine/crew.ts";
+import { createDispatcher, type DispatcherOptions } from "../../src/engine/dispatch.ts";
 import type { BuildContext, BuildEnd } from "../../src/engine/ports.ts";
 import type { BuildResult, LeaseState } from "../../src/engine/store-port.ts";
 import { change, request, type TestClock, testClock } from "../contract/store.samples.ts";
-import { buildOf, deferred, hostOf, type Line, recordingLog, settled } from "./fakes.ts";
+import { buildOf, deferred, type Line, recordingLog, settled } from "./fakes.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const BUILT: BuildEnd = { kind: "built", image: { digest: DIGEST } };
@@ -13,6 +15,19 @@ const AWAY: BuildEnd = {
   failure: { class: "push", message: "The registry is away." },
   retryable: true,
 };
+/** What the requests' keys would say; engine/signing has tests of its own. */
+const SIGNED: SignedRequest = { document: "{}", digest: "", keyId: "", signature: "" };
+const REQUEST = buildRequest(
+  buildOf(),
+  { actor: null, configDigest: null },
+  {
+    registry: "registry.test",
+    network: "none",
+    limits: { seconds: 60, memoryBytes: 1, logBytes: 1 },
+    staging: (id) => ({ repository: `staging/${id}`, tag: "build" }),
+  },
+);
+const CREDENTIALS = { clone: { username: "git", password: "p" }, registry: null };
 const BROKEN: BuildEnd = { kind: "failed", failure: { class: "build", message: "RUN failed." }, retryable: false };
 
 interface Setting {
@@ -23,6 +38,8 @@ interface Setting {
   readonly heartbeat?: () => Promise<LeaseState>;
   readonly finish?: () => Promise<boolean>;
   readonly closeLog?: () => Promise<void>;
+  readonly request?: SignedRequest | null;
+  readonly verify?: () => BuildRequest;
 }
 
 let clock: TestClock;
@@ -30,16 +47,18 @@ let lines: Line[];
 /** What was asked of the store and the log, in order. */
 let told: string[];
 let results: BuildResult[];
+let staged: readonly BuildStep[];
 let logged: string;
 
 beforeEach(() => {
   clock = testClock();
   told = [];
   results = [];
+  staged = [];
   logged = "";
 });
 
-function dispatcherOf(setting: Setting): Dispatcher {
+function dispatcherOf(setting: Setting): Crew {
   const recorded = recordingLog();
   lines = recorded.lines;
   let waiting = true;
@@ -48,12 +67,22 @@ function dispatcherOf(setting: Setting): Dispatcher {
       async claimBuild() {
         if (!waiting) return null;
         waiting = false;
-        return { build: buildOf(setting.build), attempt: setting.attempt ?? 1 };
+        return {
+          build: buildOf(setting.build),
+          attempt: setting.attempt ?? 1,
+          request: setting.request === undefined ? SIGNED : setting.request,
+          secret: "s",
+        };
       },
       heartbeat: setting.heartbeat ?? (async () => "held"),
       async finishBuild(_id, attempt, result) {
         told.push(`${result.state} by ${attempt}`);
         results.push(result);
+        return setting.finish?.() ?? true;
+      },
+      async stageBuild(_id, attempt, { digest, steps }) {
+        told.push(`staged ${digest.slice(0, 10)} by ${attempt}`);
+        staged = steps;
         return setting.finish?.() ?? true;
       },
       async releaseBuild(_id, attempt, notBefore) {
@@ -73,14 +102,12 @@ function dispatcherOf(setting: Setting): Dispatcher {
       }),
     },
     builder: { build: setting.builder ?? (async () => BUILT) },
-    registry: { name: "registry.test", digest: async (_name, digest) => ok(digest), credentials: () => null },
-    hosts: [hostOf([])],
+    verify: setting.verify ?? (() => REQUEST),
+    exchange: async () => ok(CREDENTIALS),
     clock,
     log: recorded.log,
     worker: "test",
     concurrency: 1,
-    network: "none",
-    limits: { seconds: 60, memoryBytes: 1, logBytes: 1 },
     leaseMs: 15_000,
     heartbeatMs: 1,
     onChange: () => undefined,
@@ -105,7 +132,7 @@ function until(end: BuildEnd): (context: BuildContext) => Promise<BuildEnd> {
 
 describe("the end of a build", () => {
   it.each<[string, Setting, string]>([
-    ["built", {}, "succeeded by 1"],
+    ["built and pushed", {}, "staged sha256:aaa by 1"],
     ["its own failure", { builder: async () => BROKEN }, "failed by 1"],
     ["the outside's failure", { builder: async () => AWAY }, "released by 1 for 5 s"],
     ["the outside's fourth failure", { attempt: 4, builder: async () => AWAY }, "released by 4 for 40 s"],
@@ -135,17 +162,6 @@ describe("the end of a build", () => {
     expect(told).toEqual(["log closed", expected]);
   });
 
-  it.each([
-    ["is away", failed("no answer", { retryable: true }), "released by 1 for 5 s"],
-    ["refuses to say", failed("403", { retryable: false }), "failed by 1"],
-    ["does not have the image", ok(null), "released by 1 for 5 s"],
-    ["has another one", ok(`sha256:${"b".repeat(64)}`), "released by 1 for 5 s"],
-  ])("counts only when the registry confirms it: it %s", async (_what, answer, expected) => {
-    const registry = { name: "registry.test", digest: async () => answer, credentials: () => null };
-    await run({ more: { registry } });
-    expect(told.at(-1)).toBe(expected);
-  });
-
   it("is recorded after the log is complete: checks quote its last lines", async () => {
     const writing = deferred();
     const dispatcher = dispatcherOf({ builder: async () => BROKEN, closeLog: () => writing.promise });
@@ -162,6 +178,23 @@ describe("the end of a build", () => {
     expect(logged).toBe("wharfinger: The registry is away. Trying again in 5 s.\n");
   });
 
+  it("hands the builder the request it verified, and the lease's secret in exchange for credentials", async () => {
+    const asked: unknown[] = [];
+    await run({
+      async builder({ request, credentials }) {
+        asked.push(request.id, await credentials());
+        return BUILT;
+      },
+      more: {
+        async exchange(build, secret) {
+          asked.push(build.id, secret);
+          return ok(CREDENTIALS);
+        },
+      },
+    });
+    expect(asked).toEqual(["build-1", "s", "build-1", ok(CREDENTIALS)]);
+  });
+
   it("closes the last step", async () => {
     await run({
       async builder({ step }) {
@@ -173,7 +206,7 @@ describe("the end of a build", () => {
       },
     });
     const [zero, one, two] = ["00", "01", "02"].map((second) => `2026-11-20T10:00:${second}.000Z`);
-    expect(results[0]?.steps).toEqual([
+    expect(staged).toEqual([
       { name: "checkout", startedAt: zero, finishedAt: one },
       { name: "build", startedAt: one, finishedAt: two },
     ]);
@@ -194,11 +227,8 @@ describe("a build that can not be", () => {
 
   it.each<[string, Setting]>([
     ["a builder that throws", { builder: async () => bug() }],
-    [
-      "a registry that throws",
-      { more: { registry: { name: "registry.test", digest: async () => ok(DIGEST), credentials: bug } } },
-    ],
-    ["a host this instance is no longer set up for", { more: { hosts: [] } }],
+    ["a request that is not ours", { verify: bug }],
+    ["one queued before requests were signed", { request: null }],
     ["one whose worker never lived to its end", { attempt: 21, builder: until(BUILT) }],
   ])("is failed once and for all, not begun again and again: %s", async (_what, setting) => {
     await run(setting);
@@ -213,7 +243,7 @@ describe("a build that can not be", () => {
         throw new Error("SQLITE_FULL");
       },
     });
-    expect(lines.at(-1)).toMatchObject({ level: "error", message: "build worker failed" });
+    expect(lines.at(-1)).toMatchObject({ level: "error", message: "work failed; its lease ends by itself" });
   });
 });
 
@@ -223,7 +253,7 @@ describe("a build under way", () => {
   it.each<[string, LeaseState, BuildEnd, readonly string[]]>([
     ["is canceled when somebody asked for it", "cancel", STOPPED, ["canceled by 1"]],
     ["is left to whoever has it now", "lost", STOPPED, []],
-    ["that was finished all the same counts as finished", "cancel", BUILT, ["succeeded by 1"]],
+    ["that was finished all the same counts as finished", "cancel", BUILT, ["staged sha256:aaa by 1"]],
     ["that the outside failed meanwhile is handed back, which cancels it", "cancel", AWAY, ["released by 1 for 5 s"]],
   ])("%s", async (_what, state, end, expected) => {
     await run({ heartbeat: async () => state, builder: until(end) });
@@ -245,7 +275,7 @@ describe("a build under way", () => {
   it.each<[string, BuildEnd, string]>([
     ["stopped", STOPPED, "released by 1 for 0 s"],
     ["failed by the outside", AWAY, "released by 1 for 5 s"],
-    ["just finished", BUILT, "succeeded by 1"],
+    ["just finished", BUILT, "staged sha256:aaa by 1"],
   ])("that outlasts the program's patience is handed back: %s", async (_what, end, expected) => {
     const dispatcher = dispatcherOf({ builder: until(end) });
     await dispatcher.step();
@@ -263,6 +293,6 @@ describe("a build under way", () => {
     going.resolve(BUILT);
     await dispatcher.stop(60_000);
     expect(await dispatcher.step()).toBe(false);
-    expect(told).toEqual(["log closed", "succeeded by 1"]);
+    expect(told).toEqual(["log closed", "staged sha256:aaa by 1"]);
   });
 });

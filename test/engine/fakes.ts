@@ -51,6 +51,8 @@ export function buildOf(more: Partial<Build> = {}): Build {
     planned: request(change("a", "b")),
     image: "acme/api",
     digest: null,
+    tags: null,
+    requestDigest: null,
     trigger: "event",
     attempt: 1,
     steps: [],

@@ -53,4 +53,17 @@ export interface ParsedConfig {
   /** Null when a diagnostic is an error. */
   readonly config: RepoConfig | null;
   readonly diagnostics: readonly Diagnostic[];
+  /** `sha256:…` of the file. */
+  readonly digest: string;
 }
+
+/** What is known of the file at one commit, or on one branch. */
+export type ConfigFact =
+  /** The planner said it needs none. */
+  | { readonly kind: "not-asked" }
+  | { readonly kind: "read"; readonly parsed: ParsedConfig }
+  /** `hint`: a file with a similar name that is there. */
+  | { readonly kind: "missing"; readonly hint: string | null }
+  | { readonly kind: "unreadable"; readonly why: string }
+  /** The commit is not there any more (force-pushed away before we looked), or the branch. */
+  | { readonly kind: "gone" };

@@ -1,3 +1,4 @@
+import { digestOf } from "../build-request.ts";
 import type { Diagnostic } from "../model.ts";
 import type { ParsedConfig, RepoConfig } from "./config.ts";
 import { resolveImages } from "./images.ts";
@@ -20,15 +21,16 @@ export interface ParseOptions {
  * of the file; of very many only the first are kept.
  */
 export function parseRepoConfig(text: string, options: ParseOptions): ParsedConfig {
+  const digest = digestOf(text);
   const read = readYaml(text);
   if (!read.ok) {
     const place = createLocator(read.text).offset(read.offset);
-    return { config: null, diagnostics: [{ severity: "error", ...place, message: read.message }] };
+    return { config: null, diagnostics: [{ severity: "error", ...place, message: read.message }], digest };
   }
   const problems = createProblems();
   const config = resolve(read.value, options, problems);
   const diagnostics = located(problems, read.text);
-  return { config: diagnostics.some(({ severity }) => severity === "error") ? null : config, diagnostics };
+  return { config: diagnostics.some(({ severity }) => severity === "error") ? null : config, diagnostics, digest };
 }
 
 function resolve(data: unknown, options: ParseOptions, problems: Problems): RepoConfig | null {

@@ -1,0 +1,63 @@
+/** Key files in the data folder. */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+
+/**
+ * The text of `name` in the folder; what `make` makes when there is no such file, which from then on only this user can
+ * read. Two processes that start at once get the same text: the file appears complete, by a hard link, or not at all.
+ * Throws an error that says what to do when others can read it.
+ */
+export function ensureKeyFile(dataDir: string, name: string, make: () => string): string {
+  const path = join(dataDir, name);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const found = read(path);
+  if (found !== null) return found;
+  write(path, make());
+  return read(path) ?? missing(path);
+}
+
+function read(path: string): string | null {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return null;
+    throw error;
+  }
+  if ((statSync(path).mode & 0o077) !== 0) throw new Error(`${path} can be read by others. Do: chmod 600 ${path}`);
+  return text;
+}
+
+function write(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
+  const file = openSync(temporary, "wx", 0o600);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+    linkSync(temporary, path);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  } finally {
+    closeSync(file);
+    unlinkSync(temporary);
+  }
+}
+
+function missing(path: string): never {
+  throw new Error(`${path} disappeared while it was made. Is something deleting from the data folder?`);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}

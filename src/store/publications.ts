@@ -1,0 +1,172 @@
+import { hostKey, type PlannedBuild } from "../core/model.ts";
+import type { Publication } from "../core/supersede.ts";
+import type { ClaimedPromotion, ImageStanding, Store } from "../engine/store-port.ts";
+import { findBuild } from "./build-rows.ts";
+import type { StoreParts } from "./builds.ts";
+import type { Sql } from "./database.ts";
+import { flag, integer, json, milliseconds, type Row, text, textOrNull } from "./rows.ts";
+
+type Publications = Pick<
+  Store,
+  | "claimPromotion"
+  | "tagMoved"
+  | "publishedDigest"
+  | "releasePromotion"
+  | "imageOwners"
+  | "shareImage"
+  | "stagingLeftovers"
+  | "stagingGone"
+>;
+
+export function createPublications({ database, clock }: StoreParts): Publications {
+  return {
+    claimPromotion({ worker, leaseMs }) {
+      const now = clock.now();
+      return database.transaction(async (sql) => {
+        // Who claims beside us may be about to take another build of the same image.
+        await sql.lock("claim promotion");
+        const rows = await sql.query(CLAIM_PROMOTION, [now, now + leaseMs, worker]);
+        const row = rows[0];
+        if (row === undefined) return null;
+        const image = text(row, "full_image");
+        const repository = text(row, "repository");
+        await sql.query(
+          "INSERT INTO images (name, repository, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+          [image, repository, now],
+        );
+        const build = await findBuild(sql, text(row, "id"));
+        if (build === null) throw new Error("a claimed build is there");
+        const standing = await standingOf(sql, image, repository);
+        return {
+          build,
+          attempt: integer(row, "attempt"),
+          digest: text(row, "staged_digest"),
+          tries: integer(row, "promotions"),
+          canceled: flag(row, "cancel_requested"),
+          tags: await tagsOf(sql, row, build.planned),
+          othersImage: typeof standing === "object" ? standing.other : null,
+        };
+      });
+    },
+
+    tagMoved(id, attempt, tag, by) {
+      return database.transaction(async (sql) => {
+        const rows = await sql.query(
+          `SELECT full_image, staged_digest FROM builds
+           WHERE id = $1 AND attempt = $2 AND state = 'running' AND phase = 'promote' FOR UPDATE`,
+          [id, attempt],
+        );
+        const row = rows[0];
+        if (row === undefined) return false;
+        await sql.query(
+          `INSERT INTO tags (image, tag, digest, build, publication, published_at) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (image, tag) DO UPDATE SET digest = excluded.digest, build = excluded.build,
+             publication = excluded.publication, published_at = excluded.published_at`,
+          [text(row, "full_image"), tag, text(row, "staged_digest"), id, JSON.stringify(by), clock.now()],
+        );
+        return true;
+      });
+    },
+
+    async publishedDigest(image, tag) {
+      const rows = await database.query("SELECT digest FROM tags WHERE image = $1 AND tag = $2", [image, tag]);
+      return rows[0] === undefined ? null : text(rows[0], "digest");
+    },
+
+    async releasePromotion(id, attempt, notBefore) {
+      const rows = await database.query(
+        `UPDATE builds SET lease_until = 0, worker = NULL, not_before = $3
+         WHERE id = $1 AND attempt = $2 AND state = 'running' AND phase = 'promote' RETURNING id`,
+        [id, attempt, milliseconds(notBefore)],
+      );
+      return rows.length > 0;
+    },
+
+    imageOwners(namespace, repository, images) {
+      return database.reading(async (sql) => {
+        const standings = new Map<string, ImageStanding>();
+        for (const image of images) {
+          standings.set(image, await standingOf(sql, `${namespace}/${image}`, hostKey(repository)));
+        }
+        return standings;
+      });
+    },
+
+    async shareImage(image, withRepository) {
+      const rows = await database.query(
+        `INSERT INTO image_shares (image, repository, created_at)
+         SELECT name, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM images WHERE name = $1
+         ON CONFLICT (image, repository) DO UPDATE SET created_at = image_shares.created_at RETURNING image`,
+        [image, hostKey(withRepository), clock.now()],
+      );
+      return rows.length > 0;
+    },
+
+    async stagingLeftovers(limit) {
+      const rows = await database.query(
+        `SELECT id, staged_digest FROM builds
+         WHERE staging = 'used' AND state IN ('succeeded', 'failed', 'canceled', 'superseded', 'timed_out')
+         ORDER BY seq LIMIT $1`,
+        [limit],
+      );
+      return rows.map((row) => ({ buildId: text(row, "id"), digest: textOrNull(row, "staged_digest") }));
+    },
+
+    async stagingGone(buildId) {
+      await database.query("UPDATE builds SET staging = 'gone' WHERE id = $1", [buildId]);
+    },
+  };
+}
+
+/**
+ * One at a time of an image, so that nothing comes between reading who published a tag last and moving it. What was
+ * interrupted goes first: it may have moved tags that nobody has recorded.
+ */
+const CLAIM_PROMOTION = `
+  UPDATE builds SET attempt = attempt + 1, promotions = promotions + 1, lease_until = $2, worker = $3
+  WHERE seq = (
+    SELECT b.seq FROM builds b
+    WHERE b.state = 'running' AND b.phase = 'promote' AND b.lease_until <= $1 AND b.not_before <= $1
+      AND NOT EXISTS (
+        SELECT 1 FROM builds other
+        WHERE other.full_image = b.full_image AND other.state = 'running' AND other.phase = 'promote'
+          AND other.lease_until > $1
+      )
+    ORDER BY CASE WHEN b.promotions > 0 THEN 0 ELSE 1 END, b.seq LIMIT 1
+  ) AND state = 'running' AND phase = 'promote' AND lease_until <= $1
+  RETURNING id, seq, repository, ref, full_image, generation, journal_order, tag_lines, attempt, staged_digest, promotions,
+    cancel_requested`;
+
+async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<ClaimedPromotion["tags"]> {
+  const image = text(row, "full_image");
+  const known = await sql.query("SELECT tag, publication FROM tags WHERE image = $1", [image]);
+  const last = new Map(known.map((one) => [text(one, "tag"), json<Publication>(one, "publication")]));
+  const lines = json<Readonly<Record<string, number>>>(row, "tag_lines");
+  return planned.tags.map((tag) => ({
+    tag,
+    wanted: {
+      repository: text(row, "repository"),
+      ref: text(row, "ref"),
+      generation: integer(row, "generation"),
+      order: integer(row, "journal_order"),
+      build: integer(row, "seq"),
+      version: planned.versions?.[tag] ?? null,
+      since: lines[tag] ?? 0,
+    },
+    last: last.get(tag) ?? null,
+  }));
+}
+
+async function standingOf(sql: Sql, image: string, repository: string): Promise<ImageStanding> {
+  const rows = await sql.query(
+    `SELECT i.repository, r.full_name FROM images i JOIN repositories r ON r.key = i.repository WHERE i.name = $1`,
+    [image],
+  );
+  if (rows[0] === undefined) return "free";
+  if (text(rows[0], "repository") === repository) return "own";
+  const shares = await sql.query("SELECT 1 AS yes FROM image_shares WHERE image = $1 AND repository = $2", [
+    image,
+    repository,
+  ]);
+  return shares.length > 0 ? "shared" : { other: text(rows[0], "full_name") };
+}
