@@ -5,6 +5,8 @@
  * https://distribution.github.io/distribution/spec/auth/scope/
  */
 
+import type { StagingNames } from "./staging.ts";
+
 export type Action = "pull" | "push" | "delete";
 
 /** One entry of a token's `access`, as registries read it. */
@@ -18,7 +20,7 @@ export interface Access {
 export interface BuildHolder {
   readonly kind: "build";
   readonly buildId: string;
-  /** The repository it may push to: one below {@link STAGING}, its own. */
+  /** The repository it may push to. */
   readonly staging: string;
   /** When its lease ends, if no heartbeat prolongs it. Milliseconds since 1970. */
   readonly until: number;
@@ -42,9 +44,6 @@ export interface WantedScopes {
   /** The list of all repositories. */
   readonly catalog: boolean;
 }
-
-/** Images below it are not published: nobody but the build they belong to, and the service, may even read them. */
-export const STAGING = "staging/";
 
 const ACTIONS: readonly Action[] = ["pull", "push", "delete"];
 /** Of one request. Clients ask for a handful: the image they push, and some whose layers it shares. */
@@ -78,19 +77,25 @@ function parseActions(text: string): readonly Action[] {
   return words.has("*") ? ACTIONS : ACTIONS.filter((action) => words.has(action));
 }
 
-/** The repositories whose owner or visibility decides: those the holder wants to pull from, beside what is its own. */
-export function undecided(wanted: WantedScopes, holder: Holder): readonly string[] {
+/** The repositories whose owner or visibility decides: those the holder wants to pull from, but for staging ones. */
+export function undecided(wanted: WantedScopes, holder: Holder, staging: Pick<StagingNames, "has">): readonly string[] {
   if (holder.kind === "service") return [];
   return [...wanted.repositories]
-    .filter(([name, actions]) => actions.includes("pull") && !name.startsWith(STAGING))
+    .filter(([name, actions]) => actions.includes("pull") && !staging.has(name))
     .map(([name]) => name);
 }
 
-/** The part of `wanted` that the holder may have. `pullable`: those of the {@link undecided} that it may pull from. */
-export function grant(wanted: WantedScopes, holder: Holder, pullable: ReadonlySet<string>): readonly Access[] {
+export interface GrantFacts {
+  readonly staging: Pick<StagingNames, "has">;
+  /** Those of the {@link undecided} repositories that the holder may pull from. */
+  readonly pullable: ReadonlySet<string>;
+}
+
+/** The part of `wanted` that the holder may have. */
+export function grant(wanted: WantedScopes, holder: Holder, facts: GrantFacts): readonly Access[] {
   const granted: Access[] = [];
   for (const [name, actions] of wanted.repositories) {
-    const allowed = allowedIn(name, holder, pullable);
+    const allowed = allowedIn(name, holder, facts);
     const both = actions.filter((action) => allowed.includes(action));
     if (both.length > 0) granted.push({ type: "repository", name, actions: both });
   }
@@ -100,10 +105,8 @@ export function grant(wanted: WantedScopes, holder: Holder, pullable: ReadonlySe
   return granted;
 }
 
-function allowedIn(name: string, holder: Holder, pullable: ReadonlySet<string>): readonly Action[] {
+function allowedIn(name: string, holder: Holder, { staging, pullable }: GrantFacts): readonly Action[] {
   if (holder.kind === "service") return ACTIONS;
-  if (name.startsWith(STAGING)) {
-    return holder.kind === "build" && name === holder.staging ? ["pull", "push"] : [];
-  }
-  return pullable.has(name) ? ["pull"] : [];
+  if (holder.kind === "build" && name === holder.staging) return ["pull", "push"];
+  return !staging.has(name) && pullable.has(name) ? ["pull"] : [];
 }

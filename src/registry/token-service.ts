@@ -1,5 +1,6 @@
 import { randomUUID, sign } from "node:crypto";
 import type { Answer, Clock } from "../engine/ports.ts";
+import type { StagingNames } from "./staging.ts";
 import {
   type Access,
   type BuildHolder,
@@ -20,7 +21,7 @@ export interface Accounts {
   verify(username: string, password: string): Promise<BuildHolder | null>;
   /**
    * Those of `repositories` the holder may pull from: the public ones and, for a build, what its installation owns. The
-   * names are legal, not necessarily of anything that exists; none lies below `staging/`.
+   * names are legal, not necessarily of anything that exists; none is of a staging repository.
    */
   pullable(holder: Exclude<Holder, { kind: "service" }>, repositories: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -31,6 +32,7 @@ export interface TokenServiceOptions {
   readonly service: string;
   readonly keys: { readonly current: TokenKey };
   readonly accounts: Accounts;
+  readonly staging: Pick<StagingNames, "has">;
   readonly clock: Clock;
   /** Default `libtrust`. */
   readonly kidFormat?: KidFormat;
@@ -65,7 +67,7 @@ const MAX_BASIC = 1_024;
  * https://distribution.github.io/distribution/spec/auth/token/
  */
 export function createTokenService(options: TokenServiceOptions): TokenService {
-  const { issuer, service, accounts, clock } = options;
+  const { issuer, service, accounts, staging, clock } = options;
   const key = options.keys.current;
   const head = encode({ typ: "JWT", alg: "ES256", ...keyHeader(key, options.kidFormat ?? "libtrust") });
 
@@ -81,9 +83,9 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
   }
 
   async function grantTo(holder: Exclude<Holder, { kind: "service" }>, wanted: WantedScopes) {
-    const names = undecided(wanted, holder);
+    const names = undecided(wanted, holder, staging);
     const pullable = names.length === 0 ? new Set<string>() : await accounts.pullable(holder, names);
-    return grant(wanted, holder, pullable);
+    return grant(wanted, holder, { staging, pullable });
   }
 
   return {
@@ -116,7 +118,7 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
     },
 
     async issue(scopes) {
-      const access = grant(parseScopes(scopes), { kind: "service" }, new Set());
+      const access = grant(parseScopes(scopes), { kind: "service" }, { staging, pullable: new Set() });
       const { token, seconds } = make("wharfinger", access, Number.POSITIVE_INFINITY);
       return { token, seconds };
     },

@@ -17,6 +17,8 @@ export interface RegistryDoors {
 export interface RegistryEvents {
   /** The registry's notifications carry it as a bearer token. */
   readonly secret: string;
+  /** The build that pushes to this repository under this tag; null: none does. */
+  buildAt(repository: string, tag: string | null): string | null;
   /**
    * A manifest was pushed. Hands it on and does no more: the registry waits a second or so, and sends its events one
    * after the other. When it rejects, the registry is told to come again; so an event may come twice, and after a
@@ -115,7 +117,7 @@ function takeEvents(events: RegistryEvents, log: Logger): RequestHandler {
       const push = Push.safeParse(event);
       if (push.success) {
         if (push.data.target.mediaType !== BLOB) {
-          await once(push.data.id, () => events.onPush(pushEvent(push.data)));
+          await once(push.data.id, () => events.onPush(pushEvent(push.data, events)));
         }
       } else if (isPush(event)) {
         // Taken nevertheless: it would come again, and never be understood.
@@ -134,14 +136,15 @@ function isPush(event: unknown): boolean {
   return typeof event === "object" && event !== null && "action" in event && event.action === "push";
 }
 
-function pushEvent({ id, target, actor }: z.infer<typeof Push>): PushEvent {
+function pushEvent({ id, target, actor }: z.infer<typeof Push>, { buildAt }: RegistryEvents): PushEvent {
+  // An empty text is how the registry says there is none.
+  const tag = target.tag || null;
   return {
     id,
     repository: target.repository,
     digest: target.digest,
-    // An empty text is how the registry says there is none.
-    tag: target.tag || null,
-    buildId: /^staging\/([^/]+)$/.exec(target.repository)?.[1] ?? null,
+    tag,
+    buildId: buildAt(target.repository, tag),
     actor: actor?.name || null,
   };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
+import { createStagingNames } from "../../src/registry/staging.ts";
 import { openTokenKeys } from "../../src/registry/token-keys.ts";
 import { type Accounts, createTokenService } from "../../src/registry/token-service.ts";
 import { startRegistry } from "../support/registry.ts";
@@ -40,7 +41,8 @@ async function startWithTokens(): Promise<ImageRegistry> {
   const keys = openTokenKeys(folder, Date.now());
   const names = { issuer: "wharfinger", service: "registry.test" };
   const nobody: Accounts = { verify: async () => null, pullable: async () => new Set() };
-  const { issue } = createTokenService({ ...names, keys, accounts: nobody, clock: Date });
+  const staging = createStagingNames("staging/{build}");
+  const { issue } = createTokenService({ ...names, keys, accounts: nobody, staging, clock: Date });
   const certificates = await readFile(join(folder, "registry-token.crt"), "utf8");
   const registry = await startTokenRegistry({ ...names, certificates, realm: "http://127.0.0.1:9/token" });
   await rm(folder, { recursive: true });

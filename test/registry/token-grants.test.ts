@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { createStagingNames } from "../../src/registry/staging.ts";
 import {
   type Access,
   type BuildHolder,
@@ -12,11 +13,12 @@ const build: BuildHolder = { kind: "build", buildId: "b1", staging: "staging/b1"
 const anonymous: Holder = { kind: "anonymous" };
 const service: Holder = { kind: "service" };
 
+const staging = createStagingNames("staging/{build}");
 const PULLABLE = new Set(["acme/api", "acme/base/debian", "library/busybox"]);
 
 /** `name: actions` of what is granted; the holder may pull what is in {@link PULLABLE}, whatever it is. */
 function granted(holder: Holder, ...parameters: string[]): string[] {
-  return grant(parseScopes(parameters), holder, PULLABLE).map(show);
+  return grant(parseScopes(parameters), holder, { staging, pullable: PULLABLE }).map(show);
 }
 
 function show({ type, name, actions }: Access): string {
@@ -62,9 +64,9 @@ describe("what is granted", () => {
   });
 
   it("keeps staging closed even if somebody answered that it may be pulled", () => {
-    const all = { has: () => true } as unknown as ReadonlySet<string>;
-    expect(grant(parseScopes(["repository:staging/b2:pull"]), build, all)).toEqual([]);
-    expect(grant(parseScopes(["repository:staging/b1:pull"]), anonymous, all)).toEqual([]);
+    const wanted = parseScopes(["repository:staging/b2:pull repository:staging/b1/x:pull"]);
+    const pullable = new Set(wanted.repositories.keys());
+    for (const holder of [build, anonymous]) expect(grant(wanted, holder, { staging, pullable })).toEqual([]);
   });
 
   it("never says `*` for a repository, which registries take for every action there is", () => {
@@ -160,11 +162,11 @@ describe("what has to be looked up", () => {
   const asked = parseScopes(["repository:acme/api:pull", "repository:acme/x:push", "repository:staging/b1:pull,push"]);
 
   it("is what is to be pulled and not the holder's own", () => {
-    expect(undecided(asked, build)).toEqual(["acme/api"]);
-    expect(undecided(asked, anonymous)).toEqual(["acme/api"]);
+    expect(undecided(asked, build, staging)).toEqual(["acme/api"]);
+    expect(undecided(asked, anonymous, staging)).toEqual(["acme/api"]);
   });
 
   it("is nothing for the service", () => {
-    expect(undecided(asked, service)).toEqual([]);
+    expect(undecided(asked, service, staging)).toEqual([]);
   });
 });

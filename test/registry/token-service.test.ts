@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Answer } from "../../src/engine/ports.ts";
+import { createStagingNames } from "../../src/registry/staging.ts";
 import type { BuildHolder } from "../../src/registry/token-grants.ts";
 import { openTokenKeys, type TokenKeys } from "../../src/registry/token-keys.ts";
 import { type Accounts, createTokenService, type TokenService } from "../../src/registry/token-service.ts";
@@ -49,6 +50,7 @@ function create(changes: Partial<Accounts> = {}): TokenService {
     service: "registry.example.com",
     keys,
     accounts,
+    staging: createStagingNames("staging/{build}"),
     clock: { now: () => now },
   });
 }
@@ -256,7 +258,8 @@ describe("the service's own tokens", () => {
   it("name their key as the registry wants it", async () => {
     const clock = { now: () => now };
     const accounts: Accounts = { verify: async () => null, pullable: async () => new Set() };
-    const options = { issuer: "i", service: "s", keys, accounts, clock };
+    const staging = createStagingNames("staging/{build}");
+    const options = { issuer: "i", service: "s", keys, accounts, staging, clock };
     const x5c = await createTokenService({ ...options, kidFormat: "x5c" }).issue([]);
     expect(open(x5c.token).head).toEqual({ typ: "JWT", alg: "ES256", x5c: [expect.stringMatching(/^MII/)] });
     const rfc7638 = await createTokenService({ ...options, kidFormat: "rfc7638" }).issue([]);

@@ -1,5 +1,6 @@
 import { request as httpRequest } from "node:http";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { createStagingNames } from "../../src/registry/staging.ts";
 import type { PushEvent, RegistryDoors } from "../../src/web/registry.ts";
 import { openSite, type Site } from "./world.ts";
 
@@ -26,6 +27,7 @@ async function openEvents(): Promise<Door> {
   const ends: (() => Promise<void>)[] = [];
   const events = {
     secret: SECRET,
+    buildAt: createStagingNames("staging/{build}").buildAt,
     async onPush(event: PushEvent) {
       pushes.push(event);
       await ends.shift()?.();
@@ -246,7 +248,7 @@ describe("the doors of the registry", () => {
 
   it("say which method they understand", async () => {
     const tokens: RegistryDoors["tokens"] = { answer: async () => ({ status: 200, body: {} }) };
-    const events = { secret: SECRET, onPush: async () => undefined };
+    const events = { secret: SECRET, buildAt: () => null, onPush: async () => undefined };
     site = await openSite({ registry: { tokens, events } });
     for (const [method, path, allow] of [
       ["POST", "/registry/token", "GET, HEAD"],
