@@ -238,7 +238,7 @@ export interface GithubHost {
   /** Base of the REST API. */
   readonly apiUrl: string;
   readonly appId: number;
-  /** PEM of the app's private key, made for this run. */
+  /** PEM of the app's private key, made for this process: hosts with different `appId`s have different ones. */
   readonly privateKey: string;
   readonly calls: readonly ApiCall[];
   readonly gitCalls: readonly GitCall[];

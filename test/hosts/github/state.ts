@@ -123,7 +123,7 @@ export function createState(options: {
   readonly hourlyLimit: number | null;
   readonly secondaryLimits: SecondaryLimits | null;
 }): { readonly state: State; readonly privateKey: string } {
-  const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const keys = keysOf(options.appId);
   // Ids of one host are spread over all kinds of things; starting high shows ids that were cut to 31 bits.
   let lastId = 2 ** 31;
   let ahead = 0;
@@ -161,6 +161,19 @@ export function createState(options: {
   };
   // GitHub hands keys out as PKCS#1.
   return { state, privateKey: keys.privateKey.export({ type: "pkcs1", format: "pem" }).toString() };
+}
+
+/** Making a key takes up to seconds on a busy machine, so an app keeps its own for the life of the process. */
+const KEYS = new Map<number, ReturnType<typeof makeKeys>>();
+
+function keysOf(appId: number): ReturnType<typeof makeKeys> {
+  const keys = KEYS.get(appId) ?? makeKeys();
+  KEYS.set(appId, keys);
+  return keys;
+}
+
+function makeKeys() {
+  return generateKeyPairSync("rsa", { modulusLength: 2048 });
 }
 
 export function nodeId(kind: string, id: number): string {
