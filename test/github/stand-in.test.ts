@@ -1,68 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { InstallationEvent } from "../../src/core/events.ts";
-import { type HostId, parseSha, type RefChange, type Repository, type Sha } from "../../src/core/model.ts";
+import type { RefChange } from "../../src/core/model.ts";
 import type { Host } from "../../src/engine/ports.ts";
-import { createGithubAccess } from "../../src/github/access.ts";
-import { createGithubHost as createHostPort } from "../../src/github/host.ts";
+import { runClient } from "../hosts/github/git-client.ts";
 import {
   createGithubHost,
   type GithubHost,
+  HOST_KINDS,
   type HostInstallation,
   type HostRepository,
 } from "../hosts/github/index.ts";
+import { branchChange, idOf, portTo, repositoryOf, shaOf } from "./on-stand-in.ts";
 
-const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-
-function portTo(github: GithubHost): Host {
-  const access = createGithubAccess({
-    host: "default",
-    appId: github.appId,
-    privateKey: github.privateKey,
-    apiUrl: github.apiUrl,
-    clock: { now: () => Date.now() },
-  });
-  return createHostPort({ access, webUrl: github.url, log });
-}
-
-function idOf(installation: HostInstallation): HostId {
-  return { provider: "github", host: "default", id: String(installation.id) };
-}
-
-function repositoryOf(repository: HostRepository): Repository {
-  return {
-    provider: "github",
-    host: "default",
-    id: String(repository.id),
-    fullName: repository.fullName,
-    private: repository.private,
-    defaultBranch: repository.defaultBranch,
-    cloneUrl: repository.cloneUrl,
-    webUrl: repository.webUrl,
-  };
-}
-
-function shaOf(text: string): Sha {
-  const sha = parseSha(text);
-  if (sha === null) throw new Error(`Not a hash: ${text}`);
-  return sha;
-}
-
-function branchChange(name: string, before: string | null, after: string, forced = false): RefChange {
-  const commit = shaOf(after);
-  const ref = `refs/heads/${name}`;
-  return { kind: "branch", ref, name, before: parseSha(before), after: commit, commit, forced, message: "" };
-}
-
-describe.each([
-  { basePath: "" as const, tokenFormat: "classic" as const },
-  { basePath: "/api/v3" as const, tokenFormat: "stateless" as const },
-])("the GitHub host port, on a host at '$basePath' with $tokenFormat tokens", (options) => {
+describe.each(HOST_KINDS)("the GitHub host port, on $kind with $tokenFormat tokens", (kind) => {
   let github: GithubHost;
   let api: HostRepository;
   let installation: HostInstallation;
 
   beforeAll(async () => {
-    github = await createGithubHost(options);
+    github = await createGithubHost(kind);
     const acme = github.organization("acme");
     api = await github.repository(acme, "api", { private: true });
     await api.commit({ message: "Start", files: { "README.md": "hello" } });
@@ -154,19 +110,26 @@ describe.each([
     expect(calls).toBe(1);
   });
 
-  it("follows a rename, and is kept out of repositories the installation does not cover", async () => {
-    const old = await github.repository(github.organization("acme"), "before", { private: true });
-    const { sha } = await old.commit({ files: { ".wharfinger.yml": "version: 1\n" } });
-    await github.addRepositories(installation, [old]);
-    const known = repositoryOf(old);
-    await github.rename(old, "after");
-    const port = portTo(github);
-    expect(await port.file(idOf(installation), known, shaOf(sha), ".wharfinger.yml")).toMatchObject({
-      value: { kind: "file" },
-    });
+  it("is kept out of repositories the installation does not cover", async () => {
+    const { sha } = await api.commit({ files: { ".wharfinger.yml": "version: 1\n" } });
     const foreign = await github.repository(github.organization("other"), "secret", { private: true });
+    const port = portTo(github);
     const refused = await port.file(idOf(installation), repositoryOf(foreign), shaOf(sha), ".wharfinger.yml");
     expect(refused).toMatchObject({ ok: false, retryable: false });
+  });
+
+  it("gets a credential that opens one repository to git, and no other", async () => {
+    const { sha } = await api.commit({ branch: "cloned", files: { a: "a" } });
+    const credential = await portTo(github).cloneCredential(idOf(installation), repositoryOf(api));
+    if (!credential.ok) throw new Error(credential.message);
+    const { username, password } = credential.value;
+    expect(username).toBe("x-access-token");
+    expect(password).toMatch(kind.tokenFormat === "classic" ? /^ghs_\w{36}$/ : /^ghs_\d+_[\w.-]{480,}$/);
+    const listed = await runClient(["ls-remote", api.cloneUrl, "refs/heads/cloned"], password);
+    expect(listed.stdout).toBe(`${sha}\trefs/heads/cloned\n`);
+    const other = await github.repository(github.organization("acme"), "other", { private: true });
+    await github.addRepositories(installation, [other]);
+    await expect(runClient(["ls-remote", other.cloneUrl], password)).rejects.toThrow("not found");
   });
 
   it("knows the installation and its repositories", async () => {
@@ -199,9 +162,15 @@ describe.each([
     const read = () => port.file(idOf(leaving), repositoryOf(repository), shaOf(sha), "a");
     expect(await read()).toMatchObject({ ok: true, value: { kind: "file" } });
     await github.suspend(leaving);
+    // Both with the token of before and when a new one is asked for.
+    const suspended = { ok: false, retryable: false, message: expect.stringContaining("suspended") };
+    expect(await read()).toMatchObject(suspended);
     port.forget(idOf(leaving));
+    expect(await read()).toMatchObject(suspended);
+    expect(await port.cloneCredential(idOf(leaving), repositoryOf(repository))).toMatchObject(suspended);
     expect(await port.installation(idOf(leaving))).toMatchObject({ value: { state: "suspended" } });
-    expect(await read()).toMatchObject({ ok: false, retryable: false });
+    await github.unsuspend(leaving);
+    expect(await read()).toMatchObject({ ok: true, value: { kind: "file" } });
     await github.uninstall(leaving);
     expect(await port.installation(idOf(leaving))).toEqual({ ok: true, value: null });
     expect(await read()).toMatchObject({ ok: false, retryable: false });
