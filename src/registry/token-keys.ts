@@ -7,18 +7,7 @@ import {
   randomBytes,
   X509Certificate,
 } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { selfSignedCertificate } from "./token-certificate.ts";
 
@@ -43,6 +32,9 @@ const BUNDLE_FILE = "registry-token.crt";
 /** What stands in the certificates for the people who read them; no registry compares it. */
 const COMMON_NAME = "wharfinger registry tokens";
 
+/** The text of a file only this user can read; what `make` makes when there is no such file. */
+export type KeyFile = (folder: string, name: string, make: () => string) => string;
+
 /**
  * The keys in this folder; what is missing is made. A key file holds a private key (P-256) and its certificate, so the
  * two can not part; the bundle is written from both files whenever it is not what follows from them.
@@ -53,15 +45,14 @@ const COMMON_NAME = "wharfinger registry tokens";
  *
  * Several processes may start at once and get the same keys. Throws an error that says what to do.
  */
-export function openTokenKeys(folder: string, now: number): TokenKeys {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const keys = { current: openKey(join(folder, CURRENT_FILE), now), next: openKey(join(folder, NEXT_FILE), now) };
-  const bundle = keys.current.certificate.toString() + keys.next.certificate.toString();
-  const path = join(folder, BUNDLE_FILE);
-  if (readIfThere(path) !== bundle) {
-    const temporary = writeBeside(path, bundle, 0o644);
-    renameSync(temporary, path);
-  }
+export function openTokenKeys(folder: string, keyFile: KeyFile, now: number): TokenKeys {
+  const open = (name: string) =>
+    parseKey(
+      join(folder, name),
+      keyFile(folder, name, () => makeKey(now)),
+    );
+  const keys = { current: open(CURRENT_FILE), next: open(NEXT_FILE) };
+  writeBundle(join(folder, BUNDLE_FILE), keys.current.certificate.toString() + keys.next.certificate.toString());
   return keys;
 }
 
@@ -95,11 +86,7 @@ function thumbprint(key: KeyObject): string {
   return createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
 }
 
-function openKey(path: string, now: number): TokenKey {
-  const text = readIfThere(path) ?? makeKey(path, now);
-  if ((statSync(path).mode & 0o077) !== 0) {
-    throw new Error(`${path} can be read by others. Do: chmod 600 ${path}`);
-  }
+function parseKey(path: string, text: string): TokenKey {
   try {
     const privateKey = createPrivateKey(text);
     const certificate = new X509Certificate(text.slice(text.indexOf("-----BEGIN CERTIFICATE-----")));
@@ -115,42 +102,20 @@ function openKey(path: string, now: number): TokenKey {
   );
 }
 
-/** The file appears complete, by a hard link, or not at all; whoever comes second takes what is there. */
-function makeKey(path: string, now: number): string {
+function makeKey(now: number): string {
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  const temporary = writeBeside(path, key + selfSignedCertificate(keys, COMMON_NAME, now), 0o600);
-  try {
-    linkSync(temporary, path);
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-  } finally {
-    unlinkSync(temporary);
-  }
-  return readFileSync(path, "utf8");
+  return key + selfSignedCertificate(keys, COMMON_NAME, now);
 }
 
-function writeBeside(path: string, text: string, mode: number): string {
+/** Whole or not at all: the registry may be reading it. */
+function writeBundle(path: string, text: string): void {
+  try {
+    if (readFileSync(path, "utf8") === text) return;
+  } catch (error) {
+    if (!(typeof error === "object" && error !== null && "code" in error && error.code === "ENOENT")) throw error;
+  }
   const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
-  const file = openSync(temporary, "wx", mode);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  return temporary;
-}
-
-function readIfThere(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return null;
-    throw error;
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === "object" && error !== null && "code" in error ? error.code : null;
+  writeFileSync(temporary, text, { flag: "wx", mode: 0o644, flush: true });
+  renameSync(temporary, path);
 }

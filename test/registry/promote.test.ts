@@ -1,8 +1,10 @@
 /** Copying, tagging and discarding in real registries. */
+
 import { mkdtemp, readFile, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { ensureKeyFile } from "../../src/keys.ts";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import { openTokenKeys } from "../../src/registry/token-keys.ts";
@@ -38,7 +40,7 @@ async function expectComplete(client: RegistryClient, repository: string, image:
 /** Signs its tokens as this program's token service does; nothing answers at the address its registry names for one. */
 async function startWithTokens(): Promise<ImageRegistry> {
   const folder = await mkdtemp(join(tmpdir(), "wharfinger-promote-"));
-  const keys = openTokenKeys(folder, Date.now());
+  const keys = openTokenKeys(folder, ensureKeyFile, Date.now());
   const names = { issuer: "wharfinger", service: "registry.test" };
   const nobody: Accounts = { verify: async () => null, pullable: async () => new Set() };
   const staging = createStagingNames("staging/{build}");

@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { ensureKeyFile } from "../../src/keys.ts";
 import { selfSignedCertificate } from "../../src/registry/token-certificate.ts";
 import { keyHeader, openTokenKeys, type TokenKey } from "../../src/registry/token-keys.ts";
 
@@ -19,7 +20,7 @@ const fingerprint = (key: TokenKey) => key.certificate.fingerprint256;
 
 describe("the keys of the token service", () => {
   it("are made on the first start, for this user only, and stay", async () => {
-    const made = openTokenKeys(folder, NOW);
+    const made = openTokenKeys(folder, ensureKeyFile, NOW);
     expect(await readdir(folder).then((names) => names.sort())).toEqual([
       "registry-token.crt",
       "registry-token.key",
@@ -28,23 +29,23 @@ describe("the keys of the token service", () => {
     for (const name of ["registry-token.key", "registry-token.next.key"]) {
       expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
     }
-    const again = openTokenKeys(folder, NOW + 1);
+    const again = openTokenKeys(folder, ensureKeyFile, NOW + 1);
     expect(fingerprint(again.current)).toBe(fingerprint(made.current));
     expect(fingerprint(again.next)).toBe(fingerprint(made.next));
     expect(fingerprint(made.next)).not.toBe(fingerprint(made.current));
   });
 
   it("have no private part in the file for the registry", async () => {
-    openTokenKeys(folder, NOW);
+    openTokenKeys(folder, ensureKeyFile, NOW);
     const bundle = await read("registry-token.crt");
     expect(bundle.match(/-----BEGIN [A-Z ]+-----/g)).toEqual(Array(2).fill("-----BEGIN CERTIFICATE-----"));
   });
 
   it("are exchanged by renaming the next one, which the registry trusts already", async () => {
-    const before = openTokenKeys(folder, NOW);
+    const before = openTokenKeys(folder, ensureKeyFile, NOW);
     const trusted = await read("registry-token.crt");
     await rename(join(folder, "registry-token.next.key"), join(folder, "registry-token.key"));
-    const after = openTokenKeys(folder, NOW);
+    const after = openTokenKeys(folder, ensureKeyFile, NOW);
     expect(fingerprint(after.current)).toBe(fingerprint(before.next));
     expect(trusted).toContain(after.current.certificate.toString());
     const bundle = await read("registry-token.crt");
@@ -53,32 +54,34 @@ describe("the keys of the token service", () => {
   });
 
   it("bring back the registry's file when it is lost or changed", async () => {
-    openTokenKeys(folder, NOW);
+    openTokenKeys(folder, ensureKeyFile, NOW);
     const bundle = await read("registry-token.crt");
     await rm(join(folder, "registry-token.crt"));
-    openTokenKeys(folder, NOW);
+    openTokenKeys(folder, ensureKeyFile, NOW);
     expect(await read("registry-token.crt")).toBe(bundle);
     await writeFile(join(folder, "registry-token.crt"), `${bundle}more`);
-    openTokenKeys(folder, NOW);
+    openTokenKeys(folder, ensureKeyFile, NOW);
     expect(await read("registry-token.crt")).toBe(bundle);
   });
 
   it("are not used when others can read them", async () => {
-    openTokenKeys(folder, NOW);
+    openTokenKeys(folder, ensureKeyFile, NOW);
     await chmod(join(folder, "registry-token.next.key"), 0o640);
-    expect(() => openTokenKeys(folder, NOW)).toThrow(/registry-token\.next\.key can be read by others\. Do: chmod 600/);
+    expect(() => openTokenKeys(folder, ensureKeyFile, NOW)).toThrow(
+      /registry-token\.next\.key can be read by others\. Do: chmod 600/,
+    );
   });
 
   it("are not replaced when their file is damaged: the registry would refuse every token", async () => {
-    openTokenKeys(folder, NOW);
-    const other = openTokenKeys(join(folder, "other"), NOW);
+    openTokenKeys(folder, ensureKeyFile, NOW);
+    const other = openTokenKeys(join(folder, "other"), ensureKeyFile, NOW);
     const path = join(folder, "registry-token.key");
     const good = await read("registry-token.key");
     const rsa = execFileSync("openssl", ["genrsa", "1024"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const foreign = good.slice(0, good.indexOf("-----BEGIN CERT")) + other.current.certificate.toString();
     for (const bad of ["", "nonsense", good.slice(0, 100), good.split("-----BEGIN CERT")[0] ?? "", foreign, rsa]) {
       await writeFile(path, bad);
-      expect(() => openTokenKeys(folder, NOW)).toThrow("does not hold a P-256 key and its certificate");
+      expect(() => openTokenKeys(folder, ensureKeyFile, NOW)).toThrow("does not hold a P-256 key and its certificate");
       expect(await readFile(path, "utf8")).toBe(bad);
     }
   });
@@ -86,7 +89,7 @@ describe("the keys of the token service", () => {
 
 describe("the certificate", () => {
   it("is one that OpenSSL reads, holds for its own key only, and never ends", () => {
-    const { current, next } = openTokenKeys(folder, NOW);
+    const { current, next } = openTokenKeys(folder, ensureKeyFile, NOW);
     const { certificate } = current;
     expect(certificate.subject).toBe("CN=wharfinger registry tokens");
     expect(certificate.ca).toBe(false);
@@ -105,7 +108,7 @@ describe("the certificate", () => {
   });
 
   it("writes years from 2050 on with four digits", async () => {
-    const { current } = openTokenKeys(folder, NOW);
+    const { current } = openTokenKeys(folder, ensureKeyFile, NOW);
     const path = join(folder, "late.crt");
     await writeFile(path, selfSignedCertificate(current, "x".repeat(60), Date.parse("2050-01-01T00:00:00Z")));
     const text = execFileSync("openssl", ["x509", "-noout", "-startdate", "-in", path], { encoding: "utf8" });
@@ -113,7 +116,7 @@ describe("the certificate", () => {
   });
 
   it("has a serial number of its own, positive and in its shortest form, each time", () => {
-    const { current } = openTokenKeys(folder, NOW);
+    const { current } = openTokenKeys(folder, ensureKeyFile, NOW);
     // Reading is part of the test: OpenSSL refuses numbers with needless zeroes in front.
     const serials = Array.from({ length: 600 }, () => {
       return new X509Certificate(selfSignedCertificate(current, "x", NOW)).serialNumber;
@@ -125,7 +128,7 @@ describe("the certificate", () => {
 
 describe("the name of a key in tokens", () => {
   it("is what OpenSSL computes from the certificate in the registry's form", async () => {
-    const { current } = openTokenKeys(folder, NOW);
+    const { current } = openTokenKeys(folder, ensureKeyFile, NOW);
     const publicKey = current.publicKey.export({ type: "spki", format: "der" });
     const hash = execFileSync("openssl", ["dgst", "-sha256", "-binary"], { input: publicKey });
     const base32 = execFileSync("base32", ["-w0"], { input: hash.subarray(0, 30), encoding: "utf8" });
@@ -134,7 +137,7 @@ describe("the name of a key in tokens", () => {
   });
 
   it("is the thumbprint of RFC 7638, or the certificate itself", () => {
-    const { current } = openTokenKeys(folder, NOW);
+    const { current } = openTokenKeys(folder, ensureKeyFile, NOW);
     expect(keyHeader(current, "rfc7638")).toEqual({ kid: expect.stringMatching(/^[\w-]{43}$/) });
     const der = current.certificate.toString().replace(/-----.*-----|\n/g, "");
     expect(keyHeader(current, "x5c")).toEqual({ x5c: [der] });

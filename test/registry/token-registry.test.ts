@@ -1,4 +1,5 @@
 /** The token service in front of a real registry, and the tools people use as its clients. */
+
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { ensureKeyFile } from "../../src/keys.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import type { BuildHolder } from "../../src/registry/token-grants.ts";
 import { type KidFormat, openTokenKeys, type TokenKeys } from "../../src/registry/token-keys.ts";
@@ -52,7 +54,7 @@ function tokenService(kidFormat: KidFormat = "libtrust", from: TokenKeys = keys,
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-token-registry-"));
-  keys = openTokenKeys(join(folder, "data"), Date.now());
+  keys = openTokenKeys(join(folder, "data"), ensureKeyFile, Date.now());
   const events = {
     secret: EVENTS_SECRET,
     buildAt: staging.buildAt,
@@ -338,7 +340,7 @@ describe("the service's own tokens", () => {
 
   it("are for this issuer, this registry and these keys only", async () => {
     const options = { issuer: ISSUER, service: SERVICE, keys, accounts, staging, clock: { now: () => Date.now() } };
-    const strangers = openTokenKeys(join(folder, "strangers"), Date.now());
+    const strangers = openTokenKeys(join(folder, "strangers"), ensureKeyFile, Date.now());
     for (const other of [{ issuer: "another" }, { service: "another" }, { keys: strangers }]) {
       const { token } = await createTokenService({ ...options, ...other }).issue(READ_API);
       expect(await judged(token)).toBe("401 invalid_token");
@@ -386,7 +388,7 @@ describe("a token given to a build", () => {
 describe("rotating the key", () => {
   it("needs nothing of the registry: tokens of the old key and of the new one are accepted", async () => {
     const data = join(folder, "rotating");
-    const old = openTokenKeys(data, Date.now());
+    const old = openTokenKeys(data, ensureKeyFile, Date.now());
     const certificates = await readFile(join(data, "registry-token.crt"), "utf8");
     const other = await startTokenRegistry({
       certificates,
@@ -401,7 +403,7 @@ describe("rotating the key", () => {
       };
       const rotate = async () => {
         await rename(join(data, "registry-token.next.key"), join(data, "registry-token.key"));
-        return openTokenKeys(data, Date.now());
+        return openTokenKeys(data, ensureKeyFile, Date.now());
       };
       const rotated = await rotate();
       for (const format of ["libtrust", "x5c"] as const) {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Answer } from "../../src/engine/ports.ts";
+import { ensureKeyFile } from "../../src/keys.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import type { BuildHolder } from "../../src/registry/token-grants.ts";
 import { openTokenKeys, type TokenKeys } from "../../src/registry/token-keys.ts";
@@ -17,7 +18,7 @@ let folder: string;
 let keys: TokenKeys;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-tokens-"));
-  keys = openTokenKeys(folder, NOW);
+  keys = openTokenKeys(folder, ensureKeyFile, NOW);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
