@@ -4,9 +4,9 @@ import { parseFacts, type StatedFacts } from "../core/facts-file.ts";
 import { oneLine } from "../core/markdown.ts";
 import type { BuildPlan, Provider, Repository } from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
-import { type ConfigFact, distinct, type PlanFacts, planBuilds } from "../core/plan.ts";
+import { distinct, type PlanFacts, planBuilds } from "../core/plan.ts";
 import { type Planned, planReport, planText } from "../core/plan-report.ts";
-import type { ParsedConfig } from "../core/repo-config/config.ts";
+import type { ConfigFact, ParsedConfig } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
@@ -53,11 +53,8 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
   const hostEvent = parsePayload(options, body, parsers);
   const facts = options.facts === null ? {} : statedFacts(await read(options.facts, "--facts", terminal));
   const file = options.config === null ? null : await read(options.config, "--config", terminal);
-  if (facts.defaultBranchConfig !== undefined) {
-    terminal.err("plan: note: defaultBranchConfig does not count yet: the file at the pushed commit grants the tags\n");
-  }
   const about = ("repository" in hostEvent ? hostEvent.repository : null) ?? null;
-  const parsed = file === null ? null : parseRepoConfig(file, { repositoryName: about?.fullName ?? "repository" });
+  const parsed = file === null ? null : parseFile(file, about);
   if (hostEvent.type !== "push") {
     const plan = withDiagnostics(unsupported(event, hostEvent), parsed);
     return { provider, event, repository: about, changes: [], plan };
@@ -125,6 +122,19 @@ function unsupported(event: string, hostEvent: Exclude<HostEvent, PushEvent>): B
   };
 }
 
+function parseFile(text: string, about: Pick<Repository, "fullName"> | null): ParsedConfig {
+  return parseRepoConfig(text, { repositoryName: about?.fullName ?? "repository" });
+}
+
+function fileFact(parsed: ParsedConfig | null): ConfigFact {
+  return parsed === null ? { kind: "missing", hint: null } : { kind: "read", parsed };
+}
+
+/** Left out: the default branch has the pushed commit's file. */
+function grantingFact(text: string | null | undefined, own: ConfigFact, repository: Repository): ConfigFact {
+  return text === undefined ? own : fileFact(text === null ? null : parseFile(text, repository));
+}
+
 /** What nobody stated is as a server would find it: installed, linked, its namespace named after the account. */
 function planFacts(
   event: PushEvent,
@@ -135,7 +145,8 @@ function planFacts(
   const [owner = ""] = repository.fullName.split("/");
   const stated = facts.installation;
   const namespace = stated?.namespace === undefined ? namespaceFor({ login: owner }) : stated.namespace;
-  const file: ConfigFact = parsed === null ? { kind: "missing", hint: null } : { kind: "read", parsed };
+  const file = fileFact(parsed);
+  const granting = grantingFact(facts.defaultBranchConfig, file, repository);
   return {
     repository,
     installation: stated === null ? null : { state: stated?.state ?? "active", namespace },
@@ -143,9 +154,11 @@ function planFacts(
     changes: event.changes.map((change) => ({
       change,
       config: file,
+      defaultBranchConfig: granting,
       changedPaths: facts.changedPaths ?? null,
       tags: facts.tags ?? null,
     })),
+    imageOwners: new Map(),
     zeroConfig: facts.zeroConfig ?? false,
     now: facts.now ?? new Date().toISOString(),
   };

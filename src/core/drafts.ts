@@ -10,12 +10,15 @@ export interface Draft {
   readonly rule: Pick<RuleConfig, "path" | "inputs" | "push">;
   /** Legal, distinct, at least one. */
   readonly tags: readonly string[];
+  /** Of these, each that moves by version, and the version. */
+  readonly versions: ReadonlyMap<string, string>;
 }
 
 /** A request in the making; `tags` says which rule gave each, in order. */
-type Joined = Omit<PlannedBuild, "tags" | "rules"> & {
+type Joined = Omit<PlannedBuild, "tags" | "rules" | "versions"> & {
   readonly rules: Set<string>;
   readonly tags: Map<string, string>;
+  readonly versions: Map<string, string>;
 };
 
 /**
@@ -44,13 +47,20 @@ export function settle(
         continue;
       }
       joined.tags.delete(tag);
+      joined.versions.delete(tag);
       lost.set(rule, [...(lost.get(rule) ?? []), `tag ${tag} is already published by ${owner}`]);
     }
     for (const [rule, whys] of lost) {
       skips.push({ ref, sha, image, rule, reason: "tag-collision", detail: `not built: ${whys.join("; ")}` });
     }
     if (joined.tags.size > 0) {
-      requests.push({ ...joined, tags: [...joined.tags.keys()], rules: [...joined.rules] });
+      const { tags, rules, versions, ...rest } = joined;
+      requests.push({
+        ...rest,
+        tags: [...tags.keys()],
+        rules: [...rules],
+        ...(versions.size > 0 && { versions: Object.fromEntries(versions) }),
+      });
     }
   }
   return { requests, skips };
@@ -58,7 +68,7 @@ export function settle(
 
 function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined> {
   const byKey = new Map<string, Joined>();
-  for (const { change, image, rule, tags } of drafts) {
+  for (const { change, image, rule, tags, versions } of drafts) {
     const { ref, kind, before, after, commit } = change;
     if (after === null || commit === null) {
       continue;
@@ -78,6 +88,7 @@ function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined
       key,
       image: image.name,
       tags: known?.tags ?? new Map(),
+      versions: known?.versions ?? new Map(),
       ref,
       kind,
       before,
@@ -92,8 +103,17 @@ function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined
     };
     joined.rules.add(rule.path);
     for (const tag of tags) {
-      if (!joined.tags.has(tag)) {
-        joined.tags.set(tag, rule.path);
+      const version = versions.get(tag);
+      if (joined.tags.has(tag)) {
+        // A tag that one of the rules lets follow pushes does not move by version.
+        if (version === undefined) {
+          joined.versions.delete(tag);
+        }
+        continue;
+      }
+      joined.tags.set(tag, rule.path);
+      if (version !== undefined) {
+        joined.versions.set(tag, version);
       }
     }
     byKey.set(key, joined);

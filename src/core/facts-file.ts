@@ -7,8 +7,8 @@ export interface StatedFacts {
   readonly defaultBranch?: string | undefined;
   /** ISO 8601, UTC. */
   readonly now?: string | undefined;
-  /** Text of the default branch's `.wharfinger.yml`. */
-  readonly defaultBranchConfig?: string | undefined;
+  /** Text of the default branch's `.wharfinger.yml`; null: it has none. Left out: the same as the pushed commit's. */
+  readonly defaultBranchConfig?: string | null | undefined;
   readonly installation?: z.infer<typeof INSTALLATION> | undefined;
   readonly zeroConfig?: boolean | undefined;
 }
@@ -28,7 +28,7 @@ const FACTS = z.strictObject({
   tags: z.array(z.string()).optional(),
   defaultBranch: z.string().min(1).optional(),
   now: z.iso.datetime({ offset: true }).optional(),
-  defaultBranchConfig: z.string().optional(),
+  defaultBranchConfig: z.string().nullable().optional(),
   installation: INSTALLATION.optional(),
   zeroConfig: z.boolean().optional(),
 });

@@ -168,6 +168,11 @@ export interface PlannedBuild {
   readonly image: string;
   /** Legal image tags, in the order of the rules; never empty. */
   readonly tags: readonly string[];
+  /**
+   * Of these, each that a semver rule moves (`latest`, `1`, `1.2`), and the version it moves to; left out: none does.
+   * See supersede.ts.
+   */
+  readonly versions?: Readonly<Record<string, string>>;
   readonly ref: string;
   readonly kind: "branch" | "tag";
   readonly before: Sha | null;

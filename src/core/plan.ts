@@ -2,11 +2,25 @@ import { type Draft, settle } from "./drafts.ts";
 import type { BuildPlan, Diagnostic, InstallationState, LinkState, RefChange, Repository, Skip } from "./model.ts";
 import { judgePaths } from "./path-filter.ts";
 import { closedGate, imagesRefusal, invalidFile, noTags, type Refusal } from "./refusals.ts";
-import { CONFIG_FILE, type ImageConfig, type ParsedConfig, type RepoConfig } from "./repo-config/config.ts";
-import { describeRule, isMergeQueue, judgeRule, type RuleMatch } from "./rules.ts";
-import { asksForSkip } from "./skip-request.ts";
-import { isMoving, ruleTags, type TagContext, templatesOf } from "./tags/rule-tags.ts";
+import {
+  CONFIG_FILE,
+  type ConfigFact,
+  type ImageConfig,
+  type ParsedConfig,
+  type RepoConfig,
+} from "./repo-config/config.ts";
+import { describeRule, judgeRule, type RuleMatch } from "./rules.ts";
+import { ruleTags } from "./tags/rule-tags.ts";
 import { createHistory, type VersionHistory } from "./tags/semver.ts";
+import {
+  type Grants,
+  grantRefusal,
+  grantsFor,
+  type ImageOwners,
+  isDefaultBranch,
+  judgeTags,
+  ownershipRefusal,
+} from "./trust.ts";
 import { zeroConfig } from "./zero-config.ts";
 
 /** Everything the one decision looks at. The engine gathers it; the planner never fetches. */
@@ -16,6 +30,8 @@ export interface PlanFacts {
   readonly installation: { readonly state: InstallationState; readonly namespace: string | null } | null;
   readonly link: LinkState;
   readonly changes: readonly ChangeFacts[];
+  /** Of the images that publishedImages (needed-facts.ts) names. */
+  readonly imageOwners: ImageOwners;
   /** True: without a file, the default branch builds the root `Dockerfile` as `latest`. */
   readonly zeroConfig: boolean;
   /** ISO 8601, UTC; for `{date}`. */
@@ -25,47 +41,12 @@ export interface PlanFacts {
 export interface ChangeFacts {
   readonly change: RefChange;
   readonly config: ConfigFact;
+  /** The file at the tip of the default branch. Not needed for that branch, nor where nothing would be published. */
+  readonly defaultBranchConfig: ConfigFact;
   /** Null: not known, then we build. */
   readonly changedPaths: readonly string[] | null;
   /** Names of all tags of the repository; null: not known. */
   readonly tags: readonly string[] | null;
-}
-
-export type ConfigFact =
-  /** {@link needsConfig} said it is not needed. */
-  | { readonly kind: "not-asked" }
-  | { readonly kind: "read"; readonly parsed: ParsedConfig }
-  /** `hint`: a file with a similar name that is there. */
-  | { readonly kind: "missing"; readonly hint: string | null }
-  | { readonly kind: "unreadable"; readonly why: string }
-  /** The commit is not there any more (force-pushed away before we looked). */
-  | { readonly kind: "gone" };
-
-/** Whether the file at the change's commit could matter at all. */
-export function needsConfig(facts: Pick<PlanFacts, "installation" | "link">, change: RefChange): boolean {
-  return change.after !== null && change.commit !== null && closedGate(facts) === null;
-}
-
-/** Which further facts a rule asks for. Each costs a call to the host, so only where the answer can change the plan. */
-export function neededFacts(
-  change: RefChange,
-  config: RepoConfig,
-): { readonly changedPaths: boolean; readonly tags: boolean } {
-  if (isMergeQueue(change) || asksForSkip(change, config.skip) !== null) {
-    return { changedPaths: false, tags: false };
-  }
-  const matched = (image: ImageConfig): boolean => image.rules.some((rule) => judgeRule(rule, change).matches);
-  const moves = ({ rules }: ImageConfig): boolean =>
-    rules.some(
-      (rule) =>
-        rule.on.kind === "semver" &&
-        judgeRule(rule, change).matches &&
-        templatesOf(rule, change, null).some((template) => isMoving(template)),
-    );
-  return {
-    changedPaths: change.kind === "branch" && config.images.some((image) => image.paths !== null && matched(image)),
-    tags: change.kind === "tag" && config.images.some(moves),
-  };
 }
 
 /**
@@ -117,10 +98,10 @@ function planChange(facts: ChangeFacts, plan: PlanFacts): Part {
   }
   const { config, diagnostics } = file;
   const refusal = imagesRefusal(change, config);
-  const history = createHistory(facts.tags);
-  const parts = config.images.map((image) =>
-    refusal === null ? planImage(image, facts, plan, history) : refused(change, refusal, image.name),
-  );
+  const parts =
+    refusal === null
+      ? planImages(config, facts, plan)
+      : config.images.map(({ name }) => refused(change, refusal, name));
   if (parts.length === 0) {
     parts.push(refused(change, { reason: "no-match", why: `${CONFIG_FILE} names no images` }));
   }
@@ -129,6 +110,22 @@ function planChange(facts: ChangeFacts, plan: PlanFacts): Part {
     skips: parts.flatMap((part) => part.skips),
     diagnostics: [...diagnostics, ...parts.flatMap((part) => part.diagnostics)],
   };
+}
+
+/** What is the same for all images of a change. */
+interface Scope {
+  readonly defaultBranch: string | null;
+  readonly history: VersionHistory;
+  readonly now: string;
+  readonly grants: Grants;
+  readonly owners: ImageOwners;
+}
+
+function planImages(config: RepoConfig, facts: ChangeFacts, plan: PlanFacts): Part[] {
+  const { defaultBranch } = plan.repository;
+  const shared = { defaultBranch, history: createHistory(facts.tags), now: plan.now };
+  const scope: Scope = { ...shared, grants: grantsFor({ ...shared, ...facts }), owners: plan.imageOwners };
+  return config.images.map((image) => planImage(image, facts, scope));
 }
 
 type ConfigAnswer =
@@ -141,7 +138,7 @@ function configOf({ change, config }: ChangeFacts, plan: PlanFacts): ConfigAnswe
       return usable(config.parsed);
     case "missing": {
       const { defaultBranch } = plan.repository;
-      if (plan.zeroConfig && change.kind === "branch" && change.name === defaultBranch) {
+      if (plan.zeroConfig && defaultBranch !== null && isDefaultBranch(change, defaultBranch)) {
         return usable(zeroConfig(plan.repository, defaultBranch));
       }
       const hint = config.hint === null ? "" : `; there is ${config.hint}: should it be called ${CONFIG_FILE}?`;
@@ -167,26 +164,19 @@ function usable({ config, diagnostics }: ParsedConfig): ConfigAnswer {
   return config === null ? { ok: false, refusal: invalidFile(diagnostics) } : { ok: true, config, diagnostics };
 }
 
-function planImage(image: ImageConfig, facts: ChangeFacts, plan: PlanFacts, history: VersionHistory): Part {
+function planImage(image: ImageConfig, facts: ChangeFacts, scope: Scope): Part {
   const { change } = facts;
   const drafts: Draft[] = [];
   const skips: Skip[] = [];
   const unmatched: Skip[] = [];
   const diagnostics: Diagnostic[] = [];
-  const context: TagContext = {
-    image,
-    change,
-    defaultBranch: plan.repository.defaultBranch,
-    history,
-    now: plan.now,
-  };
   for (const rule of image.rules) {
     const verdict = judgeRule(rule, change);
     if (!verdict.matches) {
       unmatched.push(skip(change, { reason: "no-match", why: verdict.why }, image.name, rule.path));
       continue;
     }
-    const part = planMatch(verdict, facts, context);
+    const part = planMatch(verdict, facts, image, scope);
     drafts.push(...part.drafts);
     skips.push(...part.skips);
     diagnostics.push(...part.diagnostics);
@@ -199,9 +189,8 @@ function planImage(image: ImageConfig, facts: ChangeFacts, plan: PlanFacts, hist
   return { drafts, skips, diagnostics };
 }
 
-function planMatch(match: RuleMatch, facts: ChangeFacts, context: TagContext): Part {
+function planMatch(match: RuleMatch, facts: ChangeFacts, image: ImageConfig, scope: Scope): Part {
   const { change } = facts;
-  const { image } = context;
   const { rule } = match;
   const paths = judgePaths(image, rule, facts);
   const diagnostics: Diagnostic[] = [];
@@ -215,18 +204,39 @@ function planMatch(match: RuleMatch, facts: ChangeFacts, context: TagContext): P
   if (paths.remark !== null) {
     note("info", paths.remark);
   }
-  const { tags, dropped, remarks } = ruleTags(match, context);
+  const foreign = rule.push ? ownershipRefusal(image.name, scope.owners) : null;
+  if (foreign !== null) {
+    return refused(change, { reason: "image-not-owned", why: foreign }, image.name, rule.path);
+  }
+  const wanted = ruleTags(match, { ...scope, image, change });
+  const { dropped, remarks } = wanted;
   for (const remark of remarks) {
     note(remark.severity, remark.message);
   }
-  if (tags.length === 0) {
+  if (wanted.tags.length === 0) {
     const part = refused(change, noTags(dropped, describeRule(rule)), image.name, rule.path);
     return { ...part, diagnostics };
   }
   for (const { template, severity, why } of dropped) {
     note(severity, `no tag from ${template}: ${why}`);
   }
-  return { drafts: [{ change, image, rule, tags }], skips: [], diagnostics };
+  if (!rule.push || scope.grants.kind === "all") {
+    const versions = rule.push ? wanted.versions : new Map<string, string>();
+    return { drafts: [{ change, image, rule, tags: wanted.tags, versions }], skips: [], diagnostics };
+  }
+  const granted = judgeTags(scope.grants, image.name, wanted);
+  if (granted.refused.length === 0) {
+    return { drafts: [{ change, image, rule, ...granted }], skips: [], diagnostics };
+  }
+  const why = grantRefusal(scope.grants, image.name, granted.refused, { ...scope, change });
+  const lost = skip(change, { reason: "tag-not-granted", why }, image.name, rule.path);
+  if (granted.tags.length === 0) {
+    return { drafts: [], skips: [lost], diagnostics };
+  }
+  note("warning", why);
+  // Built with the others: what is missing still has to be said where the build is shown.
+  const skips = [{ ...lost, detail: `not published: ${why}` }];
+  return { drafts: [{ change, image, rule, ...granted }], skips, diagnostics };
 }
 
 function refused(change: RefChange, refusal: Refusal, image: string | null = null, rule: string | null = null): Part {

@@ -1,5 +1,14 @@
 import type { RepositoryName } from "../core/events.ts";
-import { type Account, failed, type HostId, type Outcome, ok, type RefChange, type Repository } from "../core/model.ts";
+import {
+  type Account,
+  failed,
+  type HostId,
+  type Outcome,
+  ok,
+  type RefChange,
+  type Repository,
+  type Sha,
+} from "../core/model.ts";
 import type { FetchedFile } from "../engine/ports.ts";
 import type { GithubAccess } from "./access.ts";
 import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal, repositorySegments } from "./api.ts";
@@ -32,7 +41,7 @@ export async function readFile(
   access: GithubAccess,
   installation: HostId,
   repository: Repository,
-  sha: string,
+  at: Sha | { readonly branch: string },
   path: string,
 ): Promise<Outcome<FetchedFile>> {
   const segments = path.split("/");
@@ -40,18 +49,24 @@ export async function readFile(
     return ok({ kind: "unreadable", why: "its path is not a plain path inside the repository" });
   }
   const scope = readScope(installation, repository);
-  const answer = await access.asInstallation(scope, contents(repository, sha, segments));
+  // The whole name: GitHub would take a tag of the branch's name, which anybody who may push can make.
+  const ref = typeof at === "string" ? at : `refs/heads/${at.branch}`;
+  const answer = await access.asInstallation(scope, contents(repository, ref, segments));
   if (!answer.ok) return answer;
-  if (answer.value.status === 404) return whyMissing(access, scope, repository, sha, path);
+  if (answer.value.status === 404) {
+    return typeof at === "string"
+      ? whyMissing(access, scope, repository, at, path)
+      : ok({ kind: "missing", hint: null });
+  }
   if (answer.value.status === 403 && isTooLarge(answer.value)) return ok(tooLarge);
   if (answer.value.status !== 200) return refusal(answer.value);
   return fileOf(answer.value);
 }
 
-function contents(repository: Repository, sha: string, segments: readonly string[]): ApiRequest {
+function contents(repository: Repository, ref: string, segments: readonly string[]): ApiRequest {
   return {
     method: "GET",
-    path: apiPath([...repositorySegments(repository), "contents", ...segments], { ref: sha }),
+    path: apiPath([...repositorySegments(repository), "contents", ...segments], { ref }),
   };
 }
 

@@ -23,7 +23,7 @@ export function createGithubHost(options: GithubHostOptions): Host {
     provider: "github",
     host: access.host,
     receive,
-    file: (installation, repository, sha, path) => readFile(access, installation, repository, sha, path),
+    file: (installation, repository, at, path) => readFile(access, installation, repository, at, path),
     changedPaths: (installation, repository, change) => readChangedPaths(access, installation, repository, change),
     tags: (installation, repository) => readTags(access, installation, repository),
     installation: (id) => readInstallation(access, id),

@@ -201,11 +201,25 @@ describe("stated facts", () => {
     expect(await planWith(facts, name)).toEqual(expected);
   });
 
-  it("say when they do not count yet", async () => {
-    const files = { "payload.json": push("main"), "facts.json": '{"defaultBranchConfig":"version: 1"}' };
-    const { code, err } = await run(files, { facts: "facts.json" });
+  const LESS = CONFIG.replace("latest]", "stable]");
+
+  it.each<[string, string | null, string, string[]]>([
+    ["a tag it does not give", LESS, "v1", ["1.0.0", "tag-not-granted"]],
+    ["nothing of an image it does not have", CONFIG.replace("name: api", "name: web"), "v1", ["tag-not-granted"]],
+    ["nothing but the tag's own name where there is none", null, "v1", ["tag-not-granted"]],
+    ["nothing but that where it is broken", "version: [", "v1", ["tag-not-granted"]],
+    ["everything to itself", LESS, "main", ["latest"]],
+    ["what the pushed file gives, when they are the same", CONFIG, "v1", ["1.0.0,latest"]],
+  ])("grant by the default branch's file: %s", async (_, defaultBranchConfig, name, expected) => {
+    expect(await planWith({ defaultBranchConfig }, name)).toEqual(expected);
+  });
+
+  it("make no error of a broken file on the default branch", async () => {
+    const facts = JSON.stringify({ defaultBranchConfig: "version: [" });
+    const files = { "payload.json": push("v1"), ".wharfinger.yml": CONFIG, "facts.json": facts };
+    const { code, report } = await run(files, { ...withConfig, facts: "facts.json" });
     expect(code).toBe(0);
-    expect(err).toContain("defaultBranchConfig");
+    expect(report.skips).toMatchObject([{ detail: expect.stringContaining("on main has errors and grants nothing") }]);
   });
 
   it("allow a build without a file", async () => {

@@ -23,6 +23,11 @@ describe("stated facts", () => {
     expect(parseFacts('{"installation":null}')).toEqual({ ok: true, facts: { installation: null } });
   });
 
+  it("may say that the default branch has no file", () => {
+    const facts = { defaultBranchConfig: null };
+    expect(parseFacts(JSON.stringify(facts))).toEqual({ ok: true, facts });
+  });
+
   it.each([
     ["", "not JSON"],
     ["{", "not JSON"],

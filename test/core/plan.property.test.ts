@@ -1,17 +1,12 @@
 import { expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { parseSha, type RefChange, type Sha } from "../../src/core/model.ts";
-import {
-  type ChangeFacts,
-  type ConfigFact,
-  neededFacts,
-  needsConfig,
-  type PlanFacts,
-  planBuilds,
-} from "../../src/core/plan.ts";
-import type { ImageConfig, RepoConfig, RuleConfig } from "../../src/core/repo-config/config.ts";
+import { neededFacts, needsConfig, needsGrants, needsTags, publishedImages } from "../../src/core/needed-facts.ts";
+import { type ChangeFacts, type PlanFacts, planBuilds } from "../../src/core/plan.ts";
+import type { ConfigFact, ImageConfig, RepoConfig, RuleConfig } from "../../src/core/repo-config/config.ts";
 import { isLegalTag } from "../../src/core/tags/grammar.ts";
-import { image, inputs, pattern, planFacts, repository, rule } from "./samples.ts";
+import type { ImageOwner } from "../../src/core/trust.ts";
+import { image, inputs, parsed, pattern, planFacts, repository, rule } from "./samples.ts";
 
 const anyText = fc.oneof(fc.string({ maxLength: 20 }), fc.string({ unit: "binary", maxLength: 20 }));
 const refName = fc.oneof(
@@ -86,9 +81,9 @@ const anyConfig: fc.Arbitrary<RepoConfig> = fc.record({
 });
 
 const anyFile: fc.Arbitrary<ConfigFact> = fc.oneof(
-  { weight: 8, arbitrary: anyConfig.map((config) => ({ kind: "read", parsed: { config, diagnostics: [] } }) as const) },
+  { weight: 8, arbitrary: anyConfig.map((config) => ({ kind: "read", parsed: parsed(config) }) as const) },
   fc.constantFrom<ConfigFact>(
-    { kind: "read", parsed: { config: null, diagnostics: [] } },
+    { kind: "read", parsed: parsed(null) },
     { kind: "missing", hint: null },
     { kind: "unreadable", why: "a folder" },
     { kind: "gone" },
@@ -99,9 +94,12 @@ const anyFile: fc.Arbitrary<ConfigFact> = fc.oneof(
 const anyChangeFacts: fc.Arbitrary<ChangeFacts> = fc.record({
   change: anyChange,
   config: anyFile,
+  defaultBranchConfig: anyFile,
   changedPaths: fc.option(fc.array(fc.constantFrom("src/a", "README.md", ".wharfinger.yml", "x"), { maxLength: 3 })),
   tags: fc.option(fc.array(refName, { maxLength: 5 })),
 });
+
+const OTHER: ImageOwner = { other: "acme/other" };
 
 const anyFacts: fc.Arbitrary<PlanFacts> = fc
   .record({
@@ -127,6 +125,9 @@ const anyFacts: fc.Arbitrary<PlanFacts> = fc
       "paused" as const,
     ),
     changes: fc.array(anyChangeFacts, { maxLength: 4 }),
+    imageOwners: fc
+      .array(fc.tuple(fc.constantFrom("api", "web"), fc.constantFrom<ImageOwner>("free", "own", "shared", OTHER)))
+      .map((owners) => new Map(owners)),
     zeroConfig: fc.boolean(),
     now: fc.oneof(fc.constant("2026-11-20T10:00:00Z"), anyText),
   })
@@ -152,7 +153,7 @@ it("leaves no change and no image of its file without an answer", () => {
       const images = config.kind === "read" ? (config.parsed.config?.images ?? []) : [];
       if (!answers.includes(null)) expect(answers).toEqual(expect.arrayContaining(images.map(({ name }) => name)));
     }
-    for (const skip of skips) expect(skip.detail).toMatch(/^not built: ./);
+    for (const skip of skips) expect(skip.detail).toMatch(/^not (built|published): ./);
   });
 });
 
@@ -202,10 +203,49 @@ it("asks for no fact that does not change the plan", () => {
   property((facts) => {
     for (const one of facts.changes) {
       if (one.config.kind !== "read" || one.config.parsed.config === null) continue;
-      const needed = neededFacts(one.change, one.config.parsed.config);
       const known = planBuilds({ ...facts, changes: [one] });
-      const less = { ...one, ...(!needed.changedPaths && { changedPaths: null }), ...(!needed.tags && { tags: null }) };
-      expect(planBuilds({ ...facts, changes: [less] }).requests).toEqual(known.requests);
+      expect(planBuilds(onlyNeeded(facts, one, one.config.parsed.config)).requests).toEqual(known.requests);
     }
   });
 });
+
+function onlyNeeded(facts: PlanFacts, one: ChangeFacts, own: RepoConfig): PlanFacts {
+  const needed = neededFacts(one.change, own);
+  const changedPaths = needed.changedPaths ? one.changedPaths : null;
+  const grants = needsGrants({ ...one, changedPaths }, facts.repository);
+  const granting = one.defaultBranchConfig.kind === "read" ? one.defaultBranchConfig.parsed.config : null;
+  const tags = needed.tags || (grants && granting !== null && needsTags(one.change, granting));
+  const less: ChangeFacts = {
+    ...one,
+    changedPaths,
+    defaultBranchConfig: grants ? one.defaultBranchConfig : { kind: "not-asked" },
+    tags: tags ? one.tags : null,
+  };
+  const images = publishedImages(less);
+  const imageOwners = new Map([...facts.imageOwners].filter(([name]) => images.includes(name)));
+  return { ...facts, changes: [less], imageOwners };
+}
+
+it("publishes nothing that the default branch's file would not, for the same ref, and no image of another's", () => {
+  property((facts) => {
+    for (const one of facts.changes) {
+      const published = places({ ...facts, changes: [one] });
+      for (const place of published) expect(facts.imageOwners.get(place.split(":")[0] ?? "")).not.toBe(OTHER);
+      const { defaultBranch } = facts.repository;
+      const granting = one.defaultBranchConfig.kind === "read" ? one.defaultBranchConfig.parsed.config : null;
+      if (granting === null || defaultBranch === null) continue;
+      if (one.change.kind === "branch" && one.change.name === defaultBranch) continue;
+      // Granted is what a rule gives: whether this push would be built is another question.
+      const images = granting.images.map((item) => ({ ...item, paths: null }));
+      const file = { kind: "read", parsed: parsed({ ...granting, images, skip: [] }) } as const;
+      const same = { ...one, config: file, defaultBranchConfig: file };
+      const granted = places({ ...facts, imageOwners: new Map(), changes: [same] });
+      expect(granted).toEqual(expect.arrayContaining(published));
+    }
+  });
+});
+
+function places(facts: PlanFacts): string[] {
+  const { requests } = planBuilds(facts);
+  return requests.flatMap(({ image: name, tags, push }) => (push ? tags.map((tag) => `${name}:${tag}`) : []));
+}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { BuildPlan, RefChange } from "../../src/core/model.ts";
-import { type ConfigFact, neededFacts, needsConfig, type PlanFacts, planBuilds } from "../../src/core/plan.ts";
+import { type PlanFacts, planBuilds } from "../../src/core/plan.ts";
+import type { ConfigFact } from "../../src/core/repo-config/config.ts";
 import { parseRepoConfig } from "../../src/core/repo-config/parse.ts";
 import {
   branch,
@@ -8,6 +9,7 @@ import {
   config,
   image,
   inputs,
+  parsed,
   pattern,
   planFacts,
   repository,
@@ -18,9 +20,8 @@ import {
 
 /** The plan for one change under a file's text. */
 function planOf(yaml: string, change: RefChange, rest: { tags?: string[]; changedPaths?: string[] } = {}): BuildPlan {
-  const parsed = parseRepoConfig(yaml, { repositoryName: "api" });
-  if (parsed.config === null) throw new Error(JSON.stringify(parsed.diagnostics));
-  const { config: file } = parsed;
+  const { config: file, diagnostics } = parseRepoConfig(yaml, { repositoryName: "api" });
+  if (file === null) throw new Error(JSON.stringify(diagnostics));
   return planBuilds(planFacts([changeFacts(change, file, rest)]));
 }
 
@@ -201,7 +202,7 @@ describe("gates, from the first that closes", () => {
   ]);
   const broken: ConfigFact = {
     kind: "read",
-    parsed: { config: null, diagnostics: [{ severity: "error", line: 3, column: 5, message: "unknown key" }] },
+    parsed: parsed(null, [{ severity: "error", line: 3, column: 5, message: "unknown key" }]),
   };
 
   function reasons(change: RefChange, rest: Partial<PlanFacts>, fact?: ConfigFact) {
@@ -278,7 +279,7 @@ describe("gates, from the first that closes", () => {
     const diagnostics = [3, 4, 5, 6, 7, 8, 9].map(
       (line) => ({ severity: "error", line, column: 1, message: "bad" }) as const,
     );
-    const read = { kind: "read", parsed: { config: null, diagnostics } } as const;
+    const read = { kind: "read", parsed: parsed(null, diagnostics) } as const;
     const { skips } = planBuilds(planFacts([changeFacts(branch("main"), file, { config: read })]));
     expect(skips[0]?.detail).toBe(
       "not built: .wharfinger.yml has 7 errors: 3:1: bad; 4:1: bad; 5:1: bad; 6:1: bad; 7:1: bad; and 2 more",
@@ -400,7 +401,7 @@ describe("several rules, images and changes", () => {
   it("say the remarks of one file once", () => {
     const diagnostics = [{ severity: "warning", line: 2, column: 1, message: "no anchors" }] as const;
     const file = config([image("api", [rule({ branch: "**" }, ["{sha7}"])])]);
-    const read = { kind: "read", parsed: { config: file, diagnostics } } as const;
+    const read = { kind: "read", parsed: parsed(file, diagnostics) } as const;
     const changes = [branch("a"), branch("b", { commit: sha("c"), after: sha("c") })];
     const built = planBuilds(planFacts(changes.map((change) => changeFacts(change, file, { config: read }))));
     expect(built.diagnostics).toEqual(diagnostics);
@@ -497,45 +498,5 @@ describe("the key of a request", () => {
 
   it("does not depend on names that change", () => {
     expect(keyOf(branch("main"), {}, { repository: { ...repository, fullName: "acme/renamed" } })).toBe(base);
-  });
-});
-
-describe("facts are asked for only where they can matter", () => {
-  const linked = planFacts([]);
-
-  it.each<[string, Partial<PlanFacts>, RefChange, boolean]>([
-    ["an active repository", {}, branch("main"), true],
-    ["a deleted ref", {}, branch("main", { after: null, commit: null }), false],
-    ["a ref that points to no commit", {}, tag("v1", { commit: null }), false],
-    ["an unlinked repository", { link: "unlinked" }, branch("main"), false],
-    ["a paused repository", { link: "paused" }, branch("main"), false],
-    ["no installation", { installation: null }, branch("main"), false],
-    ["no namespace", { installation: { state: "active", namespace: null } }, branch("main"), false],
-  ])("the file of %s", (_, rest, change, expected) => {
-    expect(needsConfig({ ...linked, ...rest }, change)).toBe(expected);
-  });
-
-  const paths = { include: [pattern("a/**", "path")], exclude: [] };
-  const queue = rule({ branch: "gh-readonly-queue/**" }, null);
-  const file = config([
-    image("api", [rule({ branch: "main" }, null), rule({ semver: "*" }, ["{version}", "latest"]), queue], { paths }),
-    image("web", [rule({ branch: "docs" }, null), rule({ tag: "v*" }, null)]),
-  ]);
-
-  it.each<[string, RefChange, boolean, boolean]>([
-    ["a branch with a path filter: paths", branch("main"), true, false],
-    ["a skip token: none", branch("main", { message: "[skip ci]" }), false, false],
-    ["a branch without a path filter: none", branch("docs"), false, false],
-    ["a branch no rule matches: none", branch("other"), false, false],
-    ["the merge queue: none", branch("gh-readonly-queue/main/1"), false, false],
-    ["a version with a moving tag: tags", tag("v1.0.0"), false, true],
-    ["a tag that is no version: none", tag("v1"), false, false],
-  ])("%s", (_, change, changedPaths, tags) => {
-    expect(neededFacts(change, file)).toEqual({ changedPaths, tags });
-  });
-
-  it("no tags for rules that move none", () => {
-    const fixed = config([image("api", [rule({ semver: "*" }, ["{version}"]), rule({ semver: "*" }, null)])]);
-    expect(neededFacts(tag("v1.0.0"), fixed).tags).toBe(false);
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { failed, type Outcome, ok } from "../../src/core/model.ts";
+import type { PushEvent } from "../../src/core/events.ts";
+import { failed, type Outcome, ok, type RefChange } from "../../src/core/model.ts";
+import type { ImageOwners } from "../../src/core/trust.ts";
 import { gather, type Standing } from "../../src/engine/gather.ts";
 import type { Host } from "../../src/engine/ports.ts";
 import { change } from "../contract/store.samples.ts";
@@ -14,6 +16,8 @@ images:
 `;
 const STANDING: Standing = { installation: INSTALLATION, link: "linked", attempts: 1 };
 const MOVED = change("a", "b");
+const FEATURE: RefChange = { ...MOVED, ref: "refs/heads/feature", name: "feature" };
+const VERSION: RefChange = { ...MOVED, kind: "tag", ref: "refs/tags/v1.0.0", name: "v1.0.0", before: null };
 
 /** A host that notes down what it was asked. */
 function askedHost(more: Partial<Host> = {}) {
@@ -23,7 +27,7 @@ function askedHost(more: Partial<Host> = {}) {
     asked,
     host: {
       file: (...args: Parameters<Host["file"]>) => {
-        asked.push("file");
+        asked.push(typeof args[2] === "string" ? "file" : `file on ${args[2].branch}`);
         return host.file(...args);
       },
       changedPaths: (...args: Parameters<Host["changedPaths"]>) => {
@@ -36,6 +40,25 @@ function askedHost(more: Partial<Host> = {}) {
       },
     },
   };
+}
+
+/** A host whose commits and default branch have these files; null: none. */
+function filesHost(pushed: string | null, main: string | null, more: Partial<Host> = {}) {
+  return askedHost({
+    file: async (_installation, _repository, at) => {
+      const text = typeof at === "string" ? pushed : main;
+      return ok(text === null ? { kind: "missing", hint: null } : { kind: "file", text });
+    },
+    ...more,
+  });
+}
+
+function pushOf(...changes: RefChange[]): PushEvent {
+  return { ...PUSH, changes };
+}
+
+async function nobody(): Promise<ImageOwners> {
+  return new Map();
 }
 
 describe("gathering facts", () => {
@@ -55,13 +78,13 @@ describe("gathering facts", () => {
     ["a repository that is not linked", {}, { link: "unlinked" }, []],
   ])("costs the calls it needs: %s", async (_what, more, standing, expected) => {
     const { host, asked } = askedHost(more);
-    expect(await gather(host, PUSH, MOVED, { ...STANDING, ...standing })).toMatchObject({ ok: true });
+    expect(await gather(host, PUSH, { ...STANDING, ...standing }, nobody)).toMatchObject({ ok: true });
     expect(asked).toEqual(expected);
   });
 
   it("asks nothing about a ref that was deleted", async () => {
     const { host, asked } = askedHost();
-    await gather(host, PUSH, { ...MOVED, after: null, commit: null }, STANDING);
+    await gather(host, pushOf({ ...MOVED, after: null, commit: null }), STANDING, nobody);
     expect(asked).toEqual([]);
   });
 
@@ -76,13 +99,91 @@ describe("gathering facts", () => {
     ["builds where the host will not", REFUSED, 1, null],
   ])("%s", async (_what, answer, attempts, expected) => {
     const { host } = askedHost({ changedPaths: async () => answer });
-    const gathered = await gather(host, PUSH, MOVED, { ...STANDING, attempts });
-    if (expected === null) expect(gathered).toMatchObject({ ok: true, value: { changedPaths: null } });
+    const gathered = await gather(host, PUSH, { ...STANDING, attempts }, nobody);
+    if (expected === null) expect(gathered).toMatchObject({ ok: true, value: { changes: [{ changedPaths: null }] } });
     else expect(gathered).toEqual(expected);
   });
 
   it("waits for the file, however often it was asked for: what it says is never guessed", async () => {
     const { host } = askedHost({ file: async () => AWAY });
-    expect(await gather(host, PUSH, MOVED, { ...STANDING, attempts: 50 })).toEqual(AWAY);
+    expect(await gather(host, PUSH, { ...STANDING, attempts: 50 }, nobody)).toEqual(AWAY);
+  });
+
+  describe("who may publish", () => {
+    const ANY = "version: 1\nimages: [{ name: api, rules: [{ branch: '**' }, { tag: '**', tags: [latest] }] }]\n";
+    const VERSIONS = "version: 1\nimages: [{ name: api, rules: [{ semver: '*', tags: [latest] }] }]\n";
+    const TESTS = "version: 1\nimages: [{ name: api, rules: [{ branch: '**', push: false }] }]\n";
+
+    it.each<[string, RefChange, string, string | null, readonly string[]]>([
+      ["of the default branch: its own file says", MOVED, ANY, ANY, ["file"]],
+      ["of another branch: the default branch's file", FEATURE, ANY, ANY, ["file", "file on main"]],
+      ["where there is none", FEATURE, ANY, null, ["file", "file on main"]],
+      ["of a branch no rule is for: nobody is asked", FEATURE, WITH_PATHS, ANY, ["file"]],
+      ["of what is only tested: nobody is asked", FEATURE, TESTS, ANY, ["file"]],
+      ["of a tag: no other tags where none moves by version", VERSION, ANY, ANY, ["file", "file on main"]],
+      ["of a tag that moves by version", VERSION, VERSIONS, ANY, ["file", "tags", "file on main"]],
+      ["of one that does so on main only", VERSION, ANY, VERSIONS, ["file", "file on main", "tags"]],
+      ["of one that does so in both", VERSION, VERSIONS, VERSIONS, ["file", "tags", "file on main"]],
+    ])("%s", async (_what, one, pushed, main, expected) => {
+      const { host, asked } = filesHost(pushed, main, { tags: async () => ok(["v2.0.0"]) });
+      const gathered = await gather(host, pushOf(one), STANDING, nobody);
+      expect(asked).toEqual(expected);
+      const kind = expected.includes("file on main") ? (main === null ? "missing" : "read") : "not-asked";
+      const tags = expected.includes("tags") ? ["v2.0.0"] : null;
+      expect(gathered).toMatchObject({ ok: true, value: { changes: [{ defaultBranchConfig: { kind }, tags }] } });
+    });
+
+    it("is not asked where nothing would be built, nor of a repository without a default branch", async () => {
+      const paths = WITH_PATHS.replace("branch: main", "branch: '**'");
+      const unchanged = filesHost(paths, ANY, { changedPaths: async () => ok(["README.md"]) });
+      await gather(unchanged.host, pushOf(FEATURE), STANDING, nobody);
+      expect(unchanged.asked).toEqual(["file", "paths"]);
+      const none = filesHost(ANY, ANY);
+      const event = { ...pushOf(FEATURE), repository: { ...PUSH.repository, defaultBranch: null } };
+      await gather(none.host, event, STANDING, nobody);
+      expect(none.asked).toEqual(["file"]);
+    });
+
+    it("is asked once for all refs of a push", async () => {
+      const { host, asked } = filesHost(ANY, ANY);
+      await gather(host, pushOf(FEATURE, VERSION, MOVED), STANDING, nobody);
+      expect(asked).toEqual(["file", "file on main", "file", "file"]);
+    });
+
+    it.each<[string, Outcome<never>]>([
+      ["away", AWAY],
+      ["limiting us", LIMITED],
+      ["refusing", REFUSED],
+    ])("is never guessed from a host that is %s, however often it was asked", async (_what, answer) => {
+      const { host } = filesHost(ANY, ANY, {
+        file: async (_installation, _repository, at) =>
+          typeof at === "string" ? ok({ kind: "file", text: ANY }) : answer,
+      });
+      expect(await gather(host, pushOf(FEATURE), { ...STANDING, attempts: 50 }, nobody)).toEqual(answer);
+    });
+
+    it("counts the owners of all images a push would publish, asked for at once", async () => {
+      const asked: (readonly string[])[] = [];
+      const owners: ImageOwners = new Map([["web", "own"]]);
+      const two =
+        "version: 1\nimages: [{ name: api, rules: [{ branch: feature }] }, { name: web, rules: [{ branch: '**' }] }]\n";
+      const { host } = filesHost(two, two);
+      const gathered = await gather(host, pushOf(MOVED, FEATURE), STANDING, async (images) => {
+        asked.push(images);
+        return owners;
+      });
+      expect(asked).toEqual([["web", "api"]]);
+      expect(gathered).toMatchObject({ ok: true, value: { imageOwners: owners } });
+    });
+
+    it("asks for no owners where nothing would be published", async () => {
+      let asked = 0;
+      const { host } = filesHost(TESTS, ANY);
+      await gather(host, pushOf(FEATURE), STANDING, async () => {
+        asked += 1;
+        return new Map();
+      });
+      expect(asked).toBe(0);
+    });
   });
 });

@@ -140,9 +140,9 @@ describe("processing", () => {
   });
 
   it("asks the host nothing about a repository that is not linked", async () => {
-    const asked: string[] = [];
-    const file: Host["file"] = async (_installation, _repository, commit) => {
-      asked.push(commit);
+    const asked: unknown[] = [];
+    const file: Host["file"] = async (_installation, _repository, at) => {
+      asked.push(at);
       return AWAY;
     };
     await processorOf({ link: "unlinked", host: { file } }).step();

@@ -134,6 +134,33 @@ describe("a file at a commit", () => {
   });
 });
 
+describe("a file on a branch", () => {
+  function read(branch: string, answer: (call: Call, count: number) => Answer) {
+    const side = hostAnswering(answer);
+    return { ...side, outcome: side.host.file(installation, repository, { branch }, ".wharfinger.yml") };
+  }
+
+  it("is asked for by the branch's whole name, so that no tag can stand in for it", async () => {
+    const { outcome, paths } = read("release/1 #?", () => base64("version: 1\n"));
+    expect(await outcome).toEqual({ ok: true, value: { kind: "file", text: "version: 1\n" } });
+    expect(paths()).toEqual(["/repos/acme/api/contents/.wharfinger.yml?ref=refs%2Fheads%2Frelease%2F1+%23%3F"]);
+  });
+
+  it("costs one call also where the file or the branch is missing", async () => {
+    const { outcome, paths } = read("main", () => NOT_FOUND);
+    expect(await outcome).toEqual({ ok: true, value: { kind: "missing", hint: null } });
+    expect(paths()).toHaveLength(1);
+  });
+
+  it.each<Answer>([{ status: 502 }, { status: 429, headers: { "retry-after": "60" } }, { status: 403 }])(
+    "is not called missing when GitHub answers %j",
+    async (answer) => {
+      const { outcome } = read("main", () => answer);
+      expect(await outcome).toMatchObject({ ok: false });
+    },
+  );
+});
+
 describe("the paths a push changed", () => {
   const moved: RefChange = {
     kind: "branch",

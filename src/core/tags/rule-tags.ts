@@ -8,6 +8,8 @@ import { isPrerelease, type Line, type VersionHistory, versionText } from "./sem
 export interface RuleTags {
   /** Legal, distinct, in the order of the file. */
   readonly tags: readonly string[];
+  /** Of these, each that moves from version to version, and the version it moves to now. */
+  readonly versions: ReadonlyMap<string, string>;
   readonly dropped: readonly DroppedTag[];
   readonly remarks: readonly TagRemark[];
 }
@@ -68,6 +70,7 @@ export function ruleTags(match: RuleMatch, context: TagContext): RuleTags {
   const templates = templatesOf(match.rule, context.change, context.defaultBranch);
   const values = tagValues(context.change, match, context.now);
   const tags = new Set<string>();
+  const versions = new Map<string, string>();
   const dropped: DroppedTag[] = [];
   const remarks = historyRemarks(match, templates, context);
   for (const template of templates) {
@@ -85,8 +88,11 @@ export function ruleTags(match: RuleMatch, context: TagContext): RuleTags {
       remarks.push({ severity: "info", message: `${rendered.written} is published as ${rendered.tag}` });
     }
     tags.add(rendered.tag);
+    if (match.version !== null && isMoving(template)) {
+      versions.set(rendered.tag, versionText(match.version));
+    }
   }
-  return { tags: [...tags], dropped, remarks };
+  return { tags: [...tags], versions, dropped, remarks };
 }
 
 /** Null: the tag may be published. Only tags of semver rules move by version; a branch's `latest` follows the branch. */

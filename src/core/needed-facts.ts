@@ -1,0 +1,64 @@
+/**
+ * Which facts the planner needs for one change, in the order in which they can be known. Each costs a call to the host or
+ * to the database, so only where the answer can change the plan.
+ */
+import type { RefChange, Repository } from "./model.ts";
+import { judgePaths } from "./path-filter.ts";
+import type { ChangeFacts, PlanFacts } from "./plan.ts";
+import { closedGate, imagesRefusal } from "./refusals.ts";
+import type { ImageConfig, RepoConfig } from "./repo-config/config.ts";
+import { judgeRule } from "./rules.ts";
+import { isMoving, templatesOf } from "./tags/rule-tags.ts";
+import { isDefaultBranch } from "./trust.ts";
+
+/** Whether the file at the change's commit could matter at all. */
+export function needsConfig(facts: Pick<PlanFacts, "installation" | "link">, change: RefChange): boolean {
+  return change.after !== null && change.commit !== null && closedGate(facts) === null;
+}
+
+/** Which further facts a rule asks for. */
+export function neededFacts(
+  change: RefChange,
+  config: RepoConfig,
+): { readonly changedPaths: boolean; readonly tags: boolean } {
+  if (imagesRefusal(change, config) !== null) {
+    return { changedPaths: false, tags: false };
+  }
+  const matched = (image: ImageConfig): boolean => image.rules.some((rule) => judgeRule(rule, change).matches);
+  return {
+    changedPaths: change.kind === "branch" && config.images.some((image) => image.paths !== null && matched(image)),
+    tags: needsTags(change, config),
+  };
+}
+
+/** Whether a tag moves by version, here or in the file that grants it: then the repository's other tags count. */
+export function needsTags(change: RefChange, config: RepoConfig): boolean {
+  const moves = ({ rules }: ImageConfig): boolean =>
+    rules.some(
+      (rule) =>
+        rule.on.kind === "semver" &&
+        judgeRule(rule, change).matches &&
+        templatesOf(rule, change, null).some((template) => isMoving(template)),
+    );
+  return change.kind === "tag" && config.images.some(moves);
+}
+
+/** Images this change would publish if everything were granted. */
+export function publishedImages(facts: Pick<ChangeFacts, "change" | "config" | "changedPaths">): readonly string[] {
+  const { change, config } = facts;
+  if (config.kind !== "read" || config.parsed.config === null || imagesRefusal(change, config.parsed.config) !== null) {
+    return [];
+  }
+  const published = config.parsed.config.images.filter((image) =>
+    image.rules.some((rule) => rule.push && judgeRule(rule, change).matches && judgePaths(image, rule, facts).build),
+  );
+  return [...new Set(published.map(({ name }) => name))];
+}
+
+/** Whether the default branch's file has to be asked what may be published. */
+export function needsGrants(
+  facts: Pick<ChangeFacts, "change" | "config" | "changedPaths">,
+  { defaultBranch }: Pick<Repository, "defaultBranch">,
+): boolean {
+  return defaultBranch !== null && !isDefaultBranch(facts.change, defaultBranch) && publishedImages(facts).length > 0;
+}
