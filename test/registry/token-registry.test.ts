@@ -7,14 +7,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { parse } from "yaml";
 import { ensureKeyFile } from "../../src/keys.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import type { BuildHolder } from "../../src/registry/token-grants.ts";
 import { type KidFormat, openTokenKeys, type TokenKeys } from "../../src/registry/token-keys.ts";
 import { type Accounts, createTokenService, LEEWAY_SECONDS, TOKEN_SECONDS } from "../../src/registry/token-service.ts";
+import { packageRoot } from "../../src/version.ts";
 import type { PushEvent } from "../../src/web/registry.ts";
 import { type OciLayout, writeOciLayout } from "../support/oci-layout.ts";
-import type { TestRegistry } from "../support/registry.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { startTokenRegistry } from "../support/token-registry.ts";
 import { openSite, type Site } from "../web/world.ts";
 
@@ -113,8 +115,8 @@ async function client(command: string, args: readonly string[]): Promise<Said> {
   );
 }
 
-function push(repository: string, credential = "build-b1:secret-of-b1"): Promise<Said> {
-  const to = `docker://${registry.name}/${repository}:build`;
+function push(repository: string, credential = "build-b1:secret-of-b1", where = registry): Promise<Said> {
+  const to = `docker://${where.name}/${repository}:build`;
   return client("skopeo", ["copy", "--dest-tls-verify=false", "--dest-creds", credential, image.reference, to]);
 }
 
@@ -417,13 +419,19 @@ describe("rotating the key", () => {
   });
 });
 
+/** What the registry told of a build's pushes; waits for the first. */
+async function told(buildId: string): Promise<readonly PushEvent[]> {
+  const deadline = Date.now() + 10_000;
+  const found = () => pushes.filter((event) => event.buildId === buildId);
+  while (found().length === 0 && Date.now() < deadline) await sleep(20);
+  return found();
+}
+
 describe("the registry's notifications", () => {
   it("name the build that pushed, and where to", async () => {
     lease("b7", "staging/b7");
     expect(await push("staging/b7", "build-b7:secret-of-b7")).toMatchObject({ code: 0 });
-    const deadline = Date.now() + 10_000;
-    while (!pushes.some(({ buildId }) => buildId === "b7") && Date.now() < deadline) await sleep(20);
-    expect(pushes.filter(({ buildId }) => buildId === "b7")).toEqual([
+    expect(await told("b7")).toEqual([
       {
         id: expect.any(String),
         repository: "staging/b7",
@@ -433,5 +441,27 @@ describe("the registry's notifications", () => {
         actor: "build-b7",
       },
     ]);
+  });
+});
+
+describe("the configuration in docs/operations.md", () => {
+  it("is one the registry starts with, takes tokens by, and sends its notifications by", async () => {
+    const text = await readFile(join(packageRoot, "docs/operations.md"), "utf8");
+    const block = /```yaml\n(storage:.*?)```/s.exec(text)?.[1] ?? "";
+    const filled = block
+      .replaceAll("https://wharfinger.example.com", site.url)
+      .replace("/etc/docker/registry/registry-token.crt", join(folder, "data/registry-token.crt"))
+      .replace("Bearer REGISTRY_EVENTS_SECRET", `Bearer ${EVENTS_SECRET}`);
+    const { storage, auth, notifications } = parse(filled) as Record<string, object>;
+    expect(storage).toEqual({ delete: { enabled: true } });
+    const other = await startRegistry({ config: { auth, notifications } });
+    try {
+      lease("b9", "staging/b9");
+      expect(await push("staging/b9", "build-b9:secret-of-b9", other)).toMatchObject({ code: 0 });
+      expect(await push("acme/api", "build-b9:secret-of-b9", other)).toMatchObject({ code: 1 });
+      expect(await told("b9")).toMatchObject([{ repository: "staging/b9", digest: image.digest }]);
+    } finally {
+      await other.stop();
+    }
   });
 });
