@@ -60,6 +60,18 @@ describe.each(HOST_KINDS)("the GitHub host port, on $kind with $tokenFormat toke
     expect(await file("1".repeat(40))).toMatchObject({ value: { ok: true, value: { kind: "gone" } } });
   });
 
+  it("reads a file at the tip of a branch with one call, and never at a tag of the same name", async () => {
+    const evil = await api.commit({ branch: "evil", files: { "grants.yml": "everything" } });
+    for (const tag of ["main", "heads/main", "nowhere"]) await github.pushTag(api, { tag, sha: evil.sha });
+    const read = (branch: string) =>
+      counted((port) => port.file(idOf(installation), repositoryOf(api), { branch }, "grants.yml"));
+    expect(await read("main")).toEqual({ calls: 1, value: { ok: true, value: { kind: "missing", hint: null } } });
+    await api.commit({ files: { "grants.yml": "latest" } });
+    expect(await read("main")).toEqual({ calls: 1, value: { ok: true, value: { kind: "file", text: "latest" } } });
+    expect(await read("evil")).toMatchObject({ value: { value: { kind: "file", text: "everything" } } });
+    expect(await read("nowhere")).toEqual({ calls: 1, value: { ok: true, value: { kind: "missing", hint: null } } });
+  });
+
   it("reads names that need encoding, and refuses what is not a file", async () => {
     const { sha } = await api.commit({
       files: {
