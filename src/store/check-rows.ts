@@ -36,7 +36,8 @@ function problemsOf(row: Row): Pick<Skip, "problems"> {
 
 /**
  * Marks the checks of the commits as different from what their host shows. Belongs into the transaction that changed
- * what they show. Checks a commit has already are marked too, whatever its names are now: each must reach its end.
+ * what they show. New names come from new builds and skips, and those who record them hold a lock on the repository, so
+ * that each sees the others'; the rest may find a check made by somebody else meanwhile. Checks a commit has already are marked too, whatever its names are now: each must reach its end.
  */
 export async function touchChecks(
   sql: Sql,
@@ -45,7 +46,7 @@ export async function touchChecks(
   newId: () => string,
 ): Promise<void> {
   const distinct = new Map(commits.map((commit) => [`${commit.repository} ${commit.sha}`, commit]));
-  for (const { repository, installationId, sha } of distinct.values()) {
+  for (const [, { repository, installationId, sha }] of [...distinct].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const touched = await sql.query(
       `UPDATE checks SET revision = revision + 1, changed_at = $3, installation_id = $4
        WHERE repository = $1 AND sha = $2 RETURNING name`,
@@ -56,7 +57,8 @@ export async function touchChecks(
     for (const name of names.filter((candidate) => !present.includes(candidate))) {
       await sql.query(
         `INSERT INTO checks (repository, installation_id, sha, name, changed_at, external_id)
-         VALUES ($1, $2, $3, $4, $5, $6)`,
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (repository, sha, name) DO UPDATE SET revision = checks.revision + 1`,
         [repository, installationId, sha, name, now, newId()],
       );
     }

@@ -16,6 +16,8 @@ export function createChecks({ database, clock, newId }: StoreParts): Checks {
     claimChecks({ limit, leaseMs }) {
       const now = clock.now();
       return database.transaction(async (sql) => {
+        // Who claims beside us may be about to take another check of the same repository.
+        await sql.lock("claim checks");
         const claimed = await sql.query(CLAIM, [now, now + leaseMs, limit]);
         if (claimed.length === 0) return [];
         const rows = await sql.query(

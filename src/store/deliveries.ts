@@ -97,18 +97,22 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
   };
 }
 
-/** Only the oldest unfinished delivery of a stream is claimable, so a postponed one holds back those behind it. */
+/**
+ * Only the oldest unfinished delivery of a stream is claimable, so a postponed one holds back those behind it. That holds
+ * beside others too: what they lock or have just leased is passed over, and never makes a younger one the oldest.
+ */
 export const CLAIM_DELIVERIES = `
-  UPDATE deliveries SET lease_until = $2, attempts = attempts + 1
-  WHERE id IN (
+  WITH next AS (
     SELECT d.id FROM deliveries d
     WHERE d.outcome = 'pending' AND d.not_before <= $1 AND d.lease_until <= $1
       AND NOT EXISTS (
         SELECT 1 FROM deliveries older
         WHERE older.outcome = 'pending' AND older.stream = d.stream AND older.id < d.id
       )
-    ORDER BY d.id LIMIT $3
+    ORDER BY d.id LIMIT $3 FOR UPDATE OF d SKIP LOCKED
   )
+  UPDATE deliveries SET lease_until = $2, attempts = attempts + 1
+  WHERE id IN (SELECT id FROM next)
   RETURNING ${COLUMNS}, body, packed`;
 
 function inOrder(rows: readonly Row[]): readonly Row[] {

@@ -67,10 +67,12 @@ export function createInstallations(database: Database, clock: Clock): Installat
 
     async linkRepositories(installation, repositories, { complete }) {
       await database.transaction(async (sql) => {
+        // Two complete lists at a time would leave what is on either.
+        await sql.query("SELECT key FROM installations WHERE key = $1 FOR NO KEY UPDATE", [hostKey(installation)]);
         if (complete) {
           await sql.query("UPDATE repositories SET linked = FALSE WHERE installation = $1", [hostKey(installation)]);
         }
-        for (const repository of repositories) {
+        for (const repository of byKey(repositories)) {
           await sql.query(LINK, [
             hostKey(repository),
             repository.provider,
@@ -86,7 +88,7 @@ export function createInstallations(database: Database, clock: Clock): Installat
 
     async unlinkRepositories(installation, repositories) {
       await database.transaction(async (sql) => {
-        for (const repository of repositories) {
+        for (const repository of byKey(repositories)) {
           // A repository that moved on to another installation stays that one's.
           await sql.query("UPDATE repositories SET linked = FALSE WHERE key = $1 AND installation = $2", [
             hostKey(repository),
@@ -102,6 +104,10 @@ export function createInstallations(database: Database, clock: Clock): Installat
 
     linkState: (installation, repository) => readLink(database, installation, repository),
   };
+}
+
+function byKey<T extends HostId>(repositories: readonly T[]): readonly T[] {
+  return repositories.toSorted((a, b) => (hostKey(a) < hostKey(b) ? -1 : 1));
 }
 
 const SAVE = `

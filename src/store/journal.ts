@@ -1,8 +1,15 @@
 import type { IncomingDelivery } from "../engine/ports.ts";
 import type { Journal } from "../engine/store-port.ts";
+import { lockKey } from "./attendance.ts";
 import { toStore } from "./bodies.ts";
 import type { Database } from "./database.ts";
+import { storable } from "./postgres.ts";
 import { type Row, text } from "./rows.ts";
+
+const INTO = `INSERT INTO deliveries (
+    body, packed, delivery_key, provider, host, delivery_id, event, action, stream,
+    repository_id, repository_name, installation_id, received_at
+  )`;
 
 /**
  * The hot path: one statement stores any number of deliveries, and is a transaction by itself. `$1` holds all bodies, one
@@ -10,11 +17,8 @@ import { type Row, text } from "./rows.ts";
  * each delivery keeps the main thread busier than anything else between the parsed body and the answer. No bytes at all
  * reach the database as NULL.
  */
-const INSERT = `
-  INSERT INTO deliveries (
-    body, packed, delivery_key, provider, host, delivery_id, event, action, stream,
-    repository_id, repository_name, installation_id, received_at
-  )
+const SQLITE = `
+  ${INTO}
   SELECT COALESCE(substr($1, row.value ->> 0, row.value ->> 1), x''), row.value ->> 2, unhex(row.value ->> 3),
     row.value ->> 4, row.value ->> 5, row.value ->> 6, row.value ->> 7, row.value ->> 8, row.value ->> 9,
     row.value ->> 10, row.value ->> 11, row.value ->> 12, row.value ->> 13
@@ -23,7 +27,24 @@ const INSERT = `
   ON CONFLICT DO NOTHING
   RETURNING provider || char(10) || host || char(10) || delivery_id AS identity`;
 
+/**
+ * The same for PostgreSQL. Processes take turns, so that ids are visible in the order in which they grow: with a gap that
+ * is filled later, the second delivery of a stream could be claimed before the first one is seen. What arrives in a process
+ * while it waits goes into its next batch.
+ */
+const POSTGRES = `
+  WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(${lockKey("journal")}))
+  ${INTO}
+  SELECT substr(CAST($1 AS bytea), (row.value ->> 0)::int, (row.value ->> 1)::int), row.value ->> 2 = '1',
+    decode(row.value ->> 3, 'hex'), row.value ->> 4, row.value ->> 5, row.value ->> 6, row.value ->> 7, row.value ->> 8,
+    row.value ->> 9, row.value ->> 10, row.value ->> 11, row.value ->> 12, (row.value ->> 13)::bigint
+  FROM turn, jsonb_array_elements(CAST($2 AS jsonb)) WITH ORDINALITY AS row (value, place)
+  ORDER BY row.place
+  ON CONFLICT DO NOTHING
+  RETURNING provider || chr(10) || host || chr(10) || delivery_id AS identity`;
+
 export function createJournal(database: Database): Journal {
+  const insert = database.dialect === "sqlite" ? SQLITE : POSTGRES;
   return {
     async append(batch) {
       if (batch.length === 0) return [];
@@ -33,10 +54,10 @@ export function createJournal(database: Database): Journal {
       for (const delivery of batch) {
         const { bytes, packed } = await toStore(delivery.body);
         bodies.push(bytes);
-        rows.push([start, bytes.length, packed ? 1 : 0, ...facts(delivery)]);
+        rows.push([start, bytes.length, packed ? 1 : 0, ...facts(delivery).map(storable)]);
         start += bytes.length;
       }
-      return positions(batch, await database.prepared(INSERT, [Buffer.concat(bodies), JSON.stringify(rows)]));
+      return positions(batch, await database.prepared(insert, [Buffer.concat(bodies), JSON.stringify(rows)]));
     },
   };
 }

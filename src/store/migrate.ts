@@ -1,23 +1,32 @@
 import { Umzug } from "umzug";
 import type { Database, Sql } from "./database.ts";
 import { first } from "./migrations/0001-first.ts";
+import { publishing } from "./migrations/0002-publishing.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
 export interface Migration {
   readonly name: string;
   readonly sqlite: readonly string[];
+  readonly postgres: readonly string[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first];
+const MIGRATIONS: readonly Migration[] = [first, publishing];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */
 export function migrate(database: Database): Promise<readonly string[]> {
-  return database.transaction(async (sql) => {
-    await sql.query("CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)");
-    const applied = await umzug(sql).up();
-    return applied.map((step) => step.name);
-  });
+  return database.transaction(
+    async (sql) => {
+      // Of processes that start together one migrates; the others wait, and find it done.
+      await sql.lock("migrations");
+      await sql.query(
+        "CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)",
+      );
+      const applied = await umzug(sql, database.dialect).up();
+      return applied.map((step) => step.name);
+    },
+    { patient: true },
+  );
 }
 
 /**
@@ -26,29 +35,36 @@ export function migrate(database: Database): Promise<readonly string[]> {
  */
 export function schemaProblem(database: Database): Promise<string | null> {
   return database.reading(async (sql) => {
-    const table = await sql.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'");
+    const table = await sql.query(MIGRATIONS_TABLE[database.dialect]);
     if (table.length === 0) return "The database is empty: run `wharfinger migrate` first.";
     const known = MIGRATIONS.map((migration) => migration.name);
     const unknown = (await executed(sql)).filter((name) => !known.includes(name));
     if (unknown.length > 0) {
       return `The database was written by a newer version (${unknown.join(", ")}): run that version, or restore a backup.`;
     }
-    const pending = await umzug(sql).pending();
+    const pending = await umzug(sql, database.dialect).pending();
     if (pending.length === 0) return null;
     return `The database schema is not current (${pending.map((step) => step.name).join(", ")}): run \`wharfinger migrate\`.`;
   });
 }
 
+/** Finds the table `migrations`, where there is one. */
+const MIGRATIONS_TABLE = {
+  sqlite: "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'",
+  postgres:
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'migrations'",
+};
+
 async function executed(sql: Sql): Promise<string[]> {
   return (await sql.query("SELECT name FROM migrations ORDER BY name")).map((row) => text(row, "name"));
 }
 
-function umzug(sql: Sql): Umzug<Sql> {
+function umzug(sql: Sql, dialect: Database["dialect"]): Umzug<Sql> {
   return new Umzug<Sql>({
     migrations: MIGRATIONS.map((migration) => ({
       name: migration.name,
       up: async () => {
-        for (const statement of migration.sqlite) await sql.query(statement);
+        for (const statement of migration[dialect]) await sql.query(statement);
       },
     })),
     context: sql,

@@ -3,17 +3,18 @@ import type { Clock, Vault } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
-import { type Database, openDatabase, sqlitePath } from "./database.ts";
+import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
 import { createPlans } from "./plans.ts";
+import { createPublications } from "./publications.ts";
 import { bytesOrNull, text } from "./rows.ts";
 import { createUpkeep } from "./upkeep.ts";
 
 export interface StoreOptions {
-  /** `sqlite:PATH` or `sqlite::memory:`. */
+  /** `sqlite:PATH`, `sqlite::memory:`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. */
   readonly url: string;
   readonly clock: Clock;
   /** When given, the store refuses a database whose secrets this vault can not open. */
@@ -36,11 +37,15 @@ export class StoreRefused extends Error {
  */
 export async function openStore({ url, clock, vault, newId = uuidv7 }: StoreOptions): Promise<Store> {
   const database = await openDatabase(url);
+  const listeners = new Set<(topic: Topic) => void>();
   try {
-    if (sqlitePath(url) === ":memory:") await migrate(database);
+    if (url === "sqlite::memory:") await migrate(database);
     const problem = await schemaProblem(database);
     if (problem !== null) throw new StoreRefused(problem);
     if (vault !== undefined) await checkKey(database, vault);
+    await database.attend((topic) => {
+      for (const listener of listeners) listener(topic);
+    });
   } catch (error) {
     await database.close();
     throw error;
@@ -52,8 +57,13 @@ export async function openStore({ url, clock, vault, newId = uuidv7 }: StoreOpti
     ...createPlans(parts),
     ...createInstallations(database, clock),
     ...createBuilds(parts),
+    ...createPublications(parts),
     ...createChecks(parts),
     ...createUpkeep(parts),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
 }
 
@@ -75,6 +85,7 @@ const KEY_CHECK = "key-check";
  */
 async function checkKey(database: Database, vault: Vault): Promise<void> {
   await database.transaction(async (sql) => {
+    await sql.lock("secrets");
     const rows = await sql.query("SELECT name, sealed FROM secrets");
     const secrets = new Map<string, string>([[KEY_CHECK, "this key opens what is sealed here"]]);
     for (const row of rows) secrets.set(text(row, "name"), open(vault, text(row, "name"), bytesOrNull(row, "sealed")));

@@ -12,13 +12,17 @@ export function createUpkeep({
   clock,
 }: StoreParts): Pick<Store, "takeOver" | "stats" | "prune" | "ping" | "close"> {
   return {
-    takeOver: () =>
-      database.transaction(async (sql) => {
-        const now = clock.now();
+    async takeOver() {
+      // Leases of processes that live are theirs. Two that start at once take each other for one that lives; what was
+      // leased before then waits until its leases end.
+      if (!(await database.alone())) return;
+      const now = clock.now();
+      await database.transaction(async (sql) => {
         await sql.query("UPDATE deliveries SET lease_until = 0 WHERE outcome = 'pending' AND lease_until > $1", [now]);
         await sql.query("UPDATE builds SET lease_until = 0 WHERE state = 'running' AND lease_until > $1", [now]);
         await sql.query("UPDATE checks SET lease_until = 0 WHERE lease_until > $1", [now]);
-      }),
+      });
+    },
 
     stats: () =>
       database.reading(async (sql) => {

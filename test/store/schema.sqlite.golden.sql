@@ -25,13 +25,17 @@ CREATE TABLE builds (
   created_at BIGINT NOT NULL,
   started_at BIGINT,
   finished_at BIGINT
-);
+, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}');
 
 CREATE INDEX builds_commit ON builds (repository, sha);
 
 CREATE INDEX builds_delivery ON builds (delivery);
 
+CREATE INDEX builds_promoting ON builds (full_image) WHERE state = 'running' AND phase = 'promote';
+
 CREATE INDEX builds_ref ON builds (repository, ref, image, generation);
+
+CREATE INDEX builds_staging ON builds (seq) WHERE staging = 'used';
 
 CREATE INDEX builds_state ON builds (state);
 
@@ -102,6 +106,20 @@ CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pend
 
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE outcome = 'pending';
 
+CREATE TABLE image_shares (
+image TEXT NOT NULL REFERENCES images (name),
+repository TEXT NOT NULL,
+created_at BIGINT NOT NULL,
+PRIMARY KEY (image, repository)
+  );
+
+CREATE TABLE images (
+name TEXT NOT NULL PRIMARY KEY,
+repository TEXT NOT NULL REFERENCES repositories (key),
+public BOOLEAN NOT NULL DEFAULT FALSE,
+created_at BIGINT NOT NULL
+  );
+
 CREATE TABLE installations (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   key TEXT NOT NULL UNIQUE,
@@ -155,3 +173,20 @@ CREATE TABLE repositories (
 CREATE INDEX repositories_installation ON repositories (installation);
 
 CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL);
+
+CREATE TABLE tag_lines (
+image TEXT NOT NULL,
+tag TEXT NOT NULL,
+line BIGINT NOT NULL,
+PRIMARY KEY (image, tag)
+  );
+
+CREATE TABLE tags (
+image TEXT NOT NULL,
+tag TEXT NOT NULL,
+digest TEXT NOT NULL,
+build TEXT NOT NULL,
+publication TEXT NOT NULL,
+published_at BIGINT NOT NULL,
+PRIMARY KEY (image, tag)
+  );

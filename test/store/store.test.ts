@@ -41,14 +41,14 @@ describe("the database file", () => {
 
 describe("migrations", () => {
   it("run once", async () => {
-    expect(await migrateStore(url)).toEqual({ applied: ["0001-first"] });
+    expect(await migrateStore(url)).toEqual({ applied: ["0001-first", "0002-publishing"] });
     expect(await migrateStore(url)).toEqual({ applied: [] });
     await openAndClose();
   });
 
   it("run once even when several processes start together", async () => {
     const all = await Promise.all([migrateStore(url), migrateStore(url), migrateStore(url)]);
-    expect(all.flatMap((one) => one.applied)).toEqual(["0001-first"]);
+    expect(all.flatMap((one) => one.applied)).toEqual(["0001-first", "0002-publishing"]);
   });
 
   it("lead to the schema that was reviewed", async () => {
@@ -151,8 +151,6 @@ describe("opening a store", () => {
   });
 
   it("refuses addresses it can not serve", async () => {
-    await expect(openStore({ url: "postgres://u:secret@db/w", clock })).rejects.toThrow("not supported yet");
-    await expect(openStore({ url: "postgres://u:secret@db/w", clock })).rejects.not.toThrow("secret");
     await expect(openStore({ url: "mysql://x", clock })).rejects.toThrow("must be sqlite:PATH");
     await expect(openStore({ url: "sqlite:", clock })).rejects.toThrow("must be sqlite:PATH");
   });

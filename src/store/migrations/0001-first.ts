@@ -4,17 +4,16 @@ import type { Migration } from "../migrate.ts";
  * Times are milliseconds since 1970. `repository` and `installation` columns hold host keys (`github:default:1`). JSON is
  * text. Partial indexes cover what is waiting, so that finished rows cost the queues nothing.
  */
-export const first: Migration = {
-  name: "0001-first",
-  sqlite: [
-    // AUTOINCREMENT: an id is never used again after its row was pruned. delivery_key is delivery_id in an order that
+function tables({ id, bytes }: { readonly id: string; readonly bytes: string }): readonly string[] {
+  return [
+    // An id is never used again after its row was pruned. delivery_key is delivery_id in an order that
     // lets the index grow at its end (journal.ts). The body is last; packed: see bodies.ts.
     `CREATE TABLE deliveries (
-      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      id ${id},
       provider TEXT NOT NULL,
       host TEXT NOT NULL,
       delivery_id TEXT NOT NULL,
-      delivery_key BLOB NOT NULL,
+      delivery_key ${bytes} NOT NULL,
       event TEXT NOT NULL,
       action TEXT,
       stream TEXT NOT NULL,
@@ -28,7 +27,7 @@ export const first: Migration = {
       not_before BIGINT NOT NULL DEFAULT 0,
       lease_until BIGINT NOT NULL DEFAULT 0,
       packed BOOLEAN NOT NULL DEFAULT FALSE,
-      body BLOB,
+      body ${bytes},
       UNIQUE (delivery_key, host, provider)
     )`,
     // Two for one claim: the order to look in, and whether an older one of the stream is in the way.
@@ -36,7 +35,7 @@ export const first: Migration = {
     "CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending'",
 
     `CREATE TABLE installations (
-      seq INTEGER PRIMARY KEY AUTOINCREMENT,
+      seq ${id},
       key TEXT NOT NULL UNIQUE,
       provider TEXT NOT NULL,
       host TEXT NOT NULL,
@@ -83,7 +82,7 @@ export const first: Migration = {
     )`,
 
     `CREATE TABLE builds (
-      seq INTEGER PRIMARY KEY AUTOINCREMENT,
+      seq ${id},
       id TEXT NOT NULL UNIQUE,
       state TEXT NOT NULL,
       repository TEXT NOT NULL REFERENCES repositories (key),
@@ -134,7 +133,7 @@ export const first: Migration = {
     // A check is due while revision > shown_revision. renewed: since it was last claimed, so that whoever still shows the
     // old one can not speak for the new one.
     `CREATE TABLE checks (
-      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      id ${id},
       repository TEXT NOT NULL REFERENCES repositories (key),
       installation_id TEXT NOT NULL,
       sha TEXT NOT NULL,
@@ -156,9 +155,41 @@ export const first: Migration = {
     "CREATE INDEX checks_due ON checks (repository, changed_at, id) WHERE revision > shown_revision",
 
     // Sealed by the vault, each bound to its name.
-    "CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL)",
+    `CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, sealed ${bytes} NOT NULL)`,
     // One row, written to find out whether writing works.
     "CREATE TABLE pulse (id INTEGER NOT NULL PRIMARY KEY, at BIGINT NOT NULL)",
     "INSERT INTO pulse (id, at) VALUES (1, 0)",
-  ],
+  ];
+}
+
+/**
+ * What others may be waiting for is announced by the transaction that makes it, whichever statement it is, when it
+ * commits (attendance.ts). Here and not in the store, so that no statement can forget it.
+ */
+const ANNOUNCEMENTS = [
+  `CREATE FUNCTION announce() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      PERFORM pg_notify('wharfinger', TG_ARGV[0]);
+      RETURN NULL;
+    END $$`,
+  `CREATE TRIGGER deliveries_stored AFTER INSERT ON deliveries
+    FOR EACH STATEMENT EXECUTE FUNCTION announce('deliveries')`,
+  // The next one of the stream may be processed.
+  `CREATE TRIGGER deliveries_ended AFTER UPDATE OF outcome ON deliveries
+    FOR EACH ROW WHEN (OLD.outcome = 'pending' AND NEW.outcome <> 'pending') EXECUTE FUNCTION announce('deliveries')`,
+  `CREATE TRIGGER builds_queued AFTER INSERT ON builds
+    FOR EACH STATEMENT EXECUTE FUNCTION announce('builds')`,
+  `CREATE TRIGGER builds_changed AFTER UPDATE OF state, cancel_requested ON builds
+    FOR EACH ROW WHEN (OLD.state <> NEW.state OR OLD.cancel_requested <> NEW.cancel_requested)
+    EXECUTE FUNCTION announce('builds')`,
+  `CREATE TRIGGER checks_created AFTER INSERT ON checks
+    FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')`,
+  `CREATE TRIGGER checks_changed AFTER UPDATE OF revision ON checks
+    FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')`,
+];
+
+export const first: Migration = {
+  name: "0001-first",
+  sqlite: tables({ id: "INTEGER PRIMARY KEY AUTOINCREMENT", bytes: "BLOB" }),
+  postgres: [...tables({ id: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", bytes: "BYTEA" }), ...ANNOUNCEMENTS],
 };
