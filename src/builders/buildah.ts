@@ -5,7 +5,8 @@ import type { BuildRequest } from "../core/build-request.ts";
 import type { Failure } from "../core/model.ts";
 import type { BuildContext, BuildEnd, Builder, Logger } from "../engine/ports.ts";
 import { createCgroup, sweepCgroups } from "./cgroup.ts";
-import { createJob } from "./job.ts";
+import { createJob, TOOL_PATH } from "./job.ts";
+import { type BuildNetwork, createNetwork } from "./network.ts";
 import { runInSandbox } from "./process.ts";
 import { missingRequirements } from "./requirements.ts";
 import { createRun, Ended, type Tools } from "./run.ts";
@@ -21,6 +22,12 @@ export interface BuildahOptions {
     readonly insecure: boolean;
   };
   readonly log: Logger;
+  /** What requests will ask for: decides what {@link Builder.check} looks for. Without it: not the machine's network. */
+  readonly network?: BuildRequest["inputs"]["network"];
+  /** `host:port` of other places that builds must reach to pull from it, such as the one that gives out its tokens. */
+  readonly ways?: readonly string[];
+  /** IPv4 address of the name server of builds with a network; without it, the machine's own. */
+  readonly resolver?: string;
   /** Between SIGTERM and SIGKILL when a build is stopped. */
   readonly graceMs?: number;
   /** Processes and threads of one build at a time. */
@@ -43,7 +50,7 @@ export interface BuildahBuilder extends Builder {
 export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   const idBase = options.idBase ?? 200_000;
   const graceMs = options.graceMs ?? 10_000;
-  const tools: Tools = { buildah: "buildah", runc: "runc", git: "git", ...options.tools };
+  const tools: Tools = { ...TOOLS, ...options.tools };
   // Tools run in another working directory.
   const workDir = resolve(options.workDir);
   const jobs = join(workDir, "jobs");
@@ -73,6 +80,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
         env: job.env,
         binds: job.binds,
         idBase,
+        network: null,
         cgroup: null,
         output: (chunk) => said.push(chunk),
         signal: AbortSignal.timeout(60_000),
@@ -119,17 +127,55 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     scope: string,
     spoiled: () => void,
   ): Promise<BuildEnd> {
-    const registry = { ...options.registry, credential: context.push };
+    const credentials = await context.credentials();
+    if (!credentials.ok) {
+      const { message, retryable } = credentials;
+      return { kind: "failed", failure: { class: "checkout", message }, retryable };
+    }
+    const registry = { ...options.registry, credential: credentials.value.registry };
     const job = await createJob({ jobs, scope, owner: idBase, registry, buildah: tools.buildah });
     const { memoryBytes } = context.request.limits;
     const processes = options.processes ?? 4096;
     const cgroup = await createCgroup(`${cgroupPrefix}${job.id}`, { memoryBytes, processes });
+    // Made while the commit is fetched; whoever needs it learns why it could not be.
+    const network = networkOf(context.request, job.id);
+    network?.catch(() => undefined);
     try {
-      return await createRun({ context, stop, job, cgroup, tools, idBase, graceMs, spoiled }).all();
+      const run = {
+        context,
+        credentials: credentials.value,
+        stop,
+        job,
+        network,
+        cgroup,
+        tools,
+        idBase,
+        graceMs,
+        spoiled,
+      };
+      return await createRun(run).all();
     } finally {
+      await network?.then(
+        (made) => made.close(),
+        () => undefined,
+      );
       await cgroup.remove();
       await job.remove();
     }
+  }
+
+  /** Null: the machine's, which the operator chose. */
+  function networkOf({ inputs }: BuildRequest, jobId: string): Promise<BuildNetwork> | null {
+    if (inputs.network === "host") return null;
+    return createNetwork({
+      // Beside the job's folder, not in it: that one belongs to the sandbox.
+      folder: join(jobs, `${jobId}.network`),
+      internet: inputs.network === "internet",
+      ways: [options.registry.name, ...(options.ways ?? [])],
+      resolver: options.resolver ?? null,
+      tools,
+      path: TOOL_PATH,
+    });
   }
 
   return {
@@ -137,22 +183,17 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     build,
     async check() {
       await mkdir(workDir, { recursive: true });
-      return await missingRequirements({ workDir, owner: idBase, tools });
+      return await missingRequirements({ workDir, owner: idBase, tools, ownNetwork: options.network !== "host" });
     },
     sweep,
   };
 }
 
+const TOOLS: Tools = { buildah: "buildah", runc: "runc", git: "git", slirp4netns: "slirp4netns", nft: "nft" };
+
 /** What this builder does not do. */
 function refuse(request: BuildRequest): Failure | null {
-  const { network, platforms } = request.inputs;
-  if (network === "internet") {
-    return {
-      class: "internal",
-      message:
-        "This builder can not give builds the network `internet` yet. The operator has to set BUILD_NETWORK to `none` or `host`.",
-    };
-  }
+  const { platforms } = request.inputs;
   const own = `linux/${process.arch === "x64" ? "amd64" : process.arch}`;
   const other = platforms.find((platform) => platform !== own);
   if (other === undefined) return null;

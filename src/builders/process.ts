@@ -19,6 +19,8 @@ export interface Launch {
   readonly binds: readonly Bind[];
   /** First of the 65536 machine ids that ids 0 to 65535 inside stand for. */
   readonly idBase: number;
+  /** Null: the machine's. */
+  readonly network: SandboxNetwork | null;
   /** Null: no limits. */
   readonly cgroup: Cgroup | null;
   /** Standard output and standard error in the order they were written. */
@@ -41,14 +43,33 @@ export interface Exit {
   readonly started: boolean;
 }
 
+export interface SandboxNetwork {
+  /** Path of a network namespace. It must belong to the machine's root: who is in the sandbox may not change it. */
+  readonly namespace: string;
+  /** Folder of files that stand in for those of `/etc` with the same names. */
+  readonly etc: string;
+}
+
 /** Ids 0 to 65535 exist inside; `nobody` is 65534. */
 export const ID_COUNT = 65_536;
 
-// Makes the mounts as the machine's root, so that the folders may lie below ones that only root can search.
+// Makes the mounts as the machine's root, so that the folders may lie below ones that only root can search. With a
+// network of its own the sandbox sees that one's interfaces in /sys, and the names the network is to know in /etc.
 const MOUNTS = `set -e
 exec 2>&1
 mount -t tmpfs -o mode=0755,size=64k wharfinger /mnt
 while [ "$1" != -- ]; do mkdir "/mnt/$2"; mount --bind "$1" "/mnt/$2"; shift 2; done
+shift
+if [ -n "$1" ]; then
+  mkdir /mnt/cgroup
+  mount --rbind /sys/fs/cgroup /mnt/cgroup
+  mount -t sysfs -o ro,nosuid,nodev,noexec sysfs /sys
+  mount --move /mnt/cgroup /sys/fs/cgroup
+  rmdir /mnt/cgroup
+  for file in "$1"/*; do
+    if [ -e "/etc/\${file##*/}" ]; then mount --bind "$file" "/etc/\${file##*/}"; fi
+  done
+fi
 shift
 exec unshare --user --keep-caps -- sh -c "$IDENTITY" sh "$@"`;
 
@@ -63,7 +84,11 @@ exec 3>&- </dev/null setpriv --reuid 0 --regid 0 --clear-groups --inh-caps=-all 
 
 export function runInSandbox(launch: Launch): Promise<Exit> {
   const mounts = launch.binds.flatMap((bind) => [bind.folder, bind.name]);
-  const child = spawn("unshare", ["--mount", "--", "sh", "-c", MOUNTS, "sh", ...mounts, "--", ...launch.command], {
+  const { network } = launch;
+  const enter = network === null ? [] : ["nsenter", `--net=${network.namespace}`, "--"];
+  const sandbox = ["unshare", "--mount", "--", "sh", "-c", MOUNTS, "sh", ...mounts, "--", network?.etc ?? ""];
+  const [command = "", ...args] = [...enter, ...sandbox, ...launch.command];
+  const child = spawn(command, args, {
     cwd: "/",
     env: { ...launch.env, IDENTITY },
     stdio: ["pipe", "pipe", "pipe", "pipe"],

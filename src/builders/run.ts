@@ -1,19 +1,21 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { BuildContext, BuildEnd, CloneCredential } from "../engine/ports.ts";
+import type { BuildContext, BuildCredentials, BuildEnd, CloneCredential } from "../engine/ports.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { checkout, resolveFiles } from "./checkout.ts";
 import { classify } from "./classify.ts";
 import { type Job, PLACES, TOOL_PATH } from "./job.ts";
 import { createLogLines, type LogLines } from "./lines.ts";
 import { createMasks, type Masks } from "./masks.ts";
-import { type Exit, runInSandbox } from "./process.ts";
+import { type Exit, runInSandbox, type SandboxNetwork } from "./process.ts";
 
 /** Names or paths of the tools. */
 export interface Tools {
   readonly buildah: string;
   readonly runc: string;
   readonly git: string;
+  readonly slirp4netns: string;
+  readonly nft: string;
 }
 
 /** Ends a build early; `value` is what became of it. */
@@ -27,8 +29,11 @@ export class Ended extends Error {
 
 export interface RunOptions {
   readonly context: BuildContext;
+  readonly credentials: BuildCredentials;
   readonly stop: AbortSignal;
   readonly job: Job;
+  /** For buildah while it builds and everything it runs; null: the machine's. */
+  readonly network: Promise<SandboxNetwork> | null;
   readonly cgroup: Cgroup;
   readonly tools: Tools;
   readonly idBase: number;
@@ -38,9 +43,8 @@ export interface RunOptions {
 }
 
 /** One build in its folders: checkout, test, build, push. */
-export function createRun({ context, stop, job, cgroup, tools, idBase, graceMs, spoiled }: RunOptions): {
-  all(): Promise<BuildEnd>;
-} {
+export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
+  const { context, credentials, stop, job, network, cgroup, tools, idBase, graceMs, spoiled } = options;
   const { request } = context;
   const { inputs } = request;
 
@@ -57,9 +61,21 @@ export function createRun({ context, stop, job, cgroup, tools, idBase, graceMs, 
     command: readonly [string, ...string[]],
     env: Readonly<Record<string, string>>,
     log: LogLines,
+    // What only speaks to the Git host and the registry uses the machine's: they may be in a private network.
+    network: SandboxNetwork | null = null,
   ): Promise<Exit> {
     const output = (chunk: Buffer) => log.chunk(chunk);
-    const exit = await runInSandbox({ command, env, binds: job.binds, idBase, cgroup, output, signal: stop, graceMs });
+    const exit = await runInSandbox({
+      command,
+      env,
+      binds: job.binds,
+      idBase,
+      network,
+      cgroup,
+      output,
+      signal: stop,
+      graceMs,
+    });
     log.flush();
     // Killed or crashed, it does not remove its containers.
     if (exit.code !== 0) spoiled();
@@ -70,17 +86,12 @@ export function createRun({ context, stop, job, cgroup, tools, idBase, graceMs, 
 
   async function all(): Promise<BuildEnd> {
     context.step("checkout");
-    const credential = await context.cloneCredential();
-    if (!credential.ok) {
-      const message = `The Git host gave no access to the repository: ${credential.message}`;
-      return { kind: "failed", failure: { class: "checkout", message }, retryable: credential.retryable };
-    }
-    const masks = createMasks([credential.value, ...(context.push === null ? [] : [context.push])]);
+    const masks = createMasks([credentials.clone, ...(credentials.registry === null ? [] : [credentials.registry])]);
     const log = logWith(masks);
     const dockerfile = await timed(
       log,
       `Checkout of ${request.source.repository.fullName} at ${request.source.sha}`,
-      () => fetchSource(credential.value, masks, log),
+      () => fetchSource(credentials.clone, masks, log),
     );
     if (inputs.testTarget !== null) {
       context.step("test");
@@ -142,8 +153,8 @@ export function createRun({ context, stop, job, cgroup, tools, idBase, graceMs, 
       "build",
       "--isolation=oci",
       `--runtime=${tools.runc}`,
-      // Of RUN. What buildah itself fetches (FROM, ADD of an address) still goes through the machine's network.
-      `--network=${inputs.network}`,
+      // Of RUN. Without a network it has none at all, not even buildah's, which leads to the registry.
+      `--network=${inputs.network === "none" ? "none" : "host"}`,
       `--signature-policy=${PLACES.pullPolicy}`,
       "--pull=always",
       "--force-rm",
@@ -158,30 +169,31 @@ export function createRun({ context, stop, job, cgroup, tools, idBase, graceMs, 
       "--",
       file.context,
     ];
-    const exit = await run([...job.buildah, ...args], job.env, log);
+    const exit = await run([...job.buildah, ...args], job.env, log, await buildNetwork());
     if (exit.code !== 0) throw await failure(part, exit, target, file, log);
     return await job.read("image");
   }
 
-  async function push(image: string, file: Dockerfile, log: LogLines): Promise<string> {
-    let digest: string | null = null;
-    for (const tag of request.image.tags) {
-      const name = `${request.image.registry}/${request.image.name}:${tag}`;
-      log.line(name);
-      const exit = await run(
-        [...job.buildah, "push", "--quiet", `--digestfile=${PLACES.digest}`, "--", image, `docker://${name}`],
-        job.env,
-        log,
-      );
-      if (exit.code !== 0) throw await failure("push", exit, null, file, log);
-      const pushed = await job.read("digest");
-      if (digest !== null && pushed !== digest) {
-        const message = `The tags of one image got different digests (${digest}, then ${pushed} for ${tag}). Try again.`;
-        throw new Ended({ kind: "failed", failure: { class: "internal", message }, retryable: true });
-      }
-      digest = pushed;
+  async function buildNetwork(): Promise<SandboxNetwork | null> {
+    try {
+      return await network;
+    } catch (error) {
+      const why = `The build's network could not be made: ${error instanceof Error ? error.message : String(error)}.`;
+      const message = `${why} The operator should run \`wharfinger doctor\`.`;
+      throw new Ended({ kind: "failed", failure: { class: "internal", message }, retryable: true });
     }
-    if (digest === null) throw new Error(`request ${request.id} wants a push but has no tags`);
+  }
+
+  async function push(image: string, file: Dockerfile, log: LogLines): Promise<string> {
+    const { registry, staging } = request.image;
+    const name = `${registry}/${staging.repository}:${staging.tag}`;
+    const exit = await run(
+      [...job.buildah, "push", "--quiet", `--digestfile=${PLACES.digest}`, "--", image, `docker://${name}`],
+      job.env,
+      log,
+    );
+    if (exit.code !== 0) throw await failure("push", exit, null, file, log);
+    const digest = await job.read("digest");
     log.line(`digest ${digest}`);
     return digest;
   }

@@ -19,6 +19,7 @@ describe("a sandbox", () => {
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", GREETING: "hello" },
       binds: [{ folder, name: "work" }],
       idBase: 300_000,
+      network: null,
       cgroup: null,
       output: (chunk) => {
         said += chunk.toString();
