@@ -59,7 +59,10 @@ export const TOKEN_SECONDS = 300;
 /** Registries accept tokens this long after their end. Clients count on at least as much, whatever a token says. */
 export const LEEWAY_SECONDS = 60;
 
-/** Longer names and passwords are nobody's. */
+/** Subject of the tokens the service gives itself; what a registry calls the actor. */
+export const SERVICE_USER = "wharfinger";
+
+/** Characters of a name and password in base64. Longer ones are nobody's. */
 const MAX_BASIC = 1_024;
 
 /**
@@ -119,7 +122,7 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
 
     async issue(scopes) {
       const access = grant(parseScopes(scopes), { kind: "service" }, { staging, pullable: new Set() });
-      const { token, seconds } = make("wharfinger", access, Number.POSITIVE_INFINITY);
+      const { token, seconds } = make(SERVICE_USER, access, Number.POSITIVE_INFINITY);
       return { token, seconds };
     },
   };
@@ -128,11 +131,10 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
 /** RFC 7617; null: something else, or longer than any of ours. */
 function parseBasic(header: string): { readonly username: string; readonly password: string } | null {
   const encoded = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)?.[1];
-  if (encoded === undefined || encoded.length > 2 * MAX_BASIC) return null;
+  if (encoded === undefined || encoded.length > MAX_BASIC) return null;
   const text = Buffer.from(encoded, "base64").toString("utf8");
   const [, username, password] = /^([\x21-\x39\x3b-\x7e]+):([\x21-\x7e]+)$/.exec(text) ?? [];
-  if (username === undefined || password === undefined || text.length > MAX_BASIC) return null;
-  return { username, password };
+  return username === undefined || password === undefined ? null : { username, password };
 }
 
 function unauthorized(): Answer {
