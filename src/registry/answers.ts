@@ -37,6 +37,27 @@ export async function withDeadline<T>(
   }
 }
 
+/** Gives `work` a signal that fires `ms` after `outer` does. */
+export async function withGrace<T>(
+  ms: number,
+  outer: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(() => controller.abort(outer.reason), ms);
+  };
+  outer.addEventListener("abort", begin);
+  if (outer.aborted) begin();
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    outer.removeEventListener("abort", begin);
+  }
+}
+
 /** As {@link withDeadline}, but throws as soon as the signal fires, whether `work` heeds it or not. */
 export async function bounded<T>(
   ms: number,

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type { Registry } from "../engine/ports.ts";
-import { withDeadline } from "./answers.ts";
-import { headManifest, type Manifest, parseManifest, readManifest } from "./manifests.ts";
+import { unreachable, withDeadline, withGrace } from "./answers.ts";
+import { damaged, headManifest, type Manifest, parseManifest, readManifest } from "./manifests.ts";
 import { blobPath, checkedDigest, manifestPath, mountPath, scope } from "./names.ts";
 import type { Session } from "./session.ts";
 
@@ -13,8 +13,8 @@ const MAX_PLATFORMS = 100;
 /** Blobs of one image that are dealt with at the same time. */
 const WIDTH = 4;
 
-/** Milliseconds for taking back an upload that came to nothing. */
-const CANCEL_MS = 3_000;
+/** Milliseconds for a registry to finish with an upload that comes to nothing, and again for taking it back. */
+const GRACE_MS = 3_000;
 
 /** One copy under way. */
 interface Copy {
@@ -24,6 +24,14 @@ interface Copy {
   readonly signal: AbortSignal;
   /** Digests of the blobs met so far: platforms share them. */
   readonly blobs: Set<string>;
+}
+
+/** Data in an upload that is still open. */
+interface Sent {
+  /** Path and query of where it goes on. */
+  readonly place: string;
+  /** Of what was sent; null: not all of it was. */
+  readonly digest: string | null;
 }
 
 /** A place in a repository, and what opens it. */
@@ -89,46 +97,70 @@ export function createPromotion(session: Session, totalMs: number): Pick<Registr
     if (!there.ok) return there;
     if (there.value.ok) return ok(true);
     if (!mayWrite(there.value.status)) return session.refusal(there.value);
-    const mounted = await session.ask({ method: "POST", path: mountPath(to, digest, from), scopes, signal });
+    const path = mountPath(to, digest, from);
+    // Given time to answer: it may open an upload, and only the answer says where to take that back.
+    const mounted = await withGrace(GRACE_MS, signal, (late) =>
+      session.ask({ method: "POST", path, scopes, signal: late }),
+    );
     if (!mounted.ok) return mounted;
     if (mounted.value.status === 201) return ok(true);
     if (mounted.value.status !== 202) return session.refusal(mounted.value);
     // Not mounted, whyever; an upload was opened instead.
     const upload = session.pathOf(mounted.value.headers.get("location"));
     if (upload === null) return failed(`The registry ${session.name} names no place to upload.`, { retryable: false });
-    const sent = await stream(copy, digest, upload);
-    if (sent.ok) return sent;
+    const sent = await send(copy, digest, upload);
+    const place = sent.ok ? sent.value.place : upload;
+    const committed = sent.ok ? await commit(copy, digest, sent.value) : sent;
+    if (committed.ok) return committed;
     // Best effort, and not under the caller's signal, which may be the reason. What stays the registry purges in time.
-    await session.ask({ method: "DELETE", path: upload, scopes, timeoutMs: CANCEL_MS });
-    return sent;
+    await session.ask({ method: "DELETE", path: place, scopes, timeoutMs: GRACE_MS });
+    return committed;
   }
 
-  async function stream(copy: Copy, digest: string, upload: string): Promise<Outcome<true>> {
+  /** Sends what the source repository has to an upload that was opened. Nothing becomes visible by that. */
+  async function send(copy: Copy, digest: string, upload: string): Promise<Outcome<Sent>> {
     const { from, scopes, signal } = copy;
-    const common = { scopes, signal, timeoutMs: totalMs };
     // Bytes as they are stored: the digest is of those.
     const headers = { accept: "*/*", "accept-encoding": "identity" };
-    const source = { ...common, method: "GET", path: blobPath(from, digest), headers, follow: true } as const;
+    const path = blobPath(from, digest);
+    const source = { method: "GET", path, scopes, headers, follow: true, signal, timeoutMs: totalMs } as const;
     return await session.open(source, async (response) => {
       if (!response.ok || response.body === null) {
         await response.body?.cancel();
         const why = `The registry ${session.name} answered ${response.status} for ${digest} of ${from}.`;
         return failed(why, { retryable: response.status >= 500 || response.status === 429 });
       }
-      const length = response.headers.get("content-length");
-      const sent = await session.ask({
-        ...common,
-        method: "PUT",
-        path: `${upload}${upload.includes("?") ? "&" : "?"}digest=${encodeURIComponent(digest)}`,
-        headers: {
-          "content-type": "application/octet-stream",
-          ...(length === null ? {} : { "content-length": length }),
-        },
-        body: response.body.pipeThrough(verifying(digest)),
-      });
+      const { bytes, result } = hashing(response.body);
+      const sent = await withGrace(GRACE_MS, signal, (late) =>
+        session.ask({
+          method: "PATCH",
+          path: upload,
+          scopes,
+          headers: { "content-type": "application/octet-stream" },
+          body: bytes,
+          signal: late,
+          timeoutMs: totalMs,
+        }),
+      );
       if (!sent.ok) return sent;
-      return sent.value.ok ? ok(true) : session.refusal(sent.value);
+      if (!sent.value.ok) return session.refusal(sent.value);
+      // Each answer names where to go on; a registry that does not means the same place.
+      return ok({ place: session.pathOf(sent.value.headers.get("location")) ?? upload, digest: result() });
     });
+  }
+
+  async function commit(copy: Copy, digest: string, sent: Sent): Promise<Outcome<true>> {
+    if (sent.digest === null) {
+      const why = `The registry ${session.name} broke off while it sent ${digest} of ${copy.from}.`;
+      return copy.signal.aborted
+        ? unreachable(`registry ${session.name}`, copy.signal.reason, copy.signal)
+        : failed(why, { retryable: true });
+    }
+    if (sent.digest !== digest) return damaged(session, digest, sent.digest);
+    const path = `${sent.place}${sent.place.includes("?") ? "&" : "?"}digest=${encodeURIComponent(digest)}`;
+    const done = await session.ask({ method: "PUT", path, scopes: copy.scopes, signal: copy.signal });
+    if (!done.ok) return done;
+    return done.value.ok ? ok(true) : session.refusal(done.value);
   }
 
   async function put(target: Target, manifest: Manifest): Promise<Outcome<true>> {
@@ -234,19 +266,25 @@ function unfit(digest: string, why: string): Outcome<never> {
   return failed(`The image ${digest} can not be published: ${why}.`, { retryable: false });
 }
 
-/** Breaks off a body that is not the digest's. */
-function verifying(digest: string): TransformStream<Uint8Array, Uint8Array> {
+/**
+ * The bytes of `body`, and the digest of all of them, or null if not all came. They end where it breaks off, without an
+ * error: a registry whose connection is cut goes on writing, and what it writes after the upload was taken back stays.
+ */
+function hashing(body: AsyncIterable<Uint8Array>) {
   const hash = createHash("sha256");
-  return new TransformStream({
-    transform(chunk, controller) {
-      hash.update(chunk);
-      controller.enqueue(chunk);
-    },
-    flush(controller) {
-      const found = `sha256:${hash.digest("hex")}`;
-      if (found !== digest) controller.error(new Error(`it sent other bytes than asked for: ${found} for ${digest}`));
-    },
-  });
+  let complete = false;
+  async function* bytes(): AsyncGenerator<Uint8Array, void> {
+    try {
+      for await (const chunk of body) {
+        hash.update(chunk);
+        yield chunk;
+      }
+      complete = true;
+    } catch {
+      complete = false;
+    }
+  }
+  return { bytes: bytes(), result: () => (complete ? `sha256:${hash.digest("hex")}` : null) };
 }
 
 /** Runs `work` for all items, `width` at a time; after a failure it begins no more. */

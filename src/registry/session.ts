@@ -1,6 +1,6 @@
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
-import { bounded, readUpTo, refusal, unreachable } from "./answers.ts";
+import { readUpTo, refusal, unreachable, withDeadline } from "./answers.ts";
 import { parseChallenge } from "./challenge.ts";
 import { type Credential, createSignIn, type IssueToken } from "./sign-in.ts";
 
@@ -22,13 +22,13 @@ export interface SessionOptions {
 }
 
 export interface Question {
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path and query at the registry. */
   readonly path: string;
   /** What a token must open; none: signing in is enough. */
   readonly scopes: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Buffer | ReadableStream<Uint8Array>;
+  readonly body?: Buffer | AsyncIterable<Uint8Array>;
   /** Of the body of a good answer; of another one the beginning is read. */
   readonly maxBytes?: number;
   /** Storage behind the registry may answer instead; it gets no credentials. */
@@ -134,7 +134,7 @@ export function createSession(options: SessionOptions): Session {
       ...(question.body === undefined ? {} : { body: question.body, duplex: "half" }),
     };
     try {
-      return await bounded(question.timeoutMs ?? timeoutMs, question.signal, async (signal) => {
+      return await withDeadline(question.timeoutMs ?? timeoutMs, question.signal, async (signal) => {
         const response = await send(address, { ...init, signal });
         const location = response.headers.get("location");
         if (question.follow !== true || response.status < 300 || response.status > 399 || location === null) {
