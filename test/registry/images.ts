@@ -111,10 +111,13 @@ export async function tagsOf(registry: ImageRegistry, repository: string): Promi
   return [...(tags ?? [])].sort();
 }
 
-/** Uploads that were begun and neither finished nor taken back, in any repository. */
+/**
+ * Data of uploads that were begun and neither finished nor taken back, in any repository. Of one that is taken back the
+ * registry itself leaves the state of a hash behind, without the data.
+ */
 export async function openUploads(registry: ImageRegistry): Promise<readonly string[]> {
   const files = await readdir(join(registry.folder, "data"), { recursive: true, withFileTypes: true });
-  return files.map((file) => join(file.path, file.name)).filter((path) => /\/_uploads\/[^/]+$/.test(path));
+  return files.map((file) => join(file.path, file.name)).filter((path) => /\/_uploads\/[^/]+\/data$/.test(path));
 }
 
 /** The file in which the registry keeps a reference, e.g. `_manifests/tags/1/current`. */
