@@ -105,6 +105,18 @@ const PAIRS: readonly [string, Publication, Publication, string][] = [
     "It stays with refs/tags/v1.9.1, which was pushed later.",
   ],
   [
+    "a higher version where a branch came between: not for its version",
+    release("2.0.0", { order: 6, since: 5 }),
+    release("1.9.1", { order: 4 }),
+    "It stays with refs/tags/v2.0.0, which was pushed later.",
+  ],
+  [
+    "the later of two changes of a branch in one push, even if the first is built again",
+    { ...MAIN, generation: 3 },
+    { ...MAIN, build: 9 },
+    "It stays with a later build of refs/heads/main.",
+  ],
+  [
     "a later push of another repository, without a word about its branches",
     publication({ repository: "github:default:2", ref: "refs/heads/secret", order: 6 }),
     MAIN,

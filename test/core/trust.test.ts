@@ -160,6 +160,28 @@ describe("the version a tag moves by", () => {
     }
   });
 
+  it("is none where one of two rules of the pushed file lets the tag follow pushes, and no other file grants", () => {
+    const moving = '{ semver: "*", tags: ["{major}.{minor}.{patch}"] }';
+    const main: ConfigFact = { kind: "missing", hint: null };
+    const versions = (...rules: string[]) => {
+      const pushed = `  - { name: api, rules: [${rules.join(", ")}] }\n`;
+      return planOf(tag("1.2.0"), { pushed, main, tags: [] }).requests[0]?.versions;
+    };
+    expect(versions(moving)).toEqual({ "1.2.0": "1.2.0" });
+    expect(versions(moving, '{ tag: "**" }')).toBeUndefined();
+    expect(versions('{ tag: "**" }', moving)).toBeUndefined();
+  });
+
+  it("goes with a tag that another build gets", () => {
+    const rules = '[{ semver: "*", tags: [latest] }, { semver: ">=1", target: slim, tags: [latest, slim] }]';
+    const pushed = `  - { name: api, rules: ${rules} }\n`;
+    const { requests } = planOf(tag("v1.2.0"), { pushed, main: fact(`version: 1\nimages:\n${pushed}`), tags: [] });
+    expect(requests.map(({ tags, versions }) => ({ tags, versions }))).toEqual([
+      { tags: ["latest"], versions: { latest: "1.2.0" } },
+      { tags: ["slim"], versions: { slim: "1.2.0" } },
+    ]);
+  });
+
   it("is left out where nothing moves, and where nothing is published", () => {
     const fixed = planOf(tag("v1.2.0"), { pushed: giving("[1.2.0]", "api", "tag") });
     expect(fixed.requests[0]).not.toHaveProperty("versions");
