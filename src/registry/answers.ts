@@ -86,7 +86,9 @@ export function refusal(
   answer: { readonly status: number; readonly headers: Headers; readonly bytes: Buffer },
   hide: (text: string) => string,
 ): Outcome<never> {
-  const words = errorWords(hide(answer.bytes.toString("utf8")));
+  // An answer to HEAD has no body, but may have a reason: `Bearer …,error="insufficient_scope"`.
+  const challenge = /\berror="([^"]*)"/.exec(answer.headers.get("www-authenticate") ?? "")?.[1] ?? "";
+  const words = errorWords(hide(answer.bytes.toString("utf8"))) || errorWords(hide(challenge));
   const after = Number(answer.headers.get("retry-after"));
   return failed(`${who} answered ${answer.status}${words === "" ? "" : `: ${words}`}`, {
     retryable: answer.status >= 500 || answer.status === 429,

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type { Registry } from "../engine/ports.ts";
-import { unreachable, withDeadline, withGrace } from "./answers.ts";
-import { damaged, headManifest, type Manifest, parseManifest, readManifest } from "./manifests.ts";
-import { blobPath, checkedDigest, manifestPath, mountPath, scope } from "./names.ts";
+import { withDeadline } from "./answers.ts";
+import { type BlobCopy, copyBlob, mayWrite } from "./blobs.ts";
+import { headManifest, type Manifest, parseManifest, readManifest } from "./manifests.ts";
+import { checkedDigest, manifestPath, scope } from "./names.ts";
 import type { Session } from "./session.ts";
 
 /** Blobs of one image on all its platforms, and its platforms: far above what is built, far below what would hurt. */
@@ -13,25 +13,10 @@ const MAX_PLATFORMS = 100;
 /** Blobs of one image that are dealt with at the same time. */
 const WIDTH = 4;
 
-/** Milliseconds for a registry to finish with an upload that comes to nothing, and again for taking it back. */
-const GRACE_MS = 3_000;
-
 /** One copy under way. */
-interface Copy {
-  readonly from: string;
-  readonly to: string;
-  readonly scopes: readonly string[];
-  readonly signal: AbortSignal;
+interface Copy extends BlobCopy {
   /** Digests of the blobs met so far: platforms share them. */
   readonly blobs: Set<string>;
-}
-
-/** Data in an upload that is still open. */
-interface Sent {
-  /** Path and query of where it goes on. */
-  readonly place: string;
-  /** Of what was sent; null: not all of it was. */
-  readonly digest: string | null;
 }
 
 /** A place in a repository, and what opens it. */
@@ -88,85 +73,13 @@ export function createPromotion(session: Session, totalMs: number): Pick<Registr
     const missing = blobs.filter((digest) => !copy.blobs.has(digest));
     for (const digest of missing) copy.blobs.add(digest);
     if (copy.blobs.size > MAX_BLOBS) return unfit(image, `it is made of more than ${MAX_BLOBS} parts`);
-    return await each(missing, WIDTH, (digest) => copyBlob(copy, digest));
-  }
-
-  async function copyBlob(copy: Copy, digest: string): Promise<Outcome<true>> {
-    const { from, to, scopes, signal } = copy;
-    const there = await session.ask({ method: "HEAD", path: blobPath(to, digest), scopes, signal });
-    if (!there.ok) return there;
-    if (there.value.ok) return ok(true);
-    if (!mayWrite(there.value.status)) return session.refusal(there.value);
-    const path = mountPath(to, digest, from);
-    // Given time to answer: it may open an upload, and only the answer says where to take that back.
-    const mounted = await withGrace(GRACE_MS, signal, (late) =>
-      session.ask({ method: "POST", path, scopes, signal: late }),
-    );
-    if (!mounted.ok) return mounted;
-    if (mounted.value.status === 201) return ok(true);
-    if (mounted.value.status !== 202) return session.refusal(mounted.value);
-    // Not mounted, whyever; an upload was opened instead.
-    const upload = session.pathOf(mounted.value.headers.get("location"));
-    if (upload === null) return failed(`The registry ${session.name} names no place to upload.`, { retryable: false });
-    const sent = await send(copy, digest, upload);
-    const place = sent.ok ? sent.value.place : upload;
-    const committed = sent.ok ? await commit(copy, digest, sent.value) : sent;
-    if (committed.ok) return committed;
-    // Best effort, and not under the caller's signal, which may be the reason. What stays the registry purges in time.
-    await session.ask({ method: "DELETE", path: place, scopes, timeoutMs: GRACE_MS });
-    return committed;
-  }
-
-  /** Sends what the source repository has to an upload that was opened. Nothing becomes visible by that. */
-  async function send(copy: Copy, digest: string, upload: string): Promise<Outcome<Sent>> {
-    const { from, scopes, signal } = copy;
-    // Bytes as they are stored: the digest is of those.
-    const headers = { accept: "*/*", "accept-encoding": "identity" };
-    const path = blobPath(from, digest);
-    const source = { method: "GET", path, scopes, headers, follow: true, signal, timeoutMs: totalMs } as const;
-    return await session.open(source, async (response) => {
-      if (!response.ok || response.body === null) {
-        await response.body?.cancel();
-        const why = `The registry ${session.name} answered ${response.status} for ${digest} of ${from}.`;
-        return failed(why, { retryable: response.status >= 500 || response.status === 429 });
-      }
-      const { bytes, result } = hashing(response.body);
-      const sent = await withGrace(GRACE_MS, signal, (late) =>
-        session.ask({
-          method: "PATCH",
-          path: upload,
-          scopes,
-          headers: { "content-type": "application/octet-stream" },
-          body: bytes,
-          signal: late,
-          timeoutMs: totalMs,
-        }),
-      );
-      if (!sent.ok) return sent;
-      if (!sent.value.ok) return session.refusal(sent.value);
-      // Each answer names where to go on; a registry that does not means the same place.
-      return ok({ place: session.pathOf(sent.value.headers.get("location")) ?? upload, digest: result() });
-    });
-  }
-
-  async function commit(copy: Copy, digest: string, sent: Sent): Promise<Outcome<true>> {
-    if (sent.digest === null) {
-      const why = `The registry ${session.name} broke off while it sent ${digest} of ${copy.from}.`;
-      return copy.signal.aborted
-        ? unreachable(`registry ${session.name}`, copy.signal.reason, copy.signal)
-        : failed(why, { retryable: true });
-    }
-    if (sent.digest !== digest) return damaged(session, digest, sent.digest);
-    const path = `${sent.place}${sent.place.includes("?") ? "&" : "?"}digest=${encodeURIComponent(digest)}`;
-    const done = await session.ask({ method: "PUT", path, scopes: copy.scopes, signal: copy.signal });
-    if (!done.ok) return done;
-    return done.value.ok ? ok(true) : session.refusal(done.value);
+    return await each(missing, WIDTH, (digest) => copyBlob(session, copy, digest));
   }
 
   async function put(target: Target, manifest: Manifest): Promise<Outcome<true>> {
     const there = await isThere(target, manifest.digest);
-    if (!there.ok || there.value) return there.ok ? ok(true) : there;
-    return await write(target, manifest);
+    if (!there.ok) return there;
+    return there.value ? ok(true) : await write(target, manifest);
   }
 
   /** Whether the reference is the digest's already. */
@@ -218,7 +131,7 @@ export function createPromotion(session: Session, totalMs: number): Pick<Registr
       const scopes = [scope(from, "pull"), scope(to, "pull", "push")];
       checkedDigest(digest);
       return await withDeadline(totalMs, outer, (signal) =>
-        copyManifest({ from, to, scopes, signal, blobs: new Set() }, digest, "nothing"),
+        copyManifest({ from, to, scopes, signal, totalMs, blobs: new Set() }, digest, "nothing"),
       );
     },
 
@@ -228,7 +141,8 @@ export function createPromotion(session: Session, totalMs: number): Pick<Registr
       return await withDeadline(totalMs, outer, async (signal) => {
         const target = { repository, reference: tag, scopes, signal };
         const there = await isThere(target, digest);
-        if (!there.ok || there.value) return there.ok ? ok(true) : there;
+        if (!there.ok) return there;
+        if (there.value) return ok(true);
         const manifest = await readManifest(session, { ...target, reference: digest });
         if (!manifest.ok) return manifest;
         if (manifest.value !== null) return await write(target, manifest.value);
@@ -254,37 +168,8 @@ export function createPromotion(session: Session, totalMs: number): Pick<Registr
   };
 }
 
-/**
- * Whether the answer to a HEAD lets us write. 500, after all repetitions: a crash left an empty link behind, which
- * writing mends. A redirect says nothing about what is there.
- */
-function mayWrite(status: number): boolean {
-  return status === 404 || status === 500 || (status >= 300 && status < 400);
-}
-
 function unfit(digest: string, why: string): Outcome<never> {
   return failed(`The image ${digest} can not be published: ${why}.`, { retryable: false });
-}
-
-/**
- * The bytes of `body`, and the digest of all of them, or null if not all came. They end where it breaks off, without an
- * error: a registry whose connection is cut goes on writing, and what it writes after the upload was taken back stays.
- */
-function hashing(body: AsyncIterable<Uint8Array>) {
-  const hash = createHash("sha256");
-  let complete = false;
-  async function* bytes(): AsyncGenerator<Uint8Array, void> {
-    try {
-      for await (const chunk of body) {
-        hash.update(chunk);
-        yield chunk;
-      }
-      complete = true;
-    } catch {
-      complete = false;
-    }
-  }
-  return { bytes: bytes(), result: () => (complete ? `sha256:${hash.digest("hex")}` : null) };
 }
 
 /** Runs `work` for all items, `width` at a time; after a failure it begins no more. */

@@ -97,8 +97,10 @@ export function createSession(options: SessionOptions): Session {
     let refused = false;
     const pauses = question.method === "GET" || question.method === "HEAD" ? [...RACE_PAUSES] : [];
     for (;;) {
-      const end = await once(question, authorization, async (response) => {
-        const again = (response.status === 401 && !refused) || (response.status === 500 && pauses.length > 0);
+      const end = await once(question, authorization, async (response, moved) => {
+        // What storage behind the registry demands is nothing to sign in for: it would name a place for the password.
+        const unsigned = response.status === 401 && !refused && !moved;
+        const again = unsigned || (response.status === 500 && pauses.length > 0);
         if (!again) return await use(response);
         await response.body?.cancel();
         return { status: response.status, challenge: response.headers.get("www-authenticate") };
@@ -123,7 +125,7 @@ export function createSession(options: SessionOptions): Session {
   async function once<T>(
     question: Question,
     authorization: string | null,
-    use: (response: Response) => Promise<T>,
+    use: (response: Response, moved: boolean) => Promise<T>,
   ): Promise<T | Outcome<never>> {
     // Not resolved against the base: a path that begins with two slashes would be another host.
     const address = base.origin + question.path;
@@ -138,11 +140,11 @@ export function createSession(options: SessionOptions): Session {
         const response = await send(address, { ...init, signal });
         const location = response.headers.get("location");
         if (question.follow !== true || response.status < 300 || response.status > 399 || location === null) {
-          return await use(response);
+          return await use(response, false);
         }
         await response.body?.cancel();
-        const moved = new URL(location, address).href;
-        return await use(await send(moved, { headers: { ...question.headers }, redirect: "manual", signal }));
+        const headers = { ...question.headers };
+        return await use(await send(new URL(location, address).href, { headers, redirect: "manual", signal }), true);
       });
     } catch (error) {
       return unreachable(`registry ${name}`, error, question.signal);

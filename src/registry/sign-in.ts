@@ -134,7 +134,8 @@ export function createSignIn(options: SignInOptions): SignIn {
 
   return {
     async header(scopes, signal) {
-      if (asked === null) return ok(null);
+      // Without a password there is nothing to give; what is open to everybody may still be had.
+      if (asked === null || (asked.scheme === "basic" && credential === null)) return ok(null);
       const held = grants.get(keyOf(asked, scopes));
       if (held !== undefined && held.until > clock.now()) return ok(held.header);
       return await grant(asked, scopes, signal);

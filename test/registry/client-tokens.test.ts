@@ -165,6 +165,32 @@ describe("a registry that trusts our token service", () => {
   });
 });
 
+it("a registry that is open for reading stays so after it wanted a password for writing", async () => {
+  const server = await serve((request, response) => {
+    if (request.method !== "DELETE") return void response.writeHead(404).end();
+    response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
+  });
+  servers.push(server);
+  const one = client(server, {});
+  expect(await one.discard("a/b", DIGEST)).toMatchObject({ ok: false, retryable: false });
+  expect(await one.digest("a/b", "1")).toEqual({ ok: true, value: null });
+});
+
+it("a refusal without a body is told in the words of its header", async () => {
+  const server = await doorman(() => false);
+  const challenge = `Bearer realm="${REALM}",service="x",error="insufficient_scope"`;
+  const strict = await serve((_, response) => void response.writeHead(401, { "www-authenticate": challenge }).end());
+  servers.push(strict);
+  const { issue } = mint();
+  expect(await client(strict, { issue }).digest("a/b", "1")).toMatchObject({
+    ok: false,
+    message: expect.stringMatching(/ answered 401: insufficient_scope$/),
+  });
+  expect(await client(server, { issue }).digest("a/b", "1")).toMatchObject({
+    message: expect.stringMatching(/ answered 401$/),
+  });
+});
+
 it("the service of another registry is asked for all scopes at once", async () => {
   const seen: string[][] = [];
   const service = await serve((request, response) => {

@@ -393,6 +393,25 @@ describe("a registry that misbehaves while it is written to", () => {
   });
 });
 
+describe("storage behind a registry", () => {
+  it("can not make us sign in to it", async () => {
+    const image = await pushImage(registry, FROM);
+    const [blob = ""] = image.blobs;
+    const realm = await against((_, response) => void response.writeHead(200).end('{"token":"x"}'));
+    const storage = await against((_, response) => {
+      response.writeHead(401, { "www-authenticate": `Bearer realm="${realm.url}/token"` }).end();
+    });
+    const server = await door((_, response) => {
+      response.writeHead(307, { location: `${storage.url}/blob` }).end();
+      return true;
+    });
+    const one = client(server.url, { username: "me", password: "a-password" });
+    expect(await one.getBlob(FROM, blob, 10_000)).toMatchObject({ ok: false });
+    expect(realm.requests).toEqual([]);
+    expect(storage.requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+  });
+});
+
 describe("discarding", () => {
   it.each<[string, Handler, object]>([
     [
