@@ -231,6 +231,16 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
       expect(await api.ref("refs/heads/main")).toBe(second);
     });
 
+    it("lets nobody in while the installation is suspended, and the same token afterwards", async () => {
+      const shown = await runClient(["ls-remote", api.cloneUrl, "refs/heads/main"], token);
+      await host.suspend(installation);
+      await expect(runClient(["ls-remote", api.cloneUrl], token)).rejects.toMatchObject({
+        stderr: expect.stringContaining("403"),
+      });
+      await host.unsuspend(installation);
+      expect(await runClient(["ls-remote", api.cloneUrl, "refs/heads/main"], token)).toEqual(shown);
+    });
+
     it("lets an expired token in no more", async () => {
       host.expireTokens();
       await expect(fetchWith("expired", api.cloneUrl, token, first)).rejects.toMatchObject({
