@@ -15,7 +15,9 @@
  *     await host.close();
  *
  * Point the product at `host.apiUrl` (API), `host.url` (web and git), with `host.appId` and `host.privateKey`.
- * Faults: `host.inject({ match: (call) => call.route === "/repos/{owner}/{repo}/check-runs", effect: { status: 502 } })`.
+ * Faults: `host.inject({ match: (call) => call.route === "/repos/{owner}/{repo}/check-runs", effect: { status: 502 } })`,
+ * with `effect: secondaryLimit({ status: 429 })` for a limit; `host.exhaust(installation)` ends its hourly allowance.
+ * Time: `host.advance(milliseconds)`. Kinds of host: options `basePath` and `tokenFormat`; {@link HOST_KINDS} for tests.
  */
 export type * from "./contract.ts";
 export { createGithubHost } from "./host.ts";
