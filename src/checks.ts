@@ -69,9 +69,9 @@ async function checkGithub({ github }: Config): Promise<CheckResult> {
   return good(`${github.apiUrl} knows app ${github.appId}`);
 }
 
-async function checkRegistry({ registry }: Config): Promise<CheckResult> {
+async function checkRegistry({ registry, dataDir }: Config): Promise<CheckResult> {
   if (registry === null) return bad("not configured", "Set REGISTRY_URL.");
-  const answer = await createConfiguredRegistry(registry).check();
+  const answer = await createConfiguredRegistry({ registry, dataDir }, systemClock, null).registry.check();
   if (answer.ok)
     return good(`${registry.url} answers${registry.credentials === null ? "" : " and takes the credentials"}`);
   return bad(answer.message, "Check REGISTRY_URL, REGISTRY_USERNAME and REGISTRY_PASSWORD.");

@@ -300,7 +300,8 @@ export const VARIABLES = {
     example: "https://registry.example.com",
   }),
   REGISTRY_USERNAME: optional("Registry", line, {
-    about: "Who pushes. Without it the registry is asked without credentials.",
+    about:
+      "Who pushes and publishes. Without it the registry trusts this program's own tokens (see docs/operations.md), or asks nobody.",
     todo: "give a user that may push to every namespace; it goes together with REGISTRY_PASSWORD",
     example: "wharfinger",
   }),
@@ -319,19 +320,25 @@ export const VARIABLES = {
     example: "staging/{build}",
   }),
   REGISTRY_TOKEN_ISSUER: defaulting("Registry", line, "wharfinger", {
-    about: "Issuer named in registry tokens. Not served yet.",
-    todo: "leave it out",
+    about: "Issuer named in registry tokens: `auth.token.issuer` of the registry's configuration.",
+    todo: "give what the registry's configuration has, or leave it out",
     example: "wharfinger",
   }),
   REGISTRY_TOKEN_SERVICE: optional("Registry", line, {
     fallbackText: "host of `REGISTRY_URL`",
-    about: "Service named in registry tokens. Not served yet.",
-    todo: "leave it out",
+    about: "Service named in registry tokens: `auth.token.service` of the registry's configuration.",
+    todo: "give what the registry's configuration has, or leave it out",
     example: "registry.example.com",
+  }),
+  REGISTRY_TOKEN_KID: defaulting("Registry", z.enum(["libtrust", "rfc7638", "x5c"]), "libtrust", {
+    about:
+      "How registry tokens name their key: `libtrust` for Distribution 2, `rfc7638` or `x5c` (the certificate itself) for later ones.",
+    todo: "give libtrust, rfc7638 or x5c",
+    example: "libtrust",
   }),
   REGISTRY_EVENTS_SECRET: optional("Registry", ownSecret, {
     secret: true,
-    about: "Bearer token of the registry's notifications. Not served yet.",
+    about: "Bearer token of the registry's notifications to `POST /registry/events`. Without it they are not taken.",
     todo: random,
     example: "(openssl rand -hex 32)",
   }),

@@ -55,6 +55,14 @@ export interface RegistryConfig {
   readonly credentials: { readonly username: string; readonly password: string } | null;
   /** Where builds push to; `{build}` stands for the build's id. Without it builds share it, each under a tag of its own. */
   readonly staging: string;
+  /** How tokens are made for a registry that trusts ours. Service null: the registry's host. */
+  readonly tokens: {
+    readonly issuer: string;
+    readonly service: string | null;
+    readonly kid: "libtrust" | "rfc7638" | "x5c";
+  };
+  /** Null: notifications of the registry are not taken. */
+  readonly eventsSecret: string | null;
 }
 
 /** Something to put right: the variable, what is wrong with it, what to do (and where to get it). Holds no secret. */
@@ -255,7 +263,22 @@ function readRegistry(values: Partial<Values>, problems: Problem[], warnings: st
     warnings.push("REGISTRY_URL is http://: images and the registry's password travel unencrypted.");
   }
   const credentials = username && password ? { username, password } : null;
-  return { url, name: host, insecure, credentials, staging: values.REGISTRY_STAGING ?? "staging/{build}" };
+  if (credentials === null && values.REGISTRY_STAGING?.includes("{build}") === false) {
+    problems.push(problem("REGISTRY_STAGING", "has no {build}, without which tokens can not keep builds apart"));
+  }
+  return {
+    url,
+    name: host,
+    insecure,
+    credentials,
+    staging: values.REGISTRY_STAGING ?? "staging/{build}",
+    tokens: {
+      issuer: values.REGISTRY_TOKEN_ISSUER ?? "wharfinger",
+      service: values.REGISTRY_TOKEN_SERVICE ?? null,
+      kid: values.REGISTRY_TOKEN_KID ?? "libtrust",
+    },
+    eventsSecret: values.REGISTRY_EVENTS_SECRET ?? null,
+  };
 }
 
 function assemble(values: Values, github: GithubConfig | null, registry: RegistryConfig | null): Config {
@@ -287,9 +310,7 @@ function assemble(values: Values, github: GithubConfig | null, registry: Registr
 
 /** Groups of variables that are known, but do nothing yet. */
 function notServed(env: Environment): string[] {
-  const set = TABLE.map(([name]) => name).filter(
-    (name) => isSet(env, name) && /^(BITBUCKET_|REGISTRY_TOKEN_|REGISTRY_EVENTS_)/.test(name),
-  );
+  const set = TABLE.map(([name]) => name).filter((name) => isSet(env, name) && /^BITBUCKET_/.test(name));
   return set.length === 0 ? [] : [`Set, but not served by this release yet: ${set.join(", ")}.`];
 }
 

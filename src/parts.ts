@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
+import { createAccounts } from "./engine/accounts.ts";
 import type { Clock, Logger, Registry } from "./engine/ports.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
 import type { Store } from "./engine/store-port.ts";
@@ -13,10 +14,14 @@ import { createGithubHost } from "./github/host.ts";
 import { createGithubReporter } from "./github/reporter.ts";
 import { ensureKeyFile } from "./keys.ts";
 import { createRegistryClient } from "./registry/client.ts";
+import { createStagingNames, type StagingNames } from "./registry/staging.ts";
+import { openTokenKeys } from "./registry/token-keys.ts";
+import { createTokenService, SERVICE_USER, type TokenService } from "./registry/token-service.ts";
 import type { HostParts, Parts } from "./server.ts";
 import { createLogStore } from "./store/logs.ts";
 import { openStore } from "./store/store.ts";
 import { createVault } from "./store/vault.ts";
+import type { PushEvent } from "./web/registry.ts";
 
 export const systemClock: Clock = { now: () => Date.now() };
 
@@ -50,12 +55,26 @@ export async function createParts(config: Config, log: Logger, clock: Clock = sy
   });
   const missing = await builder.check();
   if (missing.length > 0) throw new StartError(missing);
+  const store = await openConfiguredStore(config, clock);
+  const { tokens, staging, registry: client } = createConfiguredRegistry({ ...config, registry }, clock, store);
+  const { eventsSecret } = registry;
   return {
-    store: await openConfiguredStore(config, clock),
+    store,
     logs: createLogStore(join(config.dataDir, "logs"), log),
-    registry: createConfiguredRegistry(registry),
+    registry: client,
     registryCredentials: registry.credentials,
-    staging: stagingOf(registry.staging),
+    registryDoors: {
+      tokens,
+      events:
+        eventsSecret === null
+          ? null
+          : {
+              secret: eventsSecret,
+              buildAt: staging.buildAt,
+              onPush: async (event) => noticePush(event, staging, log),
+            },
+    },
+    staging: staging.of,
     signer: createConfiguredSigner(config.dataDir),
     builder,
     hosts: [createGithubParts(github, log, clock)],
@@ -79,20 +98,47 @@ export function createConfiguredSigner(dataDir: string): RequestSigner {
   return createRequestSigner(ensureKeyFile(dataDir, REQUEST_KEY, make));
 }
 
-/** Where a build pushes to, by REGISTRY_STAGING. */
-export function stagingOf(template: string): Parts["staging"] {
-  return template.includes("{build}")
-    ? (buildId) => ({ repository: template.replaceAll("{build}", buildId), tag: "build" })
-    : (buildId) => ({ repository: template, tag: buildId });
+/** The registry, and what it asks of us; `store` is null where nobody else is to be let in (`doctor`). */
+export function createConfiguredRegistry(
+  config: Pick<Config, "dataDir"> & { readonly registry: RegistryConfig },
+  clock: Clock,
+  store: Parameters<typeof createAccounts>[0]["store"] | null,
+): { readonly registry: Registry; readonly staging: StagingNames; readonly tokens: TokenService | null } {
+  const { url, credentials, staging: template, tokens: named, name } = config.registry;
+  const staging = createStagingNames(template);
+  if (credentials !== null) {
+    return { registry: createRegistryClient({ url, ...credentials }), staging, tokens: null };
+  }
+  const tokens = createTokenService({
+    issuer: named.issuer,
+    service: named.service ?? name,
+    kidFormat: named.kid,
+    keys: openTokenKeys(config.dataDir, ensureKeyFile, clock.now()),
+    accounts: createAccounts({ store: store ?? NOBODY, staging: staging.of }),
+    staging,
+    clock,
+  });
+  return {
+    registry: createRegistryClient({ url, username: null, password: null, issue: tokens.issue }),
+    staging,
+    tokens,
+  };
 }
 
-export function createConfiguredRegistry(registry: RegistryConfig): Registry {
-  return createRegistryClient({
-    url: registry.url,
-    username: registry.credentials?.username ?? null,
-    password: registry.credentials?.password ?? null,
-  });
+/** The service publishes by copying; whoever else pushes to a published image is not one of us. */
+function noticePush(event: PushEvent, staging: StagingNames, log: Logger): void {
+  const { repository, tag, digest, buildId: build, actor } = event;
+  const fields = { repository, tag, digest, actor };
+  if (staging.has(repository)) log.info({ ...fields, build }, "the registry has a staged image");
+  else if (actor === SERVICE_USER) log.info(fields, "the registry has a published image");
+  else log.warn(fields, "somebody else has pushed to the registry");
 }
+
+const NOBODY = {
+  leaseHolder: async () => null,
+  getBuild: async () => null,
+  publicImages: async () => new Set<string>(),
+};
 
 export function createGithubParts(github: GithubConfig, log: Logger, clock: Clock): HostParts {
   const access = createGithubAccess({

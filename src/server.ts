@@ -20,6 +20,7 @@ import { createUpkeep } from "./engine/upkeep.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { version } from "./version.ts";
 import { createMetrics } from "./web/metrics.ts";
+import type { RegistryDoors } from "./web/registry.ts";
 import { createWeb } from "./web/web.ts";
 
 /** One Git host as the server uses it: the way in, the reading side, the reporting side. */
@@ -35,6 +36,8 @@ export interface Parts {
   readonly registry: Registry;
   /** Those of the instance; null: the registry trusts our token service, or nobody has to sign in. */
   readonly registryCredentials: { readonly username: string; readonly password: string } | null;
+  /** What the registry and its clients ask of us. */
+  readonly registryDoors: RegistryDoors;
   /** Where a build pushes to. */
   readonly staging: RequestSettings["staging"];
   readonly signer: RequestSigner;
@@ -174,6 +177,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     log,
     metrics,
     registryName: registry.name,
+    registry: parts.registryDoors,
+    requestKeys: [parts.signer],
     views: settings.views,
     ready: () => readiness(parts),
   });

@@ -111,8 +111,8 @@ describe("parseConfig", () => {
   });
 
   it("warns of variables that are not served yet, in one line", () => {
-    const { warnings } = read({ BITBUCKET_CLIENT_ID: "x", REGISTRY_TOKEN_ISSUER: "y" });
-    expect(warnings).toEqual(["Set, but not served by this release yet: BITBUCKET_CLIENT_ID, REGISTRY_TOKEN_ISSUER."]);
+    const { warnings } = read({ BITBUCKET_CLIENT_ID: "x", BITBUCKET_APP_KEY: "y" });
+    expect(warnings).toEqual(["Set, but not served by this release yet: BITBUCKET_APP_KEY, BITBUCKET_CLIENT_ID."]);
   });
 
   it("reports all problems at once", () => {

@@ -8,6 +8,7 @@ import { type Parts, type ServerSettings, startServer } from "../src/server.ts";
 import { openStore } from "../src/store/store.ts";
 import { delivery } from "./contract/store.samples.ts";
 import { hostOf, recordingLog, registryOf } from "./engine/fakes.ts";
+import { requestParts } from "./support/request-parts.ts";
 
 const SETTINGS: ServerSettings = {
   host: "127.0.0.1",
@@ -54,6 +55,7 @@ function partsWith(store: Store): Parts {
       tail: async () => [],
     },
     registry: registryOf(),
+    ...requestParts(),
     builder: { name: "none", check: async () => [], build: async () => ({ kind: "stopped" }) },
     hosts: [
       {

@@ -2,7 +2,7 @@
 import type { CheckFacts } from "./check.ts";
 import { failureAdvice } from "./failure-advice.ts";
 import { codeSpan, escapeMarkdown, fenced } from "./markdown.ts";
-import type { Build, Failure, Skip } from "./model.ts";
+import { type Build, type Failure, type Skip, shownTags } from "./model.ts";
 import { reproduceLines, shellQuote } from "./reproduce.ts";
 
 export interface TextOptions {
@@ -20,6 +20,7 @@ export function checkSummary({ builds, skips }: CheckFacts, options: TextOptions
   return [
     ...(builds.length === 0 ? [] : [table(builds, options)]),
     ...builds.flatMap((build) => pullCommand(build, options)),
+    ...builds.flatMap(olderTags),
     ...builds.flatMap(failureSection),
     ...(skips.length === 0 ? [] : [skipList(skips)]),
   ].join("\n\n");
@@ -37,7 +38,7 @@ export function checkText({ builds }: CheckFacts, options: TextOptions): string 
 function table(builds: readonly Build[], options: TextOptions): string {
   const rows = builds.map((build) => {
     const image = `[${codeSpan(build.image)}](${options.buildUrl(build.id)})`;
-    const tags = build.planned.tags.map(codeSpan).join(" ");
+    const tags = shownTags(build).map(codeSpan).join(" ");
     return `| ${image} | ${tags} | ${result(build)} | ${duration(build)} |`;
   });
   return ["| image | tags | digest | duration |", "| --- | --- | --- | --- |", ...rows].join("\n");
@@ -70,6 +71,15 @@ function duration({ startedAt, finishedAt }: Build): string {
 
 function pullCommand({ digest, image }: Build, { registry }: TextOptions): readonly string[] {
   return digest === null ? [] : [fenced([`docker pull ${shellQuote(`${registry}/${image}@${digest}`)}`], "sh")];
+}
+
+/** Tags that something newer has. */
+function olderTags({ image, tags }: Build): readonly string[] {
+  if (tags === null || tags.older.length === 0) return [];
+  const lines = tags.older.map(({ tag, why }) => {
+    return `- ${codeSpan(`${image}:${tag}`)} was not moved. ${escapeMarkdown(why)} (older-than-published)`;
+  });
+  return [lines.join("\n")];
 }
 
 function isBroken({ state }: Build): boolean {

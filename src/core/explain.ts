@@ -1,7 +1,7 @@
 import type { Annotation, CheckContent, CheckFacts } from "./check.ts";
 import { checkSummary, checkText, type TextOptions } from "./check-text.ts";
 import { oneLine } from "./markdown.ts";
-import { type Build, type BuildPlan, isFinal, type Skip, type SkipReason } from "./model.ts";
+import { type Build, type BuildPlan, isFinal, type Skip, type SkipReason, shownTags } from "./model.ts";
 import { dockerfilePath } from "./path-filter.ts";
 import { CONFIG_FILE } from "./repo-config/config.ts";
 
@@ -108,8 +108,12 @@ function conclusionOf({ builds, skips }: CheckFacts): NonNullable<CheckContent["
   if (states.includes("timed_out")) {
     return "timed_out";
   }
-  if (states.includes("canceled") || states.includes("superseded")) {
+  if (states.includes("canceled") || builds.some((build) => build.state === "superseded" && build.tags === null)) {
     return "cancelled";
+  }
+  // Built and tested, but every tag has something newer by now.
+  if (states.includes("superseded")) {
+    return "neutral";
   }
   return states.length > 0 ? "success" : "skipped";
 }
@@ -132,7 +136,8 @@ function titleText(builds: readonly Build[], skips: readonly Skip[]): string {
     ["failed", among("failed")],
     ["took too long", among("timed_out")],
     ["canceled", among("canceled")],
-    ["superseded by a newer push", among("superseded")],
+    ["superseded by a newer push", among("superseded").filter(({ tags }) => tags === null)],
+    ["built, but older than what is published", among("superseded")],
     ["being built", among("running")],
     ["waiting to be built", among("queued", "held")],
   ] as const) {
@@ -147,7 +152,7 @@ function titleText(builds: readonly Build[], skips: readonly Skip[]): string {
   if (only !== undefined) {
     const what = only.planned.push ? "built" : "tested";
     return builds.length === 1
-      ? `${only.planned.image} ${what}: ${only.planned.tags.join(", ")}`
+      ? `${only.planned.image} ${what}: ${shownTags(only).join(", ")}`
       : `${builds.length} built`;
   }
   const [skip] = skips;

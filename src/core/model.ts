@@ -13,7 +13,9 @@
  * Plan           what a delivery leads to: requests and skips. Every change × image has one or the other.
  * Request        a build that should run. Skip: a build that should not, with the reason.
  * Build          a recorded request with a life: queued, running, and one of the final states.
- * Build request  the document a builder receives (build-request.ts).
+ * Build request  the signed document a builder receives (build-request.ts).
+ * Stage          to push a build's image to a repository of its own, where nobody pulls.
+ * Promote        to publish a staged image: copy it to its image's repository and move the tags it may move.
  * Lease          the right of one worker to work on one build (or delivery, or check) until a moment in time;
  *                its attempt number fences off a worker that lost it.
  * Check          what the commit shows: a check run on GitHub, a build status on Bitbucket.
@@ -242,6 +244,14 @@ export interface BuildStep {
   readonly finishedAt: string | null;
 }
 
+/** What became of the tags a build asked for, once its image was staged. */
+export interface PublishedTags {
+  /** Tags that point to its image since. */
+  readonly published: readonly string[];
+  /** Tags it did not get because something newer has them: `older-than-published`. */
+  readonly older: readonly { readonly tag: string; readonly why: string }[];
+}
+
 /** A recorded request and what became of it. Times are ISO 8601, UTC. */
 export interface Build {
   readonly id: string;
@@ -253,6 +263,10 @@ export interface Build {
   /** With the installation's namespace: `acme/api`. */
   readonly image: string;
   readonly digest: string | null;
+  /** Null until its image was staged and its tags were judged. */
+  readonly tags: PublishedTags | null;
+  /** Digest of the signed request the builder gets; null: queued before there were any. */
+  readonly requestDigest: string | null;
   /** `event`, `rerun`, `retry` or `manual`. */
   readonly trigger: "event" | "rerun" | "retry" | "manual";
   readonly attempt: number;
@@ -261,6 +275,11 @@ export interface Build {
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+}
+
+/** Tags a build has; those it asks for as long as nothing is published. */
+export function shownTags({ tags, planned }: Pick<Build, "tags" | "planned">): readonly string[] {
+  return tags === null ? planned.tags : tags.published;
 }
 
 /**

@@ -30,6 +30,7 @@ export interface ProcessorOptions {
     | "linkState"
     | "buildsOfCommit"
     | "renewChecks"
+    | "imageOwners"
   >;
   readonly hosts: readonly Host[];
   readonly installations: Installations;
@@ -176,8 +177,10 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     if (!known.ok) return known;
     const link = await store.linkState(event.installation, event.repository);
     const standing = { installation: known.value, link, attempts };
-    // Nobody owns an image yet.
-    const gathered = await gather(host, event, standing, async () => new Map());
+    const namespace = known.value?.namespace ?? null;
+    const owners = async (images: readonly string[]) =>
+      namespace === null ? new Map() : store.imageOwners(namespace, event.repository, images);
+    const gathered = await gather(host, event, standing, owners);
     if (!gathered.ok) return gathered;
     const { changes, imageOwners } = gathered.value;
     const plan = planBuilds({
@@ -193,7 +196,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const record: PlanRecord = {
       repository: event.repository,
       installation: event.installation,
-      namespace: known.value?.namespace ?? null,
+      namespace,
       trigger: "event",
       changes: event.changes,
       plan,

@@ -83,7 +83,10 @@ export function createPromoter(options: PromoterOptions): Crew {
     signal: AbortSignal,
   ) {
     if (canceled) return { kind: "canceled" } as const;
-    if (othersImage !== null) return refused(notOwned(build.image, othersImage));
+    if (othersImage !== null) {
+      log.warn({ build: build.id, image: build.image, owner: othersImage }, "the image is another repository's");
+      return refused(notOwned(build.image));
+    }
     const staged = options.staging(build.id).repository;
     const found = await registry.digest(staged, digest);
     if (!found.ok) return outside(found, signal);
@@ -195,9 +198,10 @@ function refused(message: string): End {
   return { kind: "failed", failure: { class: "push", message }, retryable: false, retryAfter: null };
 }
 
-function notOwned(image: string, owner: string): string {
+/** Does not say whose it is: who reads the check of one repository may not be one who knows of the other. */
+function notOwned(image: string): string {
   return (
-    `The image ${image} belongs to ${owner}, which published it first. ` +
+    `The image ${image} belongs to another repository, which published it first (image-not-owned). ` +
     "Give this one another `name` in .wharfinger.yml, or have it shared with this repository."
   );
 }

@@ -23,6 +23,7 @@ import type {
   Sha,
 } from "../core/model.ts";
 import type { Publication } from "../core/supersede.ts";
+import type { ImageOwners } from "../core/trust.ts";
 import type { IncomingDelivery } from "./ports.ts";
 
 export interface Journal {
@@ -128,9 +129,6 @@ export interface ClaimedPromotion {
   /** Full name of the repository the image belongs to, if that is another one that did not share it; else null. */
   readonly othersImage: string | null;
 }
-
-/** `other`: full name of the repository it belongs to. */
-export type ImageStanding = "free" | "own" | "shared" | { readonly other: string };
 
 /** A staging repository that is not needed any more. */
 export interface StagingLeftover {
@@ -263,8 +261,8 @@ export interface Store extends Journal {
    * Ends the lease and its secret. False, and nothing changed: the lease was lost.
    */
   stageBuild(id: string, attempt: number, staged: { digest: string; steps: readonly BuildStep[] }): Promise<boolean>;
-  /** Whose lease the secret is, while it lives; null: wrong, or over. */
-  leaseHolder(id: string, secret: string): Promise<Build | null>;
+  /** Whose lease the secret is, and when it ends (milliseconds since 1970); null: wrong, or over. */
+  leaseHolder(id: string, secret: string): Promise<{ readonly build: Build; readonly until: number } | null>;
   /** The document a build's builder gets; null: unknown build, or queued before requests were signed. */
   buildRequest(id: string): Promise<SignedRequest | null>;
   /** Hands a claimed build back to the queue, not before `notBefore`. False: the lease was lost. */
@@ -296,11 +294,9 @@ export interface Store extends Journal {
   /** Hands a promotion back, not before `notBefore`. False: the lease was lost. */
   releasePromotion(id: string, attempt: number, notBefore: string): Promise<boolean>;
   /** How images (names without namespace) stand towards a repository of the installation that owns the namespace. */
-  imageOwners(
-    namespace: string,
-    repository: HostId,
-    images: readonly string[],
-  ): Promise<ReadonlyMap<string, ImageStanding>>;
+  imageOwners(namespace: string, repository: HostId, images: readonly string[]): Promise<ImageOwners>;
+  /** Those of the images (full names) that anybody may pull. */
+  publicImages(images: readonly string[]): Promise<ReadonlySet<string>>;
   /** Lets another repository publish an image too. False: nobody has published it yet. */
   shareImage(image: string, withRepository: HostId): Promise<boolean>;
   /** Staging repositories of ended builds, oldest first; at most `limit`. */

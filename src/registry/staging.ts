@@ -1,5 +1,7 @@
 /** Tells the repositories builds push to from those images are published in. */
 export interface StagingNames {
+  /** Where a build pushes to. */
+  of(buildId: string): { readonly repository: string; readonly tag: string };
   /** Images there are not published: nobody but the build they belong to, and the service, may even read them. */
   has(repository: string): boolean;
   /** The build that pushes to this repository under this tag; null: none does. */
@@ -16,6 +18,11 @@ export function createStagingNames(template: string): StagingNames {
   // Whatever stands in the place of an id, and all that lies below: none of it is a published name.
   const closed = new RegExp(`^${pattern(template, "[^/]+")}(?:/|$)`);
   return {
+    of(buildId) {
+      return shared
+        ? { repository: template, tag: buildId }
+        : { repository: template.replaceAll("{build}", buildId), tag: "build" };
+    },
     has: (repository) => closed.test(repository),
     buildAt(repository, tag) {
       const found = ofBuild.exec(repository);

@@ -104,12 +104,13 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
     leaseHolder(id, secret) {
       return database.reading(async (sql) => {
         const rows = await sql.query(
-          `SELECT lease_hash FROM builds
+          `SELECT lease_hash, lease_until FROM builds
            WHERE id = $1 AND state = 'running' AND phase = 'build' AND lease_until > $2 AND lease_hash IS NOT NULL`,
           [id, clock.now()],
         );
         if (rows[0] === undefined || !sameHash(text(rows[0], "lease_hash"), hashOf(secret))) return null;
-        return findBuild(sql, id);
+        const build = await findBuild(sql, id);
+        return build === null ? null : { build, until: integer(rows[0], "lease_until") };
       });
     },
 

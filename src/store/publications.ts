@@ -1,10 +1,11 @@
 import { hostKey, type PlannedBuild } from "../core/model.ts";
 import type { Publication } from "../core/supersede.ts";
-import type { ClaimedPromotion, ImageStanding, Store } from "../engine/store-port.ts";
+import type { ImageOwner } from "../core/trust.ts";
+import type { ClaimedPromotion, Store } from "../engine/store-port.ts";
 import { findBuild } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Sql } from "./database.ts";
-import { flag, integer, json, milliseconds, type Row, text, textOrNull } from "./rows.ts";
+import { flag, integer, json, marks, milliseconds, type Row, text, textOrNull } from "./rows.ts";
 
 type Publications = Pick<
   Store,
@@ -13,6 +14,7 @@ type Publications = Pick<
   | "publishedDigest"
   | "releasePromotion"
   | "imageOwners"
+  | "publicImages"
   | "shareImage"
   | "stagingLeftovers"
   | "stagingGone"
@@ -84,12 +86,21 @@ export function createPublications({ database, clock }: StoreParts): Publication
 
     imageOwners(namespace, repository, images) {
       return database.reading(async (sql) => {
-        const standings = new Map<string, ImageStanding>();
+        const standings = new Map<string, ImageOwner>();
         for (const image of images) {
           standings.set(image, await standingOf(sql, `${namespace}/${image}`, hostKey(repository)));
         }
         return standings;
       });
+    },
+
+    async publicImages(images) {
+      if (images.length === 0) return new Set();
+      const rows = await database.query(
+        `SELECT name FROM images WHERE public AND name IN (${marks(1, images.length)})`,
+        images,
+      );
+      return new Set(rows.map((row) => text(row, "name")));
     },
 
     async shareImage(image, withRepository) {
@@ -157,7 +168,7 @@ async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<Claime
   }));
 }
 
-async function standingOf(sql: Sql, image: string, repository: string): Promise<ImageStanding> {
+async function standingOf(sql: Sql, image: string, repository: string): Promise<ImageOwner> {
   const rows = await sql.query(
     `SELECT i.repository, r.full_name FROM images i JOIN repositories r ON r.key = i.repository WHERE i.name = $1`,
     [image],

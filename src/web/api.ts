@@ -3,17 +3,33 @@ import type { Store } from "../engine/store-port.ts";
 import type { Gate } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";
-import { buildJson, deliveryJson, installationJson, pageJson } from "./wire.ts";
+import { buildJson, deliveryJson, installationJson, pageJson, requestJson } from "./wire.ts";
 
 export type ApiStore = Pick<
   Store,
-  "listDeliveries" | "findDelivery" | "getDelivery" | "listBuilds" | "getBuild" | "listInstallations"
+  "listDeliveries" | "findDelivery" | "getDelivery" | "listBuilds" | "getBuild" | "buildRequest" | "listInstallations"
 >;
 
+export interface RequestKey {
+  readonly keyId: string;
+  /** PEM. */
+  readonly publicKey: string;
+}
+
 /** `/api/v1`: read-only, for scripts that hold the operator's token. */
-export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }): Router {
-  const { store, logs, gate } = options;
+export function createApi(options: {
+  store: ApiStore;
+  logs: Logs;
+  gate: Gate;
+  requestKeys: readonly RequestKey[];
+}): Router {
+  const { store, logs, gate, requestKeys } = options;
   const api = express.Router({ caseSensitive: true });
+  // For whoever checks a build request; there is nothing in it to keep from anybody.
+  api.get("/keys", (_req, res) => {
+    const items = requestKeys.map(({ keyId, publicKey }) => ({ id: keyId, algorithm: "Ed25519", publicKey }));
+    res.json({ items, next: null });
+  });
   api.use(bearer(gate));
   api.use((req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
@@ -45,6 +61,17 @@ export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }):
     "/builds/:id",
     route(async (req, res) => {
       res.json(buildJson(await knownBuild(store, req.params["id"])));
+    }),
+  );
+  api.get(
+    "/builds/:id/request",
+    route(async (req, res) => {
+      const { id } = await knownBuild(store, req.params["id"]);
+      const request = await store.buildRequest(id);
+      if (request === null) {
+        throw new WebError(404, "no-request", "This build was queued before build requests were signed.");
+      }
+      res.json(requestJson(request));
     }),
   );
   api.get(

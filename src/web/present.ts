@@ -1,4 +1,4 @@
-import { type Build, type BuildState, type BuildStep, isFinal } from "../core/model.ts";
+import { type Build, type BuildState, type BuildStep, isFinal, shownTags } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
 
 /** What templates show: texts, ready but for escaping, which the templates' engine does. */
@@ -56,7 +56,7 @@ export function buildView(build: Build, now: number): BuildView {
     sha: planned.sha.slice(0, 7),
     commitUrl: webUrl === null ? null : `${webUrl}/${commits}/${planned.sha}`,
     image: build.image,
-    tags: planned.tags,
+    tags: shownTags(build),
     duration: build.startedAt === null ? "" : between(build.startedAt, build.finishedAt, now),
     created: timeView(build.createdAt, now),
   };

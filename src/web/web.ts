@@ -1,7 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
-import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
+import { type ApiStore, createApi, methodNotAllowed, type RequestKey } from "./api.ts";
 import { createGate } from "./auth.ts";
 import { publicError, WebError } from "./errors.ts";
 import type { Logs } from "./log.ts";
@@ -25,6 +25,8 @@ export interface WebOptions {
   readonly metrics: Metrics;
   /** Host and port of the registry, as image names carry it. */
   readonly registryName: string;
+  /** Public keys build requests are signed with, the current one first. */
+  readonly requestKeys: readonly RequestKey[];
   /** Left out: neither tokens nor notifications are served. */
   readonly registry?: RegistryDoors;
   /** Folder with the templates and, below it, `assets`. */
@@ -48,7 +50,7 @@ export function createWeb(options: WebOptions): Express {
   app.use(createProbes({ ready: options.ready, store, metrics: options.metrics, clock, log }));
   app.get("/assets/:name", sendAsset(views));
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
-  app.use("/api/v1", createApi({ store, logs, gate }));
+  app.use("/api/v1", createApi({ store, logs, gate, requestKeys: options.requestKeys }));
   app.use(createPages({ store, logs, gate, views, clock, registryName: options.registryName }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));

@@ -1,4 +1,5 @@
-import type { Build, Installation } from "../core/model.ts";
+import type { SignedRequest } from "../core/build-request.ts";
+import { type Build, type Installation, shownTags } from "../core/model.ts";
 import type { Delivery, Page } from "../engine/store-port.ts";
 
 /** The JSON API's shapes. They are public: fields may be added, none renamed. Nothing is left out: unknown is null. */
@@ -29,8 +30,11 @@ export function buildJson(build: Build): object {
     ref: build.planned.ref,
     sha: build.planned.sha,
     image: build.image,
-    tags: build.planned.tags,
+    tags: shownTags(build),
     digest: build.digest,
+    requestedTags: build.planned.tags,
+    olderTags: build.tags?.older ?? [],
+    requestDigest: build.requestDigest,
     rules: build.planned.rules,
     delivery: build.deliveryId,
     trigger: build.trigger,
@@ -38,6 +42,16 @@ export function buildJson(build: Build): object {
     startedAt: build.startedAt,
     finishedAt: build.finishedAt,
     failure: build.failure === null ? null : { class: build.failure.class, message: build.failure.message },
+  };
+}
+
+/** The document is what was signed, byte by byte; `request` is the same, read. */
+export function requestJson({ document, digest, keyId, signature }: SignedRequest): object {
+  return {
+    request: JSON.parse(document),
+    document,
+    digest,
+    signature: { algorithm: "Ed25519", keyId, value: signature },
   };
 }
 

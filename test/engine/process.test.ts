@@ -13,6 +13,7 @@ import {
   sha,
   type TestClock,
   testClock,
+  writeRequest,
 } from "../contract/store.samples.ts";
 import { buildOf, claimOf, deferred, hostOf, INSTALLATION, type Line, PUSH, recordingLog, settled } from "./fakes.ts";
 
@@ -66,6 +67,7 @@ function processorOf(setting: Setting) {
     },
     linkState: async () => setting.link ?? "linked",
     buildsOfCommit: async () => setting.builds ?? [],
+    imageOwners: async () => new Map(),
     renewChecks: async () => {
       told.push("renewed");
     },
@@ -73,6 +75,7 @@ function processorOf(setting: Setting) {
   };
   const processor = createProcessor({
     store,
+    write: writeRequest,
     hosts: setting.hosts ?? [hostOf(setting.events ?? [PUSH], setting.host)],
     installations: {
       apply: async () => ok("installed"),

@@ -76,6 +76,7 @@ describe("a push that a rule matches", () => {
     expect(world.built.map((one) => one.request.source.sha)).toEqual([sha]);
     expect(world.built[0]?.request.image).toEqual({
       registry: "registry.test",
+      staging: { repository: `staging/${world.built[0]?.request.id}`, tag: "build" },
       name: "acme/api",
       tags: ["latest", `sha-${sha.slice(0, 7)}`],
       push: true,

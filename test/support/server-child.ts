@@ -12,6 +12,7 @@ import { startServer } from "../../src/server.ts";
 import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, openStore } from "../../src/store/store.ts";
 import { registryOf } from "../engine/fakes.ts";
+import { requestParts } from "./request-parts.ts";
 import { digestOf } from "./world.ts";
 
 export interface ServerChildInput {
@@ -48,6 +49,7 @@ async function main(input: ServerChildInput): Promise<void> {
       store: await openStore({ url, clock: Date }),
       logs: createLogStore(join(input.folder, "logs")),
       registry: registryOf(),
+      ...requestParts(),
       builder: notingBuilder(input.folder),
       hosts: [createGithubParts(github, silent, Date)],
       clock: Date,

@@ -15,6 +15,7 @@ import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, openStore } from "../../src/store/store.ts";
 import { registryOf } from "../engine/fakes.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
+import { requestParts } from "./request-parts.ts";
 
 export const SECRET = "a webhook secret of more than thirty-two characters";
 export const ADMIN_TOKEN = "an-admin-token-of-more-than-thirty-two-characters";
@@ -94,6 +95,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       return build(context);
     },
   };
+  // A restart finds the key it left.
+  const request = requestParts();
   let store: Store | null = null;
   let running: Running | null = null;
 
@@ -104,6 +107,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       store,
       logs: createLogStore(join(folder, "logs")),
       registry: registryOf(),
+      ...request,
       builder,
       hosts: [createGithubParts(githubConfig(github), log, clock)],
       clock,

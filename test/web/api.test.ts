@@ -98,6 +98,9 @@ describe("what the API answers", () => {
       sha: SHA,
       image: "acme/api",
       tags: ["latest"],
+      requestedTags: ["latest"],
+      olderTags: [],
+      requestDigest: null,
       digest: DIGEST,
       rules: ["images[0].rules[0]"],
       delivery: "1",
@@ -106,6 +109,44 @@ describe("what the API answers", () => {
       startedAt: "2026-11-20T11:50:00Z",
       finishedAt: "2026-11-20T11:51:24Z",
       failure: null,
+    });
+  });
+
+  it("shows the signed request of a build, byte by byte and read, and nothing of it to strangers", async () => {
+    const document = '{"id":"b1","version":1}';
+    const requests = new Map([["b1", { document, digest: "sha256:d", keyId: "k", signature: "c2ln" }]]);
+    const opened = await open({ requests });
+    expect(await (await opened.api("/api/v1/builds/b1/request")).json()).toEqual({
+      request: { id: "b1", version: 1 },
+      document,
+      digest: "sha256:d",
+      signature: { algorithm: "Ed25519", keyId: "k", value: "c2ln" },
+    });
+    expect((await fetch(`${opened.url}/api/v1/builds/b1/request`)).status).toBe(401);
+    expect((await opened.api("/api/v1/builds/none/request")).status).toBe(404);
+  });
+
+  it("says so where a build has no request", async () => {
+    const answer = await (await open()).api("/api/v1/builds/b1/request");
+    expect(answer.status).toBe(404);
+    expect(await answer.json()).toMatchObject({ error: { code: "no-request" } });
+  });
+
+  it("gives anybody the keys requests are checked with", async () => {
+    const opened = await open({ adminToken: null });
+    const items = [{ id: "0123456789abcdef", algorithm: "Ed25519", publicKey: "-----BEGIN PUBLIC KEY-----" }];
+    expect(await (await fetch(`${opened.url}/api/v1/keys`)).json()).toEqual({ items, next: null });
+  });
+
+  it("names the tags a build has, and those something newer has", async () => {
+    const older = [{ tag: "latest", why: "It stays with refs/heads/main, which was pushed later." }];
+    const opened = await open({
+      builds: [aBuild({ tags: { published: ["1.9.1"], older } }, { tags: ["1.9.1", "latest"] })],
+    });
+    expect(await (await opened.api("/api/v1/builds/b1")).json()).toMatchObject({
+      tags: ["1.9.1"],
+      requestedTags: ["1.9.1", "latest"],
+      olderTags: older,
     });
   });
 

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import type { SignedRequest } from "../../src/core/build-request.ts";
 import type { Build, Installation, Repository, Sha } from "../../src/core/model.ts";
 import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/engine/store-port.ts";
 import { packageRoot } from "../../src/version.ts";
@@ -33,6 +34,8 @@ export function aBuild(changes: Partial<Build> = {}, planned: Partial<Build["pla
     deliveryId: "1",
     image: "acme/api",
     digest: DIGEST,
+    tags: null,
+    requestDigest: null,
     trigger: "event",
     attempt: 1,
     steps: [
@@ -115,6 +118,7 @@ export const installation: Installation = {
 
 export interface World {
   readonly builds: readonly Build[];
+  readonly requests: ReadonlyMap<string, SignedRequest>;
   readonly deliveries: readonly Delivery[];
   readonly log: string;
   readonly adminToken: string | null;
@@ -153,6 +157,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     clock: { now: () => NOW },
     logs: null,
     registry: { tokens: null, events: null },
+    requests: new Map(),
     broken: null,
     ...changes,
   };
@@ -171,6 +176,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     ready: world.ready,
     metrics: createMetrics(),
     registryName: "registry.example.com",
+    requestKeys: [{ keyId: "0123456789abcdef", publicKey: "-----BEGIN PUBLIC KEY-----" }],
     registry: world.registry,
     views: join(packageRoot, "views"),
   });
@@ -208,6 +214,7 @@ function createStore(world: World): WebOptions["store"] {
           query,
         ),
       ),
+    buildRequest: (id) => ask(() => world.requests.get(id) ?? null),
     getBuild: (id) => ask(() => world.builds.find((build) => build.id === id) ?? null),
     listDeliveries: (query) => ask(() => pageOf(world.deliveries, query)),
     getDelivery: (id) => ask(() => world.deliveries.find((delivery) => delivery.id === id) ?? null),

@@ -54,7 +54,10 @@ describe("parseRepoConfig, golden files", () => {
   it("reads Windows line ends and a byte order mark like any other file", () => {
     for (const name of NAMES) {
       const windows = `\ufeff${fixture(name).replaceAll("\n", "\r\n")}`;
-      expect(JSON.stringify(parse(windows))).toBe(JSON.stringify(parse(fixture(name))));
+      // The digest is of the bytes, as people would compute it.
+      const { digest: _ofBytes, ...meaning } = parse(windows);
+      const { digest: _ofOthers, ...same } = parse(fixture(name));
+      expect(JSON.stringify(meaning)).toBe(JSON.stringify(same));
     }
   });
 });
