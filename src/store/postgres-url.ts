@@ -24,7 +24,7 @@ export function parsePostgresUrl(address: string): PostgresAddress {
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) refuse(`has the parameter "${unknown}", which is not known here`);
   return {
-    host: host ?? (decode(url.hostname.replace(/^\[(.*)\]$/, "$1")) || "localhost"),
+    host: host ?? (decode(url.hostname.replace(/^\[(.*)\]$/, "$1")) || refuse("names no host")),
     port: url.port === "" ? 5432 : Number(url.port),
     user: decode(url.username) || refuse("names no user"),
     password: url.password === "" ? null : decode(url.password),

@@ -66,7 +66,7 @@ export async function openPostgres(url: string): Promise<Database> {
       try {
         return await run(client, statement, bind, patient);
       } catch (error) {
-        if (!(error instanceof DatabaseError && isSqlState(error.code))) usable = false;
+        usable &&= error instanceof DatabaseError && wasAnswered(error.code);
         throw error;
       }
     }
@@ -78,7 +78,8 @@ export async function openPostgres(url: string): Promise<Database> {
     } finally {
       // What the server did not end with an answer may still get one, and the next one to use it would read that.
       if (usable) connections.releaseConnection(client);
-      else await connections.destroyConnection(client);
+      // Whatever becomes of it, it is not used again.
+      else await connections.destroyConnection(client).catch(() => undefined);
     }
   }
 
@@ -109,7 +110,8 @@ export async function openPostgres(url: string): Promise<Database> {
     dialect: "postgres",
     query: (statement, bind) => withSession(false, (sql) => sql.query(statement, bind)),
     prepared: (statement, bind) => withSession(false, (sql) => sql.prepared(statement, bind)),
-    transaction: (work, options) => again(() => between("BEGIN", work, options?.patient)),
+    transaction: (work, options) =>
+      again(() => between("BEGIN ISOLATION LEVEL READ COMMITTED", work, options?.patient)),
     reading: (work) => between("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work),
     attend: (onChange) => attendance.begin(onChange),
     alone: () => withSession(false, attendance.alone),
@@ -178,8 +180,9 @@ async function again<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-function isSqlState(code: string): boolean {
-  return /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code);
+/** Whether the server said no to a statement and waits for the next: an SQLSTATE, but none of "I am going away". */
+function wasAnswered(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code) && !/^(?:57P|08|E)/.test(code);
 }
 
 function plainError(error: unknown): DatabaseError {

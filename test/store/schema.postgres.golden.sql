@@ -1,0 +1,215 @@
+COLUMN builds.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN builds.id text NOT NULL
+COLUMN builds.state text NOT NULL
+COLUMN builds.repository text NOT NULL
+COLUMN builds.installation text NOT NULL
+COLUMN builds.installation_id text NOT NULL
+COLUMN builds.delivery bigint NOT NULL
+COLUMN builds.ref text NOT NULL
+COLUMN builds.sha text NOT NULL
+COLUMN builds.image text NOT NULL
+COLUMN builds.full_image text NOT NULL
+COLUMN builds.key text NOT NULL
+COLUMN builds.generation bigint NOT NULL
+COLUMN builds.planned text NOT NULL
+COLUMN builds.cause text NOT NULL
+COLUMN builds.attempt integer NOT NULL DEFAULT 0
+COLUMN builds.worker text
+COLUMN builds.cancel_requested boolean NOT NULL DEFAULT false
+COLUMN builds.not_before bigint NOT NULL DEFAULT 0
+COLUMN builds.lease_until bigint NOT NULL DEFAULT 0
+COLUMN builds.digest text
+COLUMN builds.steps text NOT NULL DEFAULT '[]'::text
+COLUMN builds.failure text
+COLUMN builds.created_at bigint NOT NULL
+COLUMN builds.started_at bigint
+COLUMN builds.finished_at bigint
+COLUMN builds.phase text NOT NULL DEFAULT 'build'::text
+COLUMN builds.actor text
+COLUMN builds.config_digest text
+COLUMN builds.journal_order bigint NOT NULL DEFAULT 0
+COLUMN builds.request text
+COLUMN builds.request_digest text
+COLUMN builds.request_key text
+COLUMN builds.request_signature text
+COLUMN builds.lease_hash text
+COLUMN builds.staged_digest text
+COLUMN builds.staging text NOT NULL DEFAULT 'none'::text
+COLUMN builds.promotions integer NOT NULL DEFAULT 0
+COLUMN builds.tags text
+COLUMN builds.tag_lines text NOT NULL DEFAULT '{}'::text
+CONSTRAINT builds FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT builds PRIMARY KEY (seq)
+CONSTRAINT builds UNIQUE (id)
+CREATE INDEX builds_commit ON public.builds USING btree (repository, sha)
+CREATE INDEX builds_delivery ON public.builds USING btree (delivery)
+CREATE INDEX builds_promoting ON public.builds USING btree (full_image) WHERE ((state = 'running'::text) AND (phase = 'promote'::text))
+CREATE INDEX builds_ref ON public.builds USING btree (repository, ref, image, generation)
+CREATE INDEX builds_staging ON public.builds USING btree (seq) WHERE (staging = 'used'::text)
+CREATE INDEX builds_state ON public.builds USING btree (state)
+CREATE UNIQUE INDEX builds_id_key ON public.builds USING btree (id)
+CREATE UNIQUE INDEX builds_pkey ON public.builds USING btree (seq)
+CREATE TRIGGER builds_changed AFTER UPDATE OF state, cancel_requested ON public.builds FOR EACH ROW WHEN (((old.state <> new.state) OR (old.cancel_requested <> new.cancel_requested))) EXECUTE FUNCTION announce('builds')
+CREATE TRIGGER builds_queued AFTER INSERT ON public.builds FOR EACH STATEMENT EXECUTE FUNCTION announce('builds')
+CREATE TRIGGER builds_staged AFTER UPDATE OF phase ON public.builds FOR EACH ROW WHEN ((old.phase <> new.phase)) EXECUTE FUNCTION announce('builds')
+COLUMN checks.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN checks.repository text NOT NULL
+COLUMN checks.installation_id text NOT NULL
+COLUMN checks.sha text NOT NULL
+COLUMN checks.name text NOT NULL
+COLUMN checks.revision bigint NOT NULL DEFAULT 1
+COLUMN checks.shown_revision bigint NOT NULL DEFAULT 0
+COLUMN checks.changed_at bigint NOT NULL
+COLUMN checks.attempts integer NOT NULL DEFAULT 0
+COLUMN checks.not_before bigint NOT NULL DEFAULT 0
+COLUMN checks.lease_until bigint NOT NULL DEFAULT 0
+COLUMN checks.host_id text
+COLUMN checks.external_id text NOT NULL
+COLUMN checks.uncertain boolean NOT NULL DEFAULT false
+COLUMN checks.concluded boolean NOT NULL DEFAULT false
+COLUMN checks.renewed boolean NOT NULL DEFAULT false
+COLUMN checks.note text
+CONSTRAINT checks FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT checks PRIMARY KEY (id)
+CONSTRAINT checks UNIQUE (repository, sha, name)
+CREATE INDEX checks_due ON public.checks USING btree (repository, changed_at, id) WHERE (revision > shown_revision)
+CREATE UNIQUE INDEX checks_pkey ON public.checks USING btree (id)
+CREATE UNIQUE INDEX checks_repository_sha_name_key ON public.checks USING btree (repository, sha, name)
+CREATE TRIGGER checks_changed AFTER UPDATE OF revision ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
+CREATE TRIGGER checks_created AFTER INSERT ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
+COLUMN decisions.delivery bigint NOT NULL
+COLUMN decisions.position integer NOT NULL
+COLUMN decisions.repository text NOT NULL
+COLUMN decisions.ref text
+COLUMN decisions.sha text
+COLUMN decisions.image text
+COLUMN decisions.rule text
+COLUMN decisions.build text
+COLUMN decisions.reason text
+COLUMN decisions.detail text NOT NULL
+COLUMN decisions.problems text
+CONSTRAINT decisions FOREIGN KEY (delivery) REFERENCES deliveries(id) ON DELETE CASCADE
+CONSTRAINT decisions PRIMARY KEY (delivery, "position")
+CREATE INDEX decisions_commit ON public.decisions USING btree (repository, sha)
+CREATE UNIQUE INDEX decisions_pkey ON public.decisions USING btree (delivery, "position")
+COLUMN deliveries.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN deliveries.provider text NOT NULL
+COLUMN deliveries.host text NOT NULL
+COLUMN deliveries.delivery_id text NOT NULL
+COLUMN deliveries.delivery_key bytea NOT NULL
+COLUMN deliveries.event text NOT NULL
+COLUMN deliveries.action text
+COLUMN deliveries.stream text NOT NULL
+COLUMN deliveries.repository_id text
+COLUMN deliveries.repository_name text
+COLUMN deliveries.installation_id text
+COLUMN deliveries.received_at bigint NOT NULL
+COLUMN deliveries.outcome text NOT NULL DEFAULT 'pending'::text
+COLUMN deliveries.note text
+COLUMN deliveries.attempts integer NOT NULL DEFAULT 0
+COLUMN deliveries.not_before bigint NOT NULL DEFAULT 0
+COLUMN deliveries.lease_until bigint NOT NULL DEFAULT 0
+COLUMN deliveries.packed boolean NOT NULL DEFAULT false
+COLUMN deliveries.body bytea
+CONSTRAINT deliveries PRIMARY KEY (id)
+CONSTRAINT deliveries UNIQUE (delivery_key, host, provider)
+CREATE INDEX deliveries_pending ON public.deliveries USING btree (stream, id) WHERE (outcome = 'pending'::text)
+CREATE INDEX deliveries_waiting ON public.deliveries USING btree (id) WHERE (outcome = 'pending'::text)
+CREATE UNIQUE INDEX deliveries_delivery_key_host_provider_key ON public.deliveries USING btree (delivery_key, host, provider)
+CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
+CREATE TRIGGER deliveries_ended AFTER UPDATE OF outcome ON public.deliveries FOR EACH ROW WHEN (((old.outcome = 'pending'::text) AND (new.outcome <> 'pending'::text))) EXECUTE FUNCTION announce('deliveries')
+CREATE TRIGGER deliveries_stored AFTER INSERT ON public.deliveries FOR EACH STATEMENT EXECUTE FUNCTION announce('deliveries')
+COLUMN image_shares.image text NOT NULL
+COLUMN image_shares.repository text NOT NULL
+COLUMN image_shares.created_at bigint NOT NULL
+CONSTRAINT image_shares FOREIGN KEY (image) REFERENCES images(name)
+CONSTRAINT image_shares PRIMARY KEY (image, repository)
+CREATE UNIQUE INDEX image_shares_pkey ON public.image_shares USING btree (image, repository)
+COLUMN images.name text NOT NULL
+COLUMN images.repository text NOT NULL
+COLUMN images.public boolean NOT NULL DEFAULT false
+COLUMN images.created_at bigint NOT NULL
+CONSTRAINT images FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT images PRIMARY KEY (name)
+CREATE UNIQUE INDEX images_pkey ON public.images USING btree (name)
+COLUMN installations.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN installations.key text NOT NULL
+COLUMN installations.provider text NOT NULL
+COLUMN installations.host text NOT NULL
+COLUMN installations.id text NOT NULL
+COLUMN installations.account_id text NOT NULL
+COLUMN installations.account_login text NOT NULL
+COLUMN installations.account_kind text NOT NULL
+COLUMN installations.state text NOT NULL
+COLUMN installations.permissions text NOT NULL
+CONSTRAINT installations PRIMARY KEY (seq)
+CONSTRAINT installations UNIQUE (key)
+CREATE UNIQUE INDEX installations_key_key ON public.installations USING btree (key)
+CREATE UNIQUE INDEX installations_pkey ON public.installations USING btree (seq)
+COLUMN migrations.name text NOT NULL
+COLUMN migrations.applied_at text NOT NULL
+CONSTRAINT migrations PRIMARY KEY (name)
+CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (name)
+COLUMN namespaces.name text NOT NULL
+COLUMN namespaces.provider text NOT NULL
+COLUMN namespaces.host text NOT NULL
+COLUMN namespaces.account_id text NOT NULL
+COLUMN namespaces.created_at bigint NOT NULL
+CONSTRAINT namespaces CHECK ((name = lower(name)))
+CONSTRAINT namespaces PRIMARY KEY (name)
+CONSTRAINT namespaces UNIQUE (provider, host, account_id)
+CREATE UNIQUE INDEX namespaces_pkey ON public.namespaces USING btree (name)
+CREATE UNIQUE INDEX namespaces_provider_host_account_id_key ON public.namespaces USING btree (provider, host, account_id)
+COLUMN pulse.id integer NOT NULL
+COLUMN pulse.at bigint NOT NULL
+CONSTRAINT pulse PRIMARY KEY (id)
+CREATE UNIQUE INDEX pulse_pkey ON public.pulse USING btree (id)
+COLUMN refs.repository text NOT NULL
+COLUMN refs.ref text NOT NULL
+COLUMN refs.generation bigint NOT NULL
+COLUMN refs.before_sha text
+COLUMN refs.after_sha text
+CONSTRAINT refs FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT refs PRIMARY KEY (repository, ref)
+CREATE UNIQUE INDEX refs_pkey ON public.refs USING btree (repository, ref)
+COLUMN repositories.key text NOT NULL
+COLUMN repositories.provider text NOT NULL
+COLUMN repositories.host text NOT NULL
+COLUMN repositories.id text NOT NULL
+COLUMN repositories.full_name text NOT NULL
+COLUMN repositories.private boolean NOT NULL
+COLUMN repositories.default_branch text
+COLUMN repositories.clone_url text NOT NULL DEFAULT ''::text
+COLUMN repositories.web_url text NOT NULL DEFAULT ''::text
+COLUMN repositories.installation text
+COLUMN repositories.linked boolean NOT NULL DEFAULT false
+COLUMN repositories.paused boolean NOT NULL DEFAULT false
+CONSTRAINT repositories PRIMARY KEY (key)
+CREATE INDEX repositories_installation ON public.repositories USING btree (installation)
+CREATE UNIQUE INDEX repositories_pkey ON public.repositories USING btree (key)
+COLUMN secrets.name text NOT NULL
+COLUMN secrets.sealed bytea NOT NULL
+CONSTRAINT secrets PRIMARY KEY (name)
+CREATE UNIQUE INDEX secrets_pkey ON public.secrets USING btree (name)
+COLUMN tag_lines.image text NOT NULL
+COLUMN tag_lines.tag text NOT NULL
+COLUMN tag_lines.line bigint NOT NULL
+CONSTRAINT tag_lines PRIMARY KEY (image, tag)
+CREATE UNIQUE INDEX tag_lines_pkey ON public.tag_lines USING btree (image, tag)
+COLUMN tags.image text NOT NULL
+COLUMN tags.tag text NOT NULL
+COLUMN tags.digest text NOT NULL
+COLUMN tags.build text NOT NULL
+COLUMN tags.publication text NOT NULL
+COLUMN tags.published_at bigint NOT NULL
+CONSTRAINT tags PRIMARY KEY (image, tag)
+CREATE UNIQUE INDEX tags_pkey ON public.tags USING btree (image, tag)
+CREATE OR REPLACE FUNCTION public.announce()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    BEGIN
+      PERFORM pg_notify('wharfinger', TG_ARGV[0]);
+      RETURN NULL;
+    END $function$
+
