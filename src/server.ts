@@ -1,11 +1,8 @@
 /** Puts the rooms together, listens, and stops in order. The one place where edges meet. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { hostname } from "node:os";
 import type { Config } from "./config.ts";
 import { buildRequest, type RequestSettings } from "./core/build-request.ts";
-import { createExchange } from "./engine/credentials.ts";
-import { createDispatcher } from "./engine/dispatch.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
@@ -14,7 +11,7 @@ import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Report
 import { createProcessor } from "./engine/process.ts";
 import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
 import { createReports } from "./engine/report.ts";
-import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
+import type { RequestSigner } from "./engine/signing.ts";
 import type { RequestWriter, Store } from "./engine/store-port.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
@@ -22,6 +19,7 @@ import { version } from "./version.ts";
 import { createMetrics } from "./web/metrics.ts";
 import type { RegistryDoors } from "./web/registry.ts";
 import { createWeb } from "./web/web.ts";
+import { LEASE_MS, POLL_MS, STOP_GRACE_MS, startWorker, WORKER_NAME, type Worker } from "./worker.ts";
 
 /** One Git host as the server uses it: the way in, the reading side, the reporting side. */
 export interface HostParts {
@@ -41,7 +39,8 @@ export interface Parts {
   /** Where a build pushes to. */
   readonly staging: RequestSettings["staging"];
   readonly signer: RequestSigner;
-  readonly builder: Builder;
+  /** Null: others build, and claim what there is. */
+  readonly builder: Builder | null;
   readonly hosts: readonly HostParts[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -52,7 +51,7 @@ export interface ServerSettings
   extends Pick<Config, "host" | "port" | "publicUrl" | "adminToken" | "builds" | "retention"> {
   /** Folder with the templates. */
   readonly views: string;
-  /** How long a silent worker keeps a build, and how long builds under way may go on once a stop was asked for. */
+  /** Defaults: {@link LEASE_MS}, {@link STOP_GRACE_MS}. */
   readonly leaseMs?: number;
   readonly stopGraceMs?: number;
 }
@@ -64,14 +63,10 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-const LEASE_MS = 15_000;
-const STOP_GRACE_MS = 10_000;
 /** Of what publishes: it goes on where it was stopped. */
 const PROMOTION_GRACE_MS = 2_000;
 /** Longer than the inbox's deadline: every request under way gets its answer. */
 const CLOSE_MS = 9_000;
-/** In-process wakes make loops start at once; these are for work that becomes due by time. */
-const POLL_MS = 1_000;
 const MINUTE_MS = 60 * 1_000;
 /** At the same time; of one image never more than one. */
 const PROMOTIONS = 4;
@@ -79,12 +74,13 @@ const HOUR_MS = 60 * 60 * 1_000;
 
 /** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
 export async function startServer(parts: Parts, settings: ServerSettings): Promise<Running> {
-  const { store, logs, registry, clock, log } = parts;
+  const { store, logs, registry, builder, clock, log } = parts;
   const pauses = createPauses(clock);
   const metrics = createMetrics();
   const hosts = parts.hosts.map((one) => one.host);
   const leaseMs = settings.leaseMs ?? LEASE_MS;
-  const leasing = { leaseMs, heartbeatMs: leaseMs / 3, worker: `${hostname()}:${process.pid}` };
+  const workerSettings = { concurrency: settings.builds.concurrency, leaseMs };
+  const requestKeys = async () => [parts.signer.publicKey];
   const requestSettings: RequestSettings = {
     registry: registry.name,
     network: settings.builds.network,
@@ -107,30 +103,18 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     write,
     onRecorded(outcome) {
       metrics.processed(outcome);
-      loops?.building.wake();
+      worker?.wake();
       loops?.reporting.wake();
     },
   });
   const onChange = () => {
-    loops?.building.wake();
     loops?.promoting.wake();
     loops?.reporting.wake();
   };
-  const dispatcher = createDispatcher({
-    ...leasing,
-    store,
-    logs,
-    builder: parts.builder,
-    verify: createRequestVerifier([parts.signer.publicKey]),
-    exchange: createExchange({ hosts, registry: parts.registryCredentials }),
-    clock,
-    log,
-    concurrency: settings.builds.concurrency,
-    onChange,
-    onEnd: metrics.ended,
-  });
   const promoter = createPromoter({
-    ...leasing,
+    worker: WORKER_NAME,
+    leaseMs,
+    heartbeatMs: leaseMs / 3,
     store,
     registry,
     clock,
@@ -189,7 +173,6 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   function startLoops() {
     return {
       processing: startLoop({ name: "process", idleMs: POLL_MS, log, step: processor.step }),
-      building: startLoop({ name: "dispatch", idleMs: POLL_MS, log, step: dispatcher.step }),
       promoting: startLoop({ name: "promote", idleMs: POLL_MS, log, step: promoter.step }),
       cleaning: startLoop({ name: "clean", idleMs: MINUTE_MS, log, step: cleaner.step }),
       reporting: startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step }),
@@ -199,17 +182,30 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
 
   /** Null until the address is ours: a second start by mistake must take no work from the first. */
   let loops: ReturnType<typeof startLoops> | null = null;
+  let worker: Worker | null = null;
+  let forget: (() => void) | null = null;
+
+  /** Another process may have changed something. */
+  function wakeFor(topic: Parameters<Parameters<Store["onChange"]>[0]>[0]): void {
+    if (topic === "deliveries") loops?.processing.wake();
+    if (topic === "checks") loops?.reporting.wake();
+    if (topic === "builds") {
+      worker?.wake();
+      loops?.promoting.wake();
+    }
+  }
 
   async function shutDown(): Promise<void> {
     const graceMs = settings.stopGraceMs ?? STOP_GRACE_MS;
-    log.info({ running: dispatcher.running() + promoter.running() }, "stopping");
+    log.info({ running: (worker?.running() ?? 0) + promoter.running() }, "stopping");
+    forget?.();
     // At the same time: who stops us does not wait for long. What is stored from now on is processed after the start.
     await Promise.all([
       closeServer(server).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.caring.stop(),
       loops?.cleaning.stop(),
-      loops?.building.stop().then(() => dispatcher.stop(graceMs)),
+      worker?.stop(graceMs),
     ]);
     // After the builds: what they staged last is published now, or at the next start.
     await loops?.promoting.stop();
@@ -232,14 +228,18 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   try {
     await listen(server, settings);
     await store.takeOver();
+    await store.saveRequestKey(parts.signer);
     loops = startLoops();
+    if (builder !== null)
+      worker = startWorker({ ...parts, builder, requestKeys }, workerSettings, { onChange, onEnd: metrics.ended });
+    forget = store.onChange(wakeFor);
   } catch (error) {
     await stop();
     throw error;
   }
   const address = server.address() as AddressInfo;
   const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
-  log.info({ url, version, builder: parts.builder.name, registry: registry.name }, "listening");
+  log.info({ url, version, builder: builder?.name ?? "others", registry: registry.name }, "listening");
   return { url, stop };
 }
 

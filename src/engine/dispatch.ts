@@ -13,7 +13,7 @@ export interface DispatcherOptions {
   readonly logs: Pick<LogStore, "open">;
   readonly builder: Pick<Builder, "build">;
   /** Throws what tells a request nobody of us signed from one of ours. */
-  verify(request: SignedRequest): BuildRequest;
+  verify(request: SignedRequest): Promise<BuildRequest>;
   readonly exchange: CredentialExchange;
   readonly clock: Clock;
   readonly log: Logger;
@@ -87,7 +87,7 @@ export function createDispatcher(options: DispatcherOptions): Crew {
       return internal("This build was queued by an older version of the program. Push again, or re-run its check.");
     }
     const end = await options.builder.build({
-      request: options.verify(claimed.request),
+      request: await options.verify(claimed.request),
       credentials: () => options.exchange(claimed.build, claimed.secret),
       log: (text) => writer.write(text),
       step: (name) => steps.begin(name),

@@ -327,6 +327,12 @@ export interface Store extends Journal {
    */
   reviveChecks(installation: HostId): Promise<number>;
 
+  // keys
+  /** Lets every process of this database check what is signed with this key (PEM). */
+  saveRequestKey(key: { readonly keyId: string; readonly publicKey: string }): Promise<void>;
+  /** Newest first. */
+  requestKeys(): Promise<readonly { readonly keyId: string; readonly publicKey: string }[]>;
+
   // upkeep
   /**
    * Ends every lease of an earlier run, so that its work goes on at once. Does nothing while another process has the

@@ -167,9 +167,9 @@ async function linesOf(
   sql: Sql,
   { planned, fullImage, order }: QueuedBuild,
 ): Promise<Readonly<Record<string, number>>> {
-  const lines: Record<string, number> = {};
+  const lines: [string, number][] = [];
   for (const tag of planned.push ? planned.tags : []) {
-    if (planned.versions?.[tag] === undefined) {
+    if (!Object.hasOwn(planned.versions ?? {}, tag)) {
       await sql.query(
         `INSERT INTO tag_lines (image, tag, line) VALUES ($1, $2, $3)
          ON CONFLICT (image, tag) DO UPDATE SET line = excluded.line WHERE tag_lines.line < excluded.line`,
@@ -177,10 +177,10 @@ async function linesOf(
       );
     } else {
       const [row] = await sql.query("SELECT line FROM tag_lines WHERE image = $1 AND tag = $2", [fullImage, tag]);
-      lines[tag] = row === undefined ? 0 : integer(row, "line");
+      lines.push([tag, row === undefined ? 0 : integer(row, "line")]);
     }
   }
-  return lines;
+  return Object.fromEntries(lines);
 }
 
 function queued({ id, repository, installation, delivery, planned, fullImage, trigger, now }: QueuedBuild): Build {

@@ -26,6 +26,8 @@ type Builds = Pick<
   | "stageBuild"
   | "leaseHolder"
   | "buildRequest"
+  | "saveRequestKey"
+  | "requestKeys"
   | "releaseBuild"
   | "cancelBuild"
   | "getBuild"
@@ -112,6 +114,18 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
         const build = await findBuild(sql, id);
         return build === null ? null : { build, until: integer(rows[0], "lease_until") };
       });
+    },
+
+    async saveRequestKey({ keyId, publicKey }) {
+      await database.query(
+        "INSERT INTO request_keys (id, public_key, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+        [keyId, publicKey, clock.now()],
+      );
+    },
+
+    async requestKeys() {
+      const rows = await database.query("SELECT id, public_key FROM request_keys ORDER BY created_at DESC, id");
+      return rows.map((row) => ({ keyId: text(row, "id"), publicKey: text(row, "public_key") }));
     },
 
     buildRequest: (id) => database.reading((sql) => readRequest(sql, id)),

@@ -152,7 +152,9 @@ async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<Claime
   const image = text(row, "full_image");
   const known = await sql.query("SELECT tag, publication FROM tags WHERE image = $1", [image]);
   const last = new Map(known.map((one) => [text(one, "tag"), json<Publication>(one, "publication")]));
-  const lines = json<Readonly<Record<string, number>>>(row, "tag_lines");
+  // Tags may be called `constructor`.
+  const lines = new Map(Object.entries(json<Readonly<Record<string, number>>>(row, "tag_lines")));
+  const versions = new Map(Object.entries(planned.versions ?? {}));
   return planned.tags.map((tag) => ({
     tag,
     wanted: {
@@ -161,8 +163,8 @@ async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<Claime
       generation: integer(row, "generation"),
       order: integer(row, "journal_order"),
       build: integer(row, "seq"),
-      version: planned.versions?.[tag] ?? null,
-      since: lines[tag] ?? 0,
+      version: versions.get(tag) ?? null,
+      since: lines.get(tag) ?? 0,
     },
     last: last.get(tag) ?? null,
   }));

@@ -39,7 +39,7 @@ interface Setting {
   readonly finish?: () => Promise<boolean>;
   readonly closeLog?: () => Promise<void>;
   readonly request?: SignedRequest | null;
-  readonly verify?: () => BuildRequest;
+  readonly verify?: () => Promise<BuildRequest>;
 }
 
 let clock: TestClock;
@@ -102,7 +102,7 @@ function dispatcherOf(setting: Setting): Crew {
       }),
     },
     builder: { build: setting.builder ?? (async () => BUILT) },
-    verify: setting.verify ?? (() => REQUEST),
+    verify: setting.verify ?? (async () => REQUEST),
     exchange: async () => ok(CREDENTIALS),
     clock,
     log: recorded.log,
@@ -227,7 +227,7 @@ describe("a build that can not be", () => {
 
   it.each<[string, Setting]>([
     ["a builder that throws", { builder: async () => bug() }],
-    ["a request that is not ours", { verify: bug }],
+    ["a request that is not ours", { verify: async () => bug() }],
     ["one queued before requests were signed", { request: null }],
     ["one whose worker never lived to its end", { attempt: 21, builder: until(BUILT) }],
   ])("is failed once and for all, not begun again and again: %s", async (_what, setting) => {

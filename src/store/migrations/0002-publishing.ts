@@ -39,6 +39,12 @@ const STATEMENTS = [
     created_at BIGINT NOT NULL,
     PRIMARY KEY (image, repository)
   )`,
+  // Public keys of those who sign build requests.
+  `CREATE TABLE request_keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    public_key TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+  )`,
   // Newest delivery that planned a tag without a version, of those planned so far: see core/supersede.ts, `since`.
   `CREATE TABLE tag_lines (
     image TEXT NOT NULL,

@@ -1,0 +1,82 @@
+/** The working half: claims builds and has them built. */
+import { hostname } from "node:os";
+import { createExchange } from "./engine/credentials.ts";
+import { createDispatcher } from "./engine/dispatch.ts";
+import { type Loop, startLoop } from "./engine/loop.ts";
+import type { Builder, Clock, Host, Logger, LogStore } from "./engine/ports.ts";
+import { createRequestVerifier } from "./engine/signing.ts";
+import type { Store } from "./engine/store-port.ts";
+
+/** How long a silent worker keeps a build. */
+export const LEASE_MS = 15_000;
+/** How long builds under way may go on once a stop was asked for. */
+export const STOP_GRACE_MS = 10_000;
+/** In-process wakes and announcements make loops start at once; this is for work that becomes due by time. */
+export const POLL_MS = 1_000;
+
+export interface WorkerParts {
+  readonly store: Store;
+  readonly logs: LogStore;
+  readonly builder: Builder;
+  readonly hosts: readonly { readonly host: Host }[];
+  /** Those of the instance; null: the registry trusts our token service, or nobody has to sign in. */
+  readonly registryCredentials: { readonly username: string; readonly password: string } | null;
+  /** Public keys (PEM) of those who sign requests. */
+  requestKeys(): Promise<readonly string[]>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface WorkerSettings {
+  readonly concurrency: number;
+  readonly leaseMs?: number;
+}
+
+export interface Worker {
+  /** There may be builds to begin. */
+  wake(): void;
+  running(): number;
+  /** Nothing new begins; what is under way may finish for `graceMs`, and is handed back then. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Who did this, in leases and logs. */
+export const WORKER_NAME = `${hostname()}:${process.pid}`;
+
+export function startWorker(
+  parts: WorkerParts,
+  settings: WorkerSettings,
+  events: Pick<Parameters<typeof createDispatcher>[0], "onChange" | "onEnd">,
+): Worker {
+  const { store, logs, builder, clock, log } = parts;
+  const leaseMs = settings.leaseMs ?? LEASE_MS;
+  const dispatcher = createDispatcher({
+    ...events,
+    store,
+    logs,
+    builder,
+    // Read for each build: the service may have got a new key since this process began.
+    verify: async (request) => createRequestVerifier(await parts.requestKeys())(request),
+    exchange: createExchange({ hosts: parts.hosts.map((one) => one.host), registry: parts.registryCredentials }),
+    clock,
+    log,
+    worker: WORKER_NAME,
+    concurrency: settings.concurrency,
+    leaseMs,
+    heartbeatMs: leaseMs / 3,
+    onChange() {
+      loop?.wake();
+      events.onChange();
+    },
+  });
+  let loop: Loop | null = null;
+  loop = startLoop({ name: "dispatch", idleMs: POLL_MS, log, step: dispatcher.step });
+  return {
+    wake: () => loop?.wake(),
+    running: dispatcher.running,
+    async stop(graceMs) {
+      await loop?.stop();
+      await dispatcher.stop(graceMs);
+    },
+  };
+}
