@@ -90,9 +90,12 @@ function segment(text: string): string {
   return encodeURIComponent(text);
 }
 
-/** Segments of a repository's resources. */
-export function repositorySegments(repository: { readonly fullName: string }): string[] {
-  return ["repos", ...repository.fullName.split("/")];
+/**
+ * Segments of a repository's resources, by its id: the way GitHub's own redirects and page links go. Its name may be
+ * somebody else's by now, and what they grant or tag must not be taken for the repository's.
+ */
+export function repositorySegments(repository: { readonly id: string }): string[] {
+  return ["repositories", repository.id];
 }
 
 /** The next page's address, if it is one of this API. */

@@ -44,14 +44,14 @@ describe("a file at a commit", () => {
   it("is read with one call, by a token for this repository's contents", async () => {
     const { outcome, network, paths } = read(".wharfinger.yml", () => base64("version: 1\n# ü\n"));
     expect(await outcome).toEqual({ ok: true, value: { kind: "file", text: "version: 1\n# ü\n" } });
-    expect(paths()).toEqual([`/repos/acme/api/contents/.wharfinger.yml?ref=${"a".repeat(40)}`]);
+    expect(paths()).toEqual([`/repositories/5/contents/.wharfinger.yml?ref=${"a".repeat(40)}`]);
     expect(network.calls[0]?.body).toEqual({ repository_ids: [5], permissions: { contents: "read" } });
   });
 
   it("may be empty, and may be named anything", async () => {
     const { outcome, paths } = read("a b/ü?#%/c", () => base64(""));
     expect(await outcome).toEqual({ ok: true, value: { kind: "file", text: "" } });
-    expect(paths()).toEqual([`/repos/acme/api/contents/a%20b/%C3%BC%3F%23%25/c?ref=${"a".repeat(40)}`]);
+    expect(paths()).toEqual([`/repositories/5/contents/a%20b/%C3%BC%3F%23%25/c?ref=${"a".repeat(40)}`]);
   });
 
   it.each(["../secrets", "a/../../b", "./a", "a//b", "/etc/passwd", "", "a/"])(
@@ -143,7 +143,7 @@ describe("a file on a branch", () => {
   it("is asked for by the branch's whole name, so that no tag can stand in for it", async () => {
     const { outcome, paths } = read("release/1 #?", () => base64("version: 1\n"));
     expect(await outcome).toEqual({ ok: true, value: { kind: "file", text: "version: 1\n" } });
-    expect(paths()).toEqual(["/repos/acme/api/contents/.wharfinger.yml?ref=refs%2Fheads%2Frelease%2F1+%23%3F"]);
+    expect(paths()).toEqual(["/repositories/5/contents/.wharfinger.yml?ref=refs%2Fheads%2Frelease%2F1+%23%3F"]);
   });
 
   it("costs one call also where the file or the branch is missing", async () => {
@@ -188,14 +188,14 @@ describe("the paths a push changed", () => {
   it("are one call, with both sides of a rename", async () => {
     const { outcome, paths } = compare(moved, { status: 200, body: { status: "ahead", files } });
     expect(await outcome).toEqual({ ok: true, value: ["src/a.ts", "src/new.ts", "src/old.ts"] });
-    expect(paths()).toEqual([`/repos/acme/api/compare/${"a".repeat(40)}...${"b".repeat(40)}?per_page=1`]);
+    expect(paths()).toEqual([`/repositories/5/compare/${"a".repeat(40)}...${"b".repeat(40)}?per_page=1`]);
   });
 
   it("of a new branch are those since it left the default branch", async () => {
     const ofRelease = { ...repository, defaultBranch: "release/next" };
     const { outcome, paths } = compare(created, { status: 200, body: { status: "diverged", files } }, ofRelease);
     expect(await outcome).toMatchObject({ ok: true, value: ["src/a.ts", "src/new.ts", "src/old.ts"] });
-    expect(paths()).toEqual([`/repos/acme/api/compare/release%2Fnext...${"b".repeat(40)}?per_page=1`]);
+    expect(paths()).toEqual([`/repositories/5/compare/release%2Fnext...${"b".repeat(40)}?per_page=1`]);
   });
 
   it("are none when the commits hold the same", async () => {
@@ -252,7 +252,7 @@ describe("the tags of a repository", () => {
     );
     expect(await host.tags(installation, repository)).toEqual({ ok: true, value: ["v1", "api/v2"] });
     expect(paths()).toEqual([
-      "/repos/acme/api/git/matching-refs/tags",
+      "/repositories/5/git/matching-refs/tags",
       "/repositories/5/git/matching-refs/tags?page=2",
     ]);
   });

@@ -263,9 +263,9 @@ describe("the GitHub reporter", () => {
     const uncertain = { ...check, shown: { ...fresh, uncertain: true } };
     expect(await createGithubReporter({ access }).show(uncertain, queued)).toMatchObject({ value: { hostId: "12" } });
     expect(network.asked().map((call) => `${call.method} ${call.path}`)).toEqual([
-      `GET /repos/acme/api/commits/${"a".repeat(40)}/check-runs?check_name=wharfinger&app_id=42&filter=all&per_page=100`,
+      `GET /repositories/5/commits/${"a".repeat(40)}/check-runs?check_name=wharfinger&app_id=42&filter=all&per_page=100`,
       "GET /repositories/5/commits/a/check-runs?page=2",
-      "PATCH /repos/acme/api/check-runs/12",
+      "PATCH /repositories/5/check-runs/12",
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { CheckContent } from "../../src/core/check.ts";
 import type { Host, Reporter } from "../../src/engine/ports.ts";
+import { apiPath } from "../../src/github/api.ts";
 import { createGithubReporter } from "../../src/github/reporter.ts";
 import {
   createGithubHost,
@@ -111,12 +112,44 @@ describe.each(HOST_KINDS)("a repository known by an old name, on $kind", (kind) 
     await expectAllToWork(theirs);
   });
 
-  it("is not mistaken for a private one that took its name", async () => {
+  it("is reached by calls for its old name too, with method and body", async () => {
     await github.rename(api, "service");
-    const usurper = await github.repository(api.owner, "api", { private: true });
-    const { sha } = await usurper.commit({ files: { a: "not ours" } });
-    await github.pushTag(usurper, { tag: "v9", sha });
-    expect(await port.tags(idOf(installation), known)).toEqual({ ok: true, value: null });
-    expect(await port.file(idOf(installation), known, shaOf(sha), "a")).toEqual({ ok: true, value: { kind: "gone" } });
+    const scope = {
+      installationId: String(installation.id),
+      repositoryIds: [String(api.id)],
+      permissions: { contents: "read", checks: "write" },
+    } as const;
+    const access = accessTo(github);
+    const path = apiPath(["repos", "acme", "api", "contents", "a"], { ref: second });
+    expect(await access.asInstallation(scope, { method: "GET", path })).toMatchObject({ value: { status: 200 } });
+    const body = { name: "wharfinger", head_sha: second };
+    const created = { method: "POST", path: apiPath(["repos", "acme", "api", "check-runs"]), body } as const;
+    expect(await access.asInstallation(scope, created)).toMatchObject({ value: { status: 201 } });
+    expect(github.calls.slice(-2).map((call) => [call.method, call.status])).toEqual([
+      ["POST", 307],
+      ["POST", 201],
+    ]);
+    expect(api.checkRuns(second)).toHaveLength(1);
   });
+
+  it.each([{ private: true }, { private: false }])(
+    "is not mistaken for another that took its name (private: $private)",
+    async (of) => {
+      const { owner } = api;
+      await github.renameAccount(owner, "acme-corp");
+      const usurper = await github.repository(github.organization("acme"), "api", of);
+      const { sha } = await usurper.commit({ files: { a: "not ours", "granted.yml": "everything" } });
+      await github.pushTag(usurper, { tag: "v9", sha });
+      const id = idOf(installation);
+      expect(await port.file(id, known, { branch: "main" }, "a")).toEqual({
+        ok: true,
+        value: { kind: "file", text: "2" },
+      });
+      expect(await port.file(id, known, { branch: "main" }, "granted.yml")).toMatchObject({
+        value: { kind: "missing" },
+      });
+      expect(await port.file(id, known, shaOf(sha), "a")).toEqual({ ok: true, value: { kind: "gone" } });
+      await expectAllToWork(installation);
+    },
+  );
 });
