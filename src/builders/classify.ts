@@ -20,6 +20,8 @@ export interface BadEnd {
   /** Processes the kernel killed because the memory limit was reached. */
   readonly oomKills: number;
   readonly memoryBytes: number;
+  /** Of the build. */
+  readonly network: "none" | "internet" | "host";
   /** Host and port of the registry pushed to. */
   readonly registry: string;
   readonly target: string | null;
@@ -32,6 +34,12 @@ export interface Classified {
 
 const UNREACHABLE =
   /pinging container registry|dial tcp|no such host|i\/o timeout|connection (?:refused|reset)|TLS handshake timeout|unexpected EOF/i;
+/** What builds reach, for those that wanted more. */
+const REACH = {
+  none: " Builds have no network here, only the way to the registry they publish to.",
+  internet: " Builds reach the public internet only: private addresses and the builder's machine are closed to them.",
+  host: "",
+};
 const SERVER_ERROR = /(?:status(?: code)?:? |HTTP response code )5\d\d|50[0-4] (?:Internal|Bad|Service|Gateway)/i;
 const DENIED =
   /\bdenied\b|unauthorized|authentication required|insufficient_scope|invalid username\/password|\b40[13]\b/i;
@@ -77,7 +85,7 @@ export function classify(end: BadEnd): Classified {
       step,
     );
   }
-  return classifySource(error, file, end.registry) ?? classifyDockerfile(error, step, file, end);
+  return classifySource(error, file, end) ?? classifyDockerfile(error, step, file, end);
 }
 
 interface Step {
@@ -96,7 +104,7 @@ function failedStep(lines: readonly string[], error: string, file: readonly Inst
 }
 
 /** Failures of getting a base image; null: it is none. */
-function classifySource(error: string, file: readonly Instruction[], registry: string): Classified | null {
+function classifySource(error: string, file: readonly Instruction[], { registry, network }: BadEnd): Classified | null {
   if (/rejected by policy/.test(error) || /initializing source (?!docker:\/\/)[a-z-]+:/.test(error)) {
     const rule = "FROM, COPY --from and RUN --mount may only name stages of the same file and images of a registry.";
     return say("dockerfile", rule, at(lineOfSource(file, error)));
@@ -114,7 +122,8 @@ function classifySource(error: string, file: readonly Instruction[], registry: s
   if (UNREACHABLE.test(error)) {
     const message = `The registry of the base image ${image} could not be reached from the builder.`;
     // Another registry's name may be a slip of the pen; our own is there.
-    return retryable(image.startsWith(`${registry}/`) ? say("internal", message) : say("dockerfile", message, where));
+    if (image.startsWith(`${registry}/`)) return retryable(say("internal", message));
+    return retryable(say("dockerfile", `${message}${REACH[network]}`, where));
   }
   if (DENIED.test(error)) {
     const advice = "Check its name, or publish it where this builder may read it.";
@@ -152,6 +161,9 @@ function classifyDockerfile(error: string, step: Step | null, file: readonly Ins
   }
   const reason = /^building at STEP "[\s\S]*?": ([\s\S]*)$/.exec(error)?.[1];
   if (reason !== undefined && step !== null) {
+    if (/^ADD /i.test(step.text) && UNREACHABLE.test(reason)) {
+      return say("dockerfile", `${quote(step.text)}: the address could not be reached.${REACH[end.network]}`, step);
+    }
     const isBuild = /^RUN /i.test(step.text) && !/requires|invalid mount|mount option/.test(reason);
     return say(isBuild && end.part !== "push" ? end.part : "dockerfile", `${quote(step.text)}: ${reason}`, step);
   }

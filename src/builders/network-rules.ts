@@ -52,12 +52,12 @@ export function ruleset({ internet, ipv6, ways, own }: NetworkPlan): string {
   const outside = [
     `ip daddr ${INSIDE.resolver} udp dport 53 accept`,
     `ip daddr ${INSIDE.resolver} tcp dport 53 accept`,
-    ...closed.map((cidr) => `${family(cidr)} daddr ${cidr} ${REJECT}`),
-    `ip6 daddr != 2000::/3 ${REJECT}`,
+    ...closed.map((cidr) => `${family(cidr)} daddr ${cidr} jump refuse`),
+    "ip6 daddr != 2000::/3 jump refuse",
     `oifname "${INSIDE.device}" accept`,
   ];
   const neighbours = ipv6 ? ["icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"] : [];
-  const out = ["ct state established accept", ...neighbours, ...open, ...(internet ? outside : [REJECT])];
+  const out = ["ct state established accept", ...neighbours, ...open, ...(internet ? outside : ["jump refuse"])];
   const forwards = ways.flatMap(({ addresses, ports }) =>
     addresses
       .filter(isLoopback)
@@ -65,6 +65,7 @@ export function ruleset({ internet, ipv6, ways, own }: NetworkPlan): string {
   );
   return [
     "table inet build {",
+    ...REFUSE,
     chain("out", "filter hook output priority 0; policy drop", ['oifname "lo" accept', ...out]),
     chain("in", "filter hook input priority 0; policy drop", [
       'iifname "lo" accept',
@@ -81,8 +82,13 @@ export function ruleset({ internet, ipv6, ways, own }: NetworkPlan): string {
   ].join("\n");
 }
 
-/** At once, so that a build fails instead of waiting. */
-const REJECT = "reject with icmpx type admin-prohibited";
+/** So that a build fails at once. TCP hears only a reset while it connects; told otherwise it tries for a second. */
+const REFUSE = [
+  " chain refuse {",
+  "  meta l4proto tcp reject with tcp reset",
+  "  reject with icmpx type admin-prohibited",
+  " }",
+];
 
 function chain(name: string, type: string, rules: readonly string[]): string {
   return [` chain ${name} {`, `  type ${type}`, ...rules.map((rule) => `  ${rule}`), " }"].join("\n");

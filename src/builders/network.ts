@@ -115,7 +115,7 @@ async function slirpCommand(
 async function configureIpv6(namespace: string, options: NetworkOptions): Promise<void> {
   const commands = [
     `addr add ${INSIDE.address6} dev ${INSIDE.device} nodad`,
-    `-6 route add default via ${INSIDE.gateway6} dev ${INSIDE.device}`,
+    `route add default via ${INSIDE.gateway6} dev ${INSIDE.device}`,
   ];
   const child = start(
     ["nsenter", `--net=${namespace}`, "--", "sh", "-c", IPV6, "sh", commands.join("\n")],
@@ -127,7 +127,7 @@ async function configureIpv6(namespace: string, options: NetworkOptions): Promis
 }
 
 const IPV6 = `set -e
-printf '%s\\n' "$1" | ip -batch -
+printf '%s\\n' "$1" | ip -6 -batch -
 echo ready >&4`;
 
 /** Descriptor 3: when it ends, so does the child. Descriptor 4: the child writes there when it is ready. */

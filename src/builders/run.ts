@@ -212,6 +212,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
       dockerfile: file,
       oomKills: await cgroup.oomKills(),
       memoryBytes: request.limits.memoryBytes,
+      network: inputs.network,
       registry: request.image.registry,
       target,
     });

@@ -20,6 +20,7 @@ function end(tail: string, more: Partial<BadEnd> = {}): BadEnd {
     dockerfile: { name: "Dockerfile", text: DOCKERFILE },
     oomKills: 0,
     memoryBytes: 1024 ** 3,
+    network: "host",
     registry: "registry.example.com",
     target: null,
     ...more,
@@ -37,6 +38,19 @@ describe("classify", () => {
     const { failure, retryable } = classify(end(tail));
     expect(failure).toEqual({ class: "build", message: expect.stringContaining("exit code 2") });
     expect(retryable).toBe(false);
+  });
+
+  it("says what builds reach when one wanted more", () => {
+    const add = `STEP 2/4: ADD http://10.0.0.1/ /a\nError: building at STEP "ADD http://10.0.0.1/ /a": reading "http://10.0.0.1/": Get "http://10.0.0.1/": dial tcp 10.0.0.1:80: connect: no route to host`;
+    const from = `Error: creating build container: initializing source docker://10.0.0.1/a:1: pinging container registry 10.0.0.1: Get "http://10.0.0.1/v2/": dial tcp 10.0.0.1:80: connect: no route to host`;
+    for (const tail of [add, from]) {
+      expect(classify(end(tail, { network: "none" })).failure.message).toContain("Builds have no network here");
+      expect(classify(end(tail, { network: "internet" })).failure.message).toContain("public internet only");
+      expect(classify(end(tail)).failure).toMatchObject({
+        class: "dockerfile",
+        message: expect.stringMatching(/could not be reached(?: from the builder)?\.$/),
+      });
+    }
   });
 
   it("is not deceived by what a command prints", () => {

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { type BuildahBuilder, createBuildahBuilder } from "../../src/builders/buildah.ts";
+import { type BuildahBuilder, type BuildahOptions, createBuildahBuilder } from "../../src/builders/buildah.ts";
 import type { Logger } from "../../src/engine/ports.ts";
 import type { TestRegistry } from "../support/registry.ts";
 
 /** A real builder in a folder of its own. What it logs must not happen in tests, so it throws. */
 export async function createTestBuilder(
   registry: Pick<TestRegistry, "name">,
-  limits: { readonly processes?: number } = {},
+  settings: Pick<BuildahOptions, "processes" | "resolver" | "ways"> = {},
 ): Promise<{ readonly builder: BuildahBuilder; readonly workDir: string; stop(): Promise<void> }> {
   const workDir = await mkdtemp(join(tmpdir(), "wharfinger-builder-"));
   const builder = createBuildahBuilder({
@@ -17,7 +17,7 @@ export async function createTestBuilder(
     registry: { name: registry.name, insecure: true },
     log: throwingLogger,
     graceMs: 2000,
-    ...limits,
+    ...settings,
   });
   return { builder, workDir, stop: () => rm(workDir, { recursive: true, force: true, maxRetries: 3 }) };
 }
