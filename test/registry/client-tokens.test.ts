@@ -83,8 +83,23 @@ describe("a registry that trusts our token service", () => {
   it("is shown one token by any number of requests at once", async () => {
     const { issue, asked, knows } = mint();
     const server = await doorman(knows);
-    const one = client(server, { issue });
-    await Promise.all(Array.from({ length: 20 }, () => one.digest("acme/api", "1")));
+    let go: () => void = () => undefined;
+    const allRefused = new Promise<void>((resolve) => (go = resolve));
+    let refused = 0;
+    const one = client(server, {
+      async issue(scopes) {
+        await allRefused;
+        return await issue(scopes);
+      },
+      fetch: async (input, init) => {
+        const response = await fetch(input, init);
+        refused += response.status === 401 ? 1 : 0;
+        if (refused === 20) setImmediate(go);
+        return response;
+      },
+    });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => one.digest("acme/api", "1")));
+    expect(answers).toEqual(answers.map(() => ({ ok: true, value: null })));
     expect(asked).toHaveLength(1);
   });
 
