@@ -1,9 +1,9 @@
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
+import { plainText } from "../core/log-lines.ts";
 import { type Failure, parseSha, type Sha } from "../core/model.ts";
 import type { CloneCredential } from "../engine/ports.ts";
 import { errorCode } from "./errno.ts";
-import { plainText } from "./lines.ts";
 
 /** Runs git inside the sandbox: resolves to its exit code and the last lines it said. */
 export type RunGit = (

@@ -1,3 +1,4 @@
+import { plainText } from "../core/log-lines.ts";
 import type { Failure, FailureClass } from "../core/model.ts";
 import {
   type Instruction,
@@ -7,7 +8,6 @@ import {
   squeeze,
   stageNames,
 } from "./instructions.ts";
-import { plainText } from "./lines.ts";
 
 /** How a run of buildah ended badly. */
 export interface BadEnd {

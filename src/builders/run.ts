@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createLogLines, type LogLines } from "../core/log-lines.ts";
+import { createMasks, type Masks } from "../core/masks.ts";
 import type { BuildContext, BuildCredentials, BuildEnd, CloneCredential } from "../engine/ports.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { checkout, resolveFiles } from "./checkout.ts";
 import { classify } from "./classify.ts";
 import { type Job, PLACES, TOOL_PATH } from "./job.ts";
-import { createLogLines, type LogLines } from "./lines.ts";
-import { createMasks, type Masks } from "./masks.ts";
 import { type Exit, runInSandbox, type SandboxNetwork } from "./process.ts";
 
 /** Names or paths of the tools. */

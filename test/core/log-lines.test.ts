@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { cleanLine, createLogLines, plainText } from "../../src/builders/lines.ts";
-import { createMasks } from "../../src/builders/masks.ts";
+import { cleanLine, createLogLines, plainText } from "../../src/core/log-lines.ts";
+import { createMasks } from "../../src/core/masks.ts";
 
 const PASSWORD = "ghs_s3cretS3cret";
 const masks = createMasks([{ username: "x-access-token", password: PASSWORD }]);

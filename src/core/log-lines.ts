@@ -1,9 +1,7 @@
-import { StringDecoder } from "node:string_decoder";
-
 /** Turns the chunks of tools into the log's text. */
 export interface LogLines {
   /** Bytes of a tool's output, split anywhere. */
-  chunk(bytes: Buffer): void;
+  chunk(bytes: Uint8Array): void;
   /** A line of our own. */
   line(text: string): void;
   /** Ends an unfinished line, when the tool has ended. */
@@ -39,7 +37,7 @@ export function createLogLines(options: {
   readonly longestSecret: number;
   readonly maxBytes: number;
 }): LogLines {
-  const decoder = new StringDecoder("utf8");
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const last: string[] = [];
   let pending = "";
   let bytes = 0;
@@ -63,7 +61,7 @@ export function createLogLines(options: {
 
   return {
     chunk(chunk) {
-      const parts = (pending + decoder.write(chunk)).split("\n");
+      const parts = (pending + decoder.decode(chunk, { stream: true })).split("\n");
       pending = parts.pop() ?? "";
       for (const part of parts) emit(part);
       while (pending.length > LONGEST_LINE + options.longestSecret) {
@@ -75,7 +73,7 @@ export function createLogLines(options: {
     },
     line: emit,
     flush() {
-      const rest = pending + decoder.end();
+      const rest = pending + decoder.decode();
       pending = "";
       if (rest !== "") emit(rest);
     },
