@@ -38,6 +38,12 @@ function defaulting<T>(group: Group, type: z.ZodType<T, string>, fallback: strin
 
 const line = z.string().regex(/^\P{Cc}+$/u, "contains control characters or line breaks");
 
+/** What exactly a PostgreSQL address may say is the store's business; it is tried at the start and by `doctor`. */
+const databaseUrl = line.refine(
+  (text) => /^sqlite:./.test(text) || (/^postgres(?:ql)?:\/\/./.test(text) && URL.canParse(text)),
+  "is neither sqlite:PATH nor postgres://…",
+);
+
 const MIN_SECRET = 32;
 /** A secret somebody else chose: taken as it is. */
 const foreignSecret = line.refine((text) => text.trim() === text, "has spaces around it");
@@ -171,20 +177,15 @@ export const VARIABLES = {
     todo: "give a folder this user can write to",
     example: "/var/lib/wharfinger",
   }),
-  DATABASE_URL: optional(
-    "Data and keys",
-    line.refine(
-      (text) => /^sqlite:./.test(text),
-      "is not sqlite:PATH (PostgreSQL is not supported yet; it comes with the next release)",
-    ),
-    {
-      fallbackText: "`sqlite:$DATA_DIR/wharfinger.db`",
-      secret: true,
-      about: "The database. Only `sqlite:PATH` for now.",
-      todo: "leave it out, or give sqlite:PATH",
-      example: "sqlite:/var/lib/wharfinger/wharfinger.db",
-    },
-  ),
+  DATABASE_URL: optional("Data and keys", databaseUrl, {
+    fallbackText: "`sqlite:$DATA_DIR/wharfinger.db`",
+    secret: true,
+    about:
+      "The database: `sqlite:PATH` for one process, `postgres://USER:PASSWORD@HOST/DATABASE` (14 or later) for several. " +
+      "`?sslmode=verify-full&sslrootcert=FILE` encrypts the connection.",
+    todo: "leave it out, or give sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+    example: "sqlite:/var/lib/wharfinger/wharfinger.db",
+  }),
   SECRET_KEY: optional("Data and keys", key32, {
     fallbackText: "made on first start as `$DATA_DIR/secret.key`",
     secret: true,

@@ -12,7 +12,7 @@ export interface Config {
   readonly publicUrl: string;
   /** Absolute. */
   readonly dataDir: string;
-  /** `sqlite:PATH`. */
+  /** `sqlite:PATH` or `postgres://…`. */
   readonly databaseUrl: string;
   /** Null: {@link ensureSecretKey} has it. */
   readonly secretKey: Buffer | null;

@@ -14,10 +14,11 @@ import type { ExitCode, Terminal } from "./cli/terminal.ts";
 import { type Config, type Environment, parseConfig, startHelp, startProblems } from "./config.ts";
 import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
-import { createParts, openConfiguredStore, StartError } from "./parts.ts";
+import { createParts, createWorkerParts, openConfiguredStore, StartError } from "./parts.ts";
 import { startServer } from "./server.ts";
 import { migrateStore } from "./store/store.ts";
 import { packageRoot, version } from "./version.ts";
+import { startWork } from "./worker.ts";
 
 /** The environment, with what a `.env` file in the working folder adds. Variables that are set win; empty means not set. */
 function readEnvironment(): Environment {
@@ -66,16 +67,11 @@ function untilSignalled(): Promise<void> {
   });
 }
 
-async function start(config: Config, terminal: Terminal): Promise<ExitCode> {
-  const log = createLogger(config);
+/** Runs until told to stop. */
+async function run(terminal: Terminal, begin: () => Promise<{ stop(): Promise<void> }>): Promise<ExitCode> {
   const signalled = untilSignalled();
   try {
-    await migrateStore(config.databaseUrl);
-    const parts = await createParts(config, log);
-    const running = await startServer(parts, {
-      ...config,
-      views: join(packageRoot, "views"),
-    });
+    const running = await begin();
     await signalled;
     await running.stop();
     return 0;
@@ -86,6 +82,18 @@ async function start(config: Config, terminal: Terminal): Promise<ExitCode> {
   }
 }
 
+/** The web half, and unless others do it the working half. */
+async function serve(config: Config, { builds }: { readonly builds: boolean }): Promise<{ stop(): Promise<void> }> {
+  await migrateStore(config.databaseUrl);
+  const parts = await createParts(config, createLogger(config), { builds });
+  return startServer(parts, { ...config, views: join(packageRoot, "views") });
+}
+
+async function work(config: Config): Promise<{ stop(): Promise<void> }> {
+  const parts = await createWorkerParts(config, createLogger(config));
+  return startWork(parts, { concurrency: config.builds.concurrency });
+}
+
 function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> {
   return {
     version,
@@ -93,7 +101,10 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     config: () => parseConfig(env),
     startProblems: () => startProblems(env),
     startHelp,
-    start: (config) => start(config, terminal),
+    start: (config) => run(terminal, () => serve(config, { builds: true })),
+    serve: (config) => run(terminal, () => serve(config, { builds: false })),
+    work: (config) => run(terminal, () => work(config)),
+    severalProcesses: (config) => !config.databaseUrl.startsWith("sqlite:"),
     openStore: (config) => openConfiguredStore(config),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,

@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
 import { createAccounts } from "./engine/accounts.ts";
-import type { Clock, Logger, Registry } from "./engine/ports.ts";
+import type { Builder, Clock, Logger, LogStore, Registry } from "./engine/ports.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
-import type { Store } from "./engine/store-port.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
 import { createGithubHost } from "./github/host.ts";
@@ -19,9 +18,10 @@ import { openTokenKeys } from "./registry/token-keys.ts";
 import { createTokenService, SERVICE_USER, type TokenService } from "./registry/token-service.ts";
 import type { HostParts, Parts } from "./server.ts";
 import { createLogStore } from "./store/logs.ts";
-import { openStore } from "./store/store.ts";
+import { type OpenedStore, openStore } from "./store/store.ts";
 import { createVault } from "./store/vault.ts";
 import type { PushEvent } from "./web/registry.ts";
+import type { WorkerParts } from "./worker.ts";
 
 export const systemClock: Clock = { now: () => Date.now() };
 
@@ -40,27 +40,24 @@ export class StartError extends Error {
 }
 
 /**
- * Everything `start` needs. Throws {@link StartError} with every reason it can not: nothing is left open then.
+ * Everything `start` needs; without `builds` what `serve` does. Throws {@link StartError} with every reason it can not: nothing is left open then.
  * The database must have the current schema.
  */
-export async function createParts(config: Config, log: Logger, clock: Clock = systemClock): Promise<Parts> {
-  const { github, registry } = config;
-  if (github === null || registry === null) throw new StartError(["A GitHub App and a registry must be configured."]);
+export async function createParts(
+  config: Config,
+  log: Logger,
+  { builds = true, clock = systemClock }: { readonly builds?: boolean; readonly clock?: Clock } = {},
+): Promise<Parts> {
+  const { github, registry } = configured(config);
   // Whatever is the first to make it: what builds and pushes leave there is for this user only.
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const builder = createBuildahBuilder({
-    workDir: join(config.dataDir, "builder"),
-    registry: { name: registry.name, insecure: registry.insecure },
-    log,
-  });
-  const missing = await builder.check();
-  if (missing.length > 0) throw new StartError(missing);
+  const builder = builds ? await createConfiguredBuilder(config, registry, log) : null;
   const store = await openConfiguredStore(config, clock);
   const { tokens, staging, registry: client } = createConfiguredRegistry({ ...config, registry }, clock, store);
   const { eventsSecret } = registry;
   return {
     store,
-    logs: createLogStore(join(config.dataDir, "logs"), log),
+    logs: logsOf(store, config, log),
     registry: client,
     registryCredentials: registry.credentials,
     registryDoors: {
@@ -83,8 +80,50 @@ export async function createParts(config: Config, log: Logger, clock: Clock = sy
   };
 }
 
+/** Everything `work` needs: no key that signs anything is among it. Throws as {@link createParts} does. */
+export async function createWorkerParts(config: Config, log: Logger, clock: Clock = systemClock): Promise<WorkerParts> {
+  const { github, registry } = configured(config);
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const builder = await createConfiguredBuilder(config, registry, log);
+  const store = await openConfiguredStore(config, clock);
+  return {
+    store,
+    logs: logsOf(store, config, log),
+    builder,
+    hosts: [createGithubParts(github, log, clock)],
+    registryCredentials: registry.credentials,
+    requestKeys: async () => (await store.requestKeys()).map((key) => key.publicKey),
+    clock,
+    log,
+  };
+}
+
+function configured({ github, registry }: Config): {
+  readonly github: GithubConfig;
+  readonly registry: RegistryConfig;
+} {
+  if (github === null || registry === null) throw new StartError(["A GitHub App and a registry must be configured."]);
+  return { github, registry };
+}
+
+async function createConfiguredBuilder(config: Config, registry: RegistryConfig, log: Logger): Promise<Builder> {
+  const builder = createBuildahBuilder({
+    workDir: join(config.dataDir, "builder"),
+    registry: { name: registry.name, insecure: registry.insecure },
+    log,
+  });
+  const missing = await builder.check();
+  if (missing.length > 0) throw new StartError(missing);
+  return builder;
+}
+
+/** Files where one process works; in the database where several do, which all show them. */
+function logsOf(store: OpenedStore, config: Config, log: Logger): LogStore {
+  return store.logs ?? createLogStore(join(config.dataDir, "logs"), log);
+}
+
 /** Rejects when the schema is not current, or when SECRET_KEY is not the one the database was begun with. */
-export function openConfiguredStore(config: Config, clock: Clock = systemClock): Promise<Store> {
+export function openConfiguredStore(config: Config, clock: Clock = systemClock): Promise<OpenedStore> {
   const keys = [config.secretKey ?? ensureSecretKey(config.dataDir), config.secretKeyPrevious];
   const vault = createVault(keys.filter((key) => key !== null));
   return openStore({ url: config.databaseUrl, clock, vault });

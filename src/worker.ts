@@ -80,3 +80,30 @@ export function startWorker(
     },
   };
 }
+
+/** `wharfinger work`: this half alone, in a process of its own. Takes over `parts.store` and closes it at the end. */
+export async function startWork(
+  parts: WorkerParts,
+  settings: WorkerSettings & { readonly stopGraceMs?: number },
+): Promise<{ stop(): Promise<void> }> {
+  const { store, log, builder } = parts;
+  const worker = startWorker(parts, settings, { onChange: () => undefined });
+  const forget = store.onChange((topic) => {
+    if (topic === "builds") worker.wake();
+  });
+  log.info({ builder: builder.name, concurrency: settings.concurrency, worker: WORKER_NAME }, "working");
+  let stopped: Promise<void> | null = null;
+  async function shutDown(): Promise<void> {
+    log.info({ running: worker.running() }, "stopping");
+    forget();
+    await worker.stop(settings.stopGraceMs ?? STOP_GRACE_MS);
+    await store.close();
+    log.info({}, "stopped");
+  }
+  return {
+    stop() {
+      stopped ??= shutDown();
+      return stopped;
+    },
+  };
+}

@@ -148,7 +148,7 @@ describe("parseConfig", () => {
     ["a secret with a line break", { ADMIN_TOKEN: `${secret}\n` }, "ADMIN_TOKEN contains spaces"],
     ["a key that is not 32 bytes", { SECRET_KEY: "c2hvcnQ=" }, "SECRET_KEY is not 32 bytes"],
     ["a key that is not base64", { SECRET_KEY: `${"?".repeat(43)}=` }, "SECRET_KEY is not 32 bytes"],
-    ["PostgreSQL", { DATABASE_URL: "postgres://db/w" }, "DATABASE_URL is not sqlite:PATH (PostgreSQL is not supp"],
+    ["another database", { DATABASE_URL: "mysql://db/w" }, "DATABASE_URL is neither sqlite:PATH nor postgres://…"],
     ["an HTTP builder", { BUILDER: "webhook" }, "BUILDER is webhook, which comes with a later release"],
     ["an unknown network", { BUILD_NETWORK: "bridge" }, "BUILD_NETWORK is not one of none, internet, host"],
     ["memory without sense", { BUILD_MEMORY: "4 apples" }, "BUILD_MEMORY is not a size"],

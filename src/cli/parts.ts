@@ -11,8 +11,12 @@ export interface CliParts<C> {
   startProblems(): readonly ConfigProblem[];
   /** First words for who starts it for the first time. */
   startHelp(): string;
-  /** Serves until told to stop. */
+  /** Serves and builds until told to stop; `serve` and `work` are its halves. */
   start(config: C): Promise<ExitCode>;
+  serve(config: C): Promise<ExitCode>;
+  work(config: C): Promise<ExitCode>;
+  /** Whether the database is one that several processes may work on. */
+  severalProcesses(config: C): boolean;
   /** Rejects with an error that says what to do, e.g. when the schema is not current. */
   openStore(config: C): Promise<CliStore>;
   /** Brings the schema up to date; answers the names of what was applied. */

@@ -65,7 +65,17 @@ function addServerCommands<C>(program: Command, parts: CliParts<C>, done: (code:
     .command("start")
     .description("receive webhooks, build and report, all in this process")
     .addHelpText("after", examples("start", "start   # PORT=8080 in the environment or in .env"))
-    .action(async () => done(await start(parts)));
+    .action(async () => done(await start(parts, "start")));
+  program
+    .command("serve")
+    .description("the web half alone: receive webhooks, plan, publish, report (PostgreSQL)")
+    .addHelpText("after", examples("serve"))
+    .action(async () => done(await start(parts, "serve")));
+  program
+    .command("work")
+    .description("the working half alone: build what a `serve` elsewhere has queued (PostgreSQL)")
+    .addHelpText("after", examples("work", "work   # BUILD_CONCURRENCY=4 in the environment or in .env"))
+    .action(async () => done(await start(parts, "work")));
   program
     .command("explain")
     .description("say what a delivery led to, and why")

@@ -1,8 +1,8 @@
 import { type CliParts, EX_CONFIG, problemLines } from "./parts.ts";
 import type { ExitCode } from "./terminal.ts";
 
-/** `wharfinger start`. 78, and every problem at once, when something is missing or wrong. */
-export async function start<C>(parts: CliParts<C>): Promise<ExitCode> {
+/** `wharfinger start`, `serve` and `work`. 78, and every problem at once, when something is missing or wrong. */
+export async function start<C>(parts: CliParts<C>, what: "start" | "serve" | "work"): Promise<ExitCode> {
   const { terminal } = parts;
   const read = parts.config();
   const missing = parts.startProblems();
@@ -13,8 +13,14 @@ export async function start<C>(parts: CliParts<C>): Promise<ExitCode> {
     terminal.err(`Not started. Missing or wrong:\n\n${problemLines(problems)}`);
     return EX_CONFIG;
   }
+  if (what !== "start" && !parts.severalProcesses(read.config)) {
+    const wrong = `is SQLite, which one process works on: \`${what}\` needs PostgreSQL`;
+    const todo = "give postgres://…, or run `wharfinger start`, which does everything";
+    terminal.err(`Not started. Missing or wrong:\n\n${problemLines([{ variable: "DATABASE_URL", wrong, todo }])}`);
+    return EX_CONFIG;
+  }
   for (const warning of read.warnings) {
     terminal.err(`warning: ${warning}\n`);
   }
-  return parts.start(read.config);
+  return parts[what](read.config);
 }

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from "uuid";
-import type { Clock, Vault } from "../engine/ports.ts";
+import type { Clock, Logger, LogStore, Vault } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
@@ -7,6 +7,7 @@ import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
+import { createLogRows } from "./log-rows.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
@@ -19,8 +20,14 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** When given, the store refuses a database whose secrets this vault can not open. */
   readonly vault?: Vault;
+  readonly log?: Logger;
   /** Ids of builds and external ids of checks; default: UUID version 7, which sorts by time. */
   readonly newId?: () => string;
+}
+
+export interface OpenedStore extends Store {
+  /** Null: one process works on this database, and keeps logs as files. */
+  readonly logs: LogStore | null;
 }
 
 /** The database is there, but this program must not use it as it is. The message says what to do. */
@@ -35,7 +42,7 @@ export class StoreRefused extends Error {
  * Opens a database whose schema is current; changes no schema itself, so that opening never surprises a second process.
  * The exception is `sqlite::memory:`, which nobody else could have prepared. Rejects with {@link StoreRefused}.
  */
-export async function openStore({ url, clock, vault, newId = uuidv7 }: StoreOptions): Promise<Store> {
+export async function openStore({ url, clock, vault, log, newId = uuidv7 }: StoreOptions): Promise<OpenedStore> {
   const database = await openDatabase(url);
   const listeners = new Set<(topic: Topic) => void>();
   try {
@@ -60,6 +67,7 @@ export async function openStore({ url, clock, vault, newId = uuidv7 }: StoreOpti
     ...createPublications(parts),
     ...createChecks(parts),
     ...createUpkeep(parts),
+    logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

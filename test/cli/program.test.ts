@@ -111,6 +111,26 @@ describe("start", () => {
   });
 });
 
+describe("serve and work", () => {
+  it.each(["serve", "work"] as const)("%s is a half of start, for several processes on one database", async (half) => {
+    const begun: string[] = [];
+    const parts = { start: note("start"), serve: note("serve"), work: note("work") };
+    function note(what: string) {
+      return () => {
+        begun.push(what);
+        return Promise.resolve(0 as const);
+      };
+    }
+    expect((await run([half], parts)).code).toBe(0);
+    expect(begun).toEqual([half]);
+    const refused = await run([half], { ...parts, severalProcesses: () => false });
+    expect(refused.code).toBe(78);
+    expect(refused.err).toContain("DATABASE_URL is SQLite");
+    expect(refused.err).toContain("wharfinger start");
+    expect(begun).toEqual([half]);
+  });
+});
+
 describe("migrate", () => {
   it("says what was applied, or that there is nothing to do", async () => {
     expect((await run(["migrate"], { migrate: () => Promise.resolve(["0001-begin"]) })).out).toBe(

@@ -133,6 +133,19 @@ CREATE TABLE installations (
   permissions TEXT NOT NULL
 );
 
+CREATE TABLE log_parts (
+build TEXT NOT NULL,
+epoch BIGINT NOT NULL,
+position BIGINT NOT NULL,
+bytes BLOB NOT NULL,
+PRIMARY KEY (build, epoch, position)
+  );
+
+CREATE TABLE logs (
+build TEXT NOT NULL PRIMARY KEY,
+epoch BIGINT NOT NULL
+  );
+
 CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL);
 
 CREATE TABLE namespaces (
@@ -171,6 +184,12 @@ CREATE TABLE repositories (
 );
 
 CREATE INDEX repositories_installation ON repositories (installation);
+
+CREATE TABLE request_keys (
+id TEXT NOT NULL PRIMARY KEY,
+public_key TEXT NOT NULL,
+created_at BIGINT NOT NULL
+  );
 
 CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL);
 

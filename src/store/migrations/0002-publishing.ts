@@ -4,7 +4,7 @@ import type { Migration } from "../migrate.ts";
  * Signed requests, staging and promotion. `phase`: `build` until the image is staged, then `promote`. `journal_order` is
  * the delivery a build's work came with first; a re-run keeps it, so that it never counts as newer than it is.
  */
-const STATEMENTS = [
+const statements = (types: { readonly bytes: string }): readonly string[] => [
   "ALTER TABLE builds ADD COLUMN phase TEXT NOT NULL DEFAULT 'build'",
   "ALTER TABLE builds ADD COLUMN actor TEXT",
   "ALTER TABLE builds ADD COLUMN config_digest TEXT",
@@ -39,6 +39,18 @@ const STATEMENTS = [
     created_at BIGINT NOT NULL,
     PRIMARY KEY (image, repository)
   )`,
+  // Logs of builds where several processes share the database; each time a log is begun anew has a number of its own.
+  `CREATE TABLE logs (
+    build TEXT NOT NULL PRIMARY KEY,
+    epoch BIGINT NOT NULL
+  )`,
+  `CREATE TABLE log_parts (
+    build TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    bytes ${types.bytes} NOT NULL,
+    PRIMARY KEY (build, epoch, position)
+  )`,
   // Public keys of those who sign build requests.
   `CREATE TABLE request_keys (
     id TEXT NOT NULL PRIMARY KEY,
@@ -70,6 +82,6 @@ const ANNOUNCEMENT = `CREATE TRIGGER builds_staged AFTER UPDATE OF phase ON buil
 
 export const publishing: Migration = {
   name: "0002-publishing",
-  sqlite: STATEMENTS,
-  postgres: [...STATEMENTS, ANNOUNCEMENT],
+  sqlite: statements({ bytes: "BLOB" }),
+  postgres: [...statements({ bytes: "BYTEA" }), ANNOUNCEMENT],
 };
