@@ -5,7 +5,7 @@ import type { BuildRequest } from "../core/build-request.ts";
 import type { Failure } from "../core/model.ts";
 import type { BuildContext, BuildEnd, Builder, Logger } from "../engine/ports.ts";
 import { createCgroup, sweepCgroups } from "./cgroup.ts";
-import { createJob, TOOL_PATH } from "./job.ts";
+import { createJob, type OverlayFeatures, TOOL_PATH } from "./job.ts";
 import { type BuildNetwork, createNetwork } from "./network.ts";
 import { runInSandbox } from "./process.ts";
 import { missingRequirements } from "./requirements.ts";
@@ -56,6 +56,8 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   const jobs = join(workDir, "jobs");
   // Several instances on one machine keep their groups apart.
   const cgroupPrefix = `${createHash("sha256").update(workDir).digest("hex").slice(0, 12)}-`;
+  /** Of a build that went well: one that was stopped may have been in the middle of finding out. */
+  let overlayFeatures: OverlayFeatures = [];
   let swept: Promise<void> | null = null;
   const stores = createStores({ folder: join(workDir, "scopes"), owner: idBase, clean: removeContainers });
 
@@ -72,6 +74,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
       owner: idBase,
       registry: { ...options.registry, credential: null },
       buildah: tools.buildah,
+      overlayFeatures,
     });
     const said: Buffer[] = [];
     try {
@@ -133,7 +136,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
       return { kind: "failed", failure: { class: "checkout", message }, retryable };
     }
     const registry = { ...options.registry, credential: credentials.value.registry };
-    const job = await createJob({ jobs, scope, owner: idBase, registry, buildah: tools.buildah });
+    const job = await createJob({ jobs, scope, owner: idBase, registry, buildah: tools.buildah, overlayFeatures });
     const { memoryBytes } = context.request.limits;
     const processes = options.processes ?? 4096;
     const cgroup = await createCgroup(`${cgroupPrefix}${job.id}`, { memoryBytes, processes });
@@ -153,7 +156,9 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
         graceMs,
         spoiled,
       };
-      return await createRun(run).all();
+      const end = await createRun(run).all();
+      if (end.kind === "built" && overlayFeatures.length === 0) overlayFeatures = await job.overlayFeatures();
+      return end;
     } finally {
       await network?.then(
         (made) => made.close(),

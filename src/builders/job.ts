@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bind } from "./process.ts";
 
@@ -13,10 +13,18 @@ export interface Job {
   readonly env: Readonly<Record<string, string>>;
   /** Arguments every buildah of this job begins with. */
   readonly buildah: readonly [string, ...string[]];
+  /** What buildah found out about overlay mounts here, for the jobs after this one. */
+  overlayFeatures(): Promise<OverlayFeatures>;
   /** A file buildah wrote into the job's folder, without white space at its ends. */
   read(name: string): Promise<string>;
   remove(): Promise<void>;
 }
+
+/**
+ * Names of the files in which buildah's storage keeps what overlay mounts can do on this machine (`overlay-true`,
+ * `metacopy()-false`). It tries that out, for a tenth of a second, whenever they are missing, as in every new job.
+ */
+export type OverlayFeatures = readonly string[];
 
 /** Inside the sandbox. */
 export const PLACES = {
@@ -66,12 +74,13 @@ export async function createJob(options: {
   readonly owner: number;
   readonly registry: RegistryAccess;
   readonly buildah: string;
+  readonly overlayFeatures: OverlayFeatures;
 }): Promise<Job> {
   const id = randomUUID();
   const folder = join(options.jobs, id);
   await mkdir(folder, { recursive: true, mode: 0o711 });
   await own(folder, options.owner, 0o711);
-  for (const part of ["src", "git", "run", "conf.d"]) {
+  for (const part of ["src", "git", "run", "run/overlay", "conf.d"]) {
     await mkdir(join(folder, part));
     await own(join(folder, part), options.owner, 0o700);
   }
@@ -83,6 +92,7 @@ export async function createJob(options: {
     "pull.json": JSON.stringify(PULL_POLICY),
     "containers.conf": `[containers]\ndefault_capabilities = ${JSON.stringify(CAPABILITIES)}\n`,
     "storage.conf": '[storage]\ndriver = "overlay"\n',
+    ...Object.fromEntries(options.overlayFeatures.map((name) => [`run/overlay/${name}`, ""])),
   };
   for (const [name, text] of Object.entries(files)) {
     await writeFile(join(folder, name), text, { mode: 0o600 });
@@ -121,6 +131,10 @@ export async function createJob(options: {
       "--storage-driver=overlay",
       "--registries-conf-dir=/mnt/job/conf.d",
     ],
+    async overlayFeatures() {
+      const names = await readdir(join(folder, "run/overlay"));
+      return names.filter((name) => /^[\w()-]+-(?:true|false)$/.test(name));
+    },
     async read(name) {
       return (await readFile(join(folder, name), "utf8")).trim();
     },

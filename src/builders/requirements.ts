@@ -71,6 +71,7 @@ async function probe(options: { readonly workDir: string; readonly owner: number
     owner: options.owner,
     registry: { name: "localhost", insecure: false, credential: null },
     buildah: "buildah",
+    overlayFeatures: [],
   });
   const said: Buffer[] = [];
   try {
