@@ -1,11 +1,12 @@
 /** A queued build meets a builder. */
 import type { BuildRequest, SignedRequest } from "../core/build-request.ts";
-import type { Build, BuildStep, Failure } from "../core/model.ts";
+import type { Build, BuildStep } from "../core/model.ts";
 import type { CredentialExchange } from "./credentials.ts";
 import { type Crew, createCrew } from "./crew.ts";
 import { createSteps, type Steps, startHeartbeat } from "./lease.ts";
-import { backoff, isoTime } from "./loop.ts";
+import { isoTime } from "./loop.ts";
 import type { BuildEnd, Builder, Clock, Logger, LogStore, LogWriter } from "./ports.ts";
+import { createSettle, internal, readRequest, retryNote } from "./settle.ts";
 import type { BuildResult, ClaimedBuild, Store } from "./store-port.ts";
 
 export interface DispatcherOptions {
@@ -30,14 +31,10 @@ export interface DispatcherOptions {
   onEnd?(build: Build, result: BuildResult): void;
 }
 
-/** Tries of one build when the outside (git host, registry) fails. */
-const MAX_ATTEMPTS = 5;
-/** Tries of one build in all, those that a stop or a crash of this program ended among them. */
-const MAX_BEGUN = 20;
-
 /** A crew of builders. What a stop interrupts is handed back to the queue, to begin anew elsewhere. */
 export function createDispatcher(options: DispatcherOptions): Crew {
   const { store, clock, log } = options;
+  const settle = createSettle(options);
 
   async function run(claimed: ClaimedBuild, stop: AbortController): Promise<void> {
     const { build, attempt } = claimed;
@@ -48,13 +45,11 @@ export function createDispatcher(options: DispatcherOptions): Crew {
     try {
       const end = await endOf(claimed, steps, writer, stop.signal);
       steps.end();
-      const waitMs = waitBeforeRetry(end, attempt);
-      if (end.kind === "failed" && waitMs !== null) {
-        writer.write(`wharfinger: ${end.failure.message} Trying again in ${Math.round(waitMs / 1_000)} s.\n`);
-      }
+      const note = end.kind === "stopped" ? null : retryNote(end, attempt);
+      if (note !== null) writer.write(`${note}\n`);
       // First the log, then the end: checks quote the log's last lines as soon as a build has failed.
       await writer.close();
-      await settle(claimed, end, { steps: steps.list(), signal: stop.signal, waitMs });
+      await record(claimed, end, steps.list(), stop.signal);
     } finally {
       await beat.stop();
     }
@@ -62,17 +57,10 @@ export function createDispatcher(options: DispatcherOptions): Crew {
 
   /** Never rejects: a build that throws would be begun again whenever its lease ends. */
   async function endOf(claimed: ClaimedBuild, steps: Steps, writer: LogWriter, signal: AbortSignal): Promise<BuildEnd> {
-    const { build, attempt } = claimed;
-    if (attempt > MAX_BEGUN) {
-      return internal(
-        `This build was begun ${MAX_BEGUN} times, and this program stopped each time before its end. ` +
-          "The operator's log may say why.",
-      );
-    }
     try {
       return await attemptBuild(claimed, steps, writer, signal);
     } catch (error) {
-      log.error({ err: error, build: build.id }, "builder threw");
+      log.error({ err: error, build: claimed.build.id }, "builder threw");
       return internal("The builder failed with an internal error. The operator's log has the details; try again.");
     }
   }
@@ -83,11 +71,10 @@ export function createDispatcher(options: DispatcherOptions): Crew {
     writer: LogWriter,
     signal: AbortSignal,
   ): Promise<BuildEnd> {
-    if (claimed.request === null) {
-      return internal("This build was queued by an older version of the program. Push again, or re-run its check.");
-    }
+    const read = await readRequest(claimed, options.verify);
+    if ("end" in read) return read.end;
     const end = await options.builder.build({
-      request: await options.verify(claimed.request),
+      request: read.request,
       credentials: () => options.exchange(claimed.build, claimed.secret),
       log: (text) => writer.write(text),
       step: (name) => steps.begin(name),
@@ -98,40 +85,22 @@ export function createDispatcher(options: DispatcherOptions): Crew {
       : end;
   }
 
-  async function settle(
-    { build, attempt }: ClaimedBuild,
+  async function record(
+    claimed: ClaimedBuild,
     end: BuildEnd,
-    {
-      steps,
-      signal,
-      waitMs,
-    }: { readonly steps: readonly BuildStep[]; readonly signal: AbortSignal; readonly waitMs: number | null },
+    steps: readonly BuildStep[],
+    signal: AbortSignal,
   ): Promise<void> {
-    if (end.kind === "stopped" && signal.reason !== "cancel") {
+    const { build, attempt } = claimed;
+    if (end.kind !== "stopped") {
+      await settle(claimed, end, steps);
+    } else if (signal.reason === "cancel") {
+      await settle(claimed, { kind: "canceled" }, steps);
+    } else {
       // Lost: somebody else has it already. Shutdown: hand it back at once.
       if (signal.reason === "shutdown") await store.releaseBuild(build.id, attempt, isoTime(clock.now()));
       log.info({ build: build.id, reason: String(signal.reason) }, "build given back");
-      return;
     }
-    if (end.kind === "failed" && waitMs !== null) {
-      log.warn({ build: build.id, failure: end.failure, attempt }, "build will be tried again");
-      await store.releaseBuild(build.id, attempt, isoTime(clock.now() + waitMs));
-      return;
-    }
-    if (end.kind === "built" && build.planned.push && end.image.digest !== null) {
-      const kept = await store.stageBuild(build.id, attempt, { digest: end.image.digest, steps });
-      if (!kept) return refused(build, attempt);
-      return log.info({ build: build.id, digest: end.image.digest }, "image staged");
-    }
-    const result = resultOf(end, steps);
-    const kept = await store.finishBuild(build.id, attempt, result);
-    if (!kept) return refused(build, attempt);
-    log.info({ build: build.id, state: result.state, digest: result.digest, failure: result.failure }, "build ended");
-    options.onEnd?.(build, result);
-  }
-
-  function refused(build: Build, attempt: number): void {
-    log.warn({ build: build.id, attempt }, "build result refused: its lease was lost");
   }
 
   return createCrew({
@@ -141,28 +110,4 @@ export function createDispatcher(options: DispatcherOptions): Crew {
     work: run,
     onChange: options.onChange,
   });
-}
-
-function resultOf(end: BuildEnd, steps: readonly BuildStep[]): BuildResult {
-  switch (end.kind) {
-    case "built":
-      return { state: "succeeded", digest: end.image.digest, failure: null, steps };
-    case "stopped":
-      return { state: "canceled", digest: null, failure: null, steps };
-    case "failed": {
-      const state = end.failure.class === "timeout" ? "timed_out" : "failed";
-      return { state, digest: null, failure: end.failure, steps };
-    }
-  }
-}
-
-/** Milliseconds until the build is tried again; null: it is not. */
-function waitBeforeRetry(end: BuildEnd, attempt: number): number | null {
-  const again = end.kind === "failed" && end.retryable && attempt < MAX_ATTEMPTS;
-  return again ? backoff(attempt, 5_000, 5 * 60_000) : null;
-}
-
-function internal(message: string): BuildEnd {
-  const failure: Failure = { class: "internal", message };
-  return { kind: "failed", failure, retryable: false };
 }

@@ -210,8 +210,9 @@ export interface Store extends Journal {
    * that ref in between, becomes a skip `duplicate` (unless `trigger` is not `event`). Older queued builds of the same
    * (repository, ref, image) become `superseded` where the request says `newest` and the ref is a branch.
    * A request whose installation or repository was closed since it was planned (removed, suspended, paused) becomes a
-   * skip that says so. Calling it again for a delivery already recorded changes nothing and answers the builds of the
-   * first time.
+   * skip that says so. With `rerun` the checks of the commits to report are shown anew: concluded ones as new checks of
+   * the host, others as they are, because each check the host has must come to its end. Calling it again for a delivery
+   * already recorded changes nothing and answers the builds of the first time.
    */
   recordPlan(deliveryId: string, record: PlanRecord): Promise<readonly NewBuild[]>;
   /** Ends a claim without a plan. */
@@ -251,7 +252,14 @@ export interface Store extends Journal {
 
   // builds
   /** One queued build whose turn it is: the installation with the fewest running builds first, then the oldest. */
-  claimBuild(options: { worker: string; leaseMs: number }): Promise<ClaimedBuild | null>;
+  claimBuild(options: {
+    worker: string;
+    leaseMs: number;
+    /** This one or none, whoever's turn it is. */
+    build?: string | null;
+  }): Promise<ClaimedBuild | null>;
+  /** What {@link claimBuild} would hand out now, oldest first, with how often each was begun; at most `limit`. */
+  claimableBuilds(limit: number): Promise<readonly { readonly id: string; readonly attempts: number }[]>;
   /** Prolongs the lease; tells whether it still holds and whether the build should stop. Also stores the steps so far. */
   heartbeat(id: string, attempt: number, leaseMs: number, steps: readonly BuildStep[]): Promise<LeaseState>;
   /** Ends a claimed build. False, and nothing changed: the lease was lost. Marks the commit's checks. */
@@ -263,6 +271,8 @@ export interface Store extends Journal {
   stageBuild(id: string, attempt: number, staged: { digest: string; steps: readonly BuildStep[] }): Promise<boolean>;
   /** Whose lease the secret is, and when it ends (milliseconds since 1970); null: wrong, or over. */
   leaseHolder(id: string, secret: string): Promise<{ readonly build: Build; readonly until: number } | null>;
+  /** The secret is of a lease that came to an end of its own: staged, finished or handed back, and not begun since. */
+  leaseEnded(id: string, secret: string): Promise<boolean>;
   /** The document a build's builder gets; null: unknown build, or queued before requests were signed. */
   buildRequest(id: string): Promise<SignedRequest | null>;
   /** Hands a claimed build back to the queue, not before `notBefore`. False: the lease was lost. */
@@ -316,11 +326,6 @@ export interface Store extends Journal {
   postponeCheck(id: string, notBefore: string, note: string): Promise<void>;
   /** Gives up for this revision: the host said no for good. */
   dropCheck(id: string, revision: number, note: string): Promise<void>;
-  /**
-   * Marks the checks of a commit as to be shown anew (after *Re-run*): concluded ones as new checks of the host, others
-   * as they are, because each check the host has must come to its end.
-   */
-  renewChecks(repository: HostId, sha: Sha): Promise<void>;
   /**
    * Marks again what was given up of an installation while the host shows no conclusion for it: the host may take now
    * what it refused before. Answers how many.

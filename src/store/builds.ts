@@ -25,6 +25,8 @@ type Builds = Pick<
   | "finishBuild"
   | "stageBuild"
   | "leaseHolder"
+  | "leaseEnded"
+  | "claimableBuilds"
   | "buildRequest"
   | "saveRequestKey"
   | "requestKeys"
@@ -47,18 +49,30 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
   const touch = (sql: Sql, rows: readonly Row[]) => touchChecks(sql, rows.map(toCommit), clock.now(), newId);
 
   return {
-    claimBuild({ worker, leaseMs }) {
+    claimBuild({ worker, leaseMs, build = null }) {
       const now = clock.now();
       return database.transaction(async (sql) => {
         await touch(sql, await sql.query(END_LOST_CANCELED, [now]));
         const secret = randomBytes(32).toString("base64url");
-        const changed = await sql.query(CLAIM, [now, now + leaseMs, worker, hashOf(secret)]);
+        const changed = await sql.query(CLAIM, [now, now + leaseMs, worker, hashOf(secret), build]);
         if (changed[0] === undefined) return null;
         await touch(sql, changed);
         const id = text(changed[0], "id");
-        const build = await findBuild(sql, id);
-        return build === null ? null : { build, attempt: build.attempt, request: await readRequest(sql, id), secret };
+        const claimed = await findBuild(sql, id);
+        return claimed === null
+          ? null
+          : { build: claimed, attempt: claimed.attempt, request: await readRequest(sql, id), secret };
       });
+    },
+
+    async claimableBuilds(limit) {
+      const rows = await database.query(
+        `SELECT id, attempt FROM builds
+         WHERE phase = 'build' AND ((state = 'queued' AND not_before <= $1)
+           OR (state = 'running' AND lease_until <= $1 AND NOT cancel_requested)) ORDER BY seq LIMIT $2`,
+        [clock.now(), limit],
+      );
+      return rows.map((row) => ({ id: text(row, "id"), attempts: integer(row, "attempt") }));
     },
 
     async heartbeat(id, attempt, leaseMs, steps) {
@@ -75,7 +89,7 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
       return database.transaction(async (sql) => {
         const changed = await sql.query(
           `UPDATE builds SET state = $3, digest = $4, failure = $5, steps = $6, finished_at = $7, tags = $8,
-             lease_until = 0, lease_hash = NULL, worker = NULL
+             lease_until = 0, worker = NULL
            WHERE id = $1 AND attempt = $2 AND state = 'running' ${RETURNING_COMMIT}`,
           [
             id,
@@ -95,7 +109,7 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
 
     async stageBuild(id, attempt, { digest, steps }) {
       const changed = await database.query(
-        `UPDATE builds SET phase = 'promote', staged_digest = $3, steps = $4, lease_until = 0, lease_hash = NULL,
+        `UPDATE builds SET phase = 'promote', staged_digest = $3, steps = $4, lease_until = 0,
            worker = NULL, not_before = 0
          WHERE id = $1 AND attempt = $2 AND state = 'running' AND phase = 'build' RETURNING id`,
         [id, attempt, digest, JSON.stringify(steps)],
@@ -114,6 +128,15 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
         const build = await findBuild(sql, id);
         return build === null ? null : { build, until: integer(rows[0], "lease_until") };
       });
+    },
+
+    async leaseEnded(id, secret) {
+      const rows = await database.query(
+        `SELECT lease_hash FROM builds
+         WHERE id = $1 AND lease_hash IS NOT NULL AND (state <> 'running' OR phase <> 'build')`,
+        [id],
+      );
+      return rows[0] !== undefined && sameHash(text(rows[0], "lease_hash"), hashOf(secret));
     },
 
     async saveRequestKey({ keyId, publicKey }) {
@@ -136,7 +159,7 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
         const changed = await sql.query(
           `UPDATE builds SET state = CASE WHEN cancel_requested THEN 'canceled' ELSE 'queued' END,
              finished_at = CASE WHEN cancel_requested THEN CAST($3 AS BIGINT) ELSE NULL END,
-             not_before = $4, lease_until = 0, lease_hash = NULL, worker = NULL, started_at = NULL, steps = '[]'
+             not_before = $4, lease_until = 0, worker = NULL, started_at = NULL, steps = '[]'
            WHERE id = $1 AND attempt = $2 AND state = 'running' ${RETURNING_COMMIT}`,
           [id, attempt, clock.now(), milliseconds(notBefore)],
         );
@@ -193,7 +216,7 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
 
 /** Nobody works on it any more and it was asked to stop: it must not be handed out again. */
 const END_LOST_CANCELED = `
-  UPDATE builds SET state = 'canceled', finished_at = $1, lease_until = 0, worker = NULL
+  UPDATE builds SET state = 'canceled', finished_at = $1, lease_until = 0, lease_hash = NULL, worker = NULL
   WHERE state = 'running' AND phase = 'build' AND cancel_requested AND lease_until <= $1 ${RETURNING_COMMIT}`;
 
 /**
@@ -212,6 +235,7 @@ const CLAIM = `
     SELECT b.seq FROM builds b JOIN offers ON offers.seq = b.seq
     WHERE b.phase = 'build'
       AND ((b.state = 'queued' AND b.not_before <= $1) OR (b.state = 'running' AND b.lease_until <= $1))
+      AND (CAST($5 AS TEXT) IS NULL OR b.id = $5)
     ORDER BY offers.turn, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
   )
   UPDATE builds SET state = 'running', attempt = attempt + 1, lease_until = $2, worker = $3,

@@ -115,6 +115,59 @@ export function buildsContract(opened: Opened): void {
       expect(await store.finishBuild(id, lost.attempt, GOOD)).toBe(false);
     });
 
+    it("one that was asked for, as long as nobody else has it", async () => {
+      const { store, clock } = opened();
+      await queue(store);
+      const wanted = await queue(store);
+      expect((await store.claimBuild({ ...LEASE, build: wanted }))?.build.id).toBe(wanted);
+      for (const build of [wanted, "unknown", "x' OR '1'='1"]) {
+        expect(await store.claimBuild({ ...LEASE, build })).toBeNull();
+      }
+      clock.advance(15_000);
+      expect(await store.claimBuild({ ...LEASE, build: wanted })).toMatchObject({ attempt: 2 });
+    });
+
+    it("which it can name before, those whose lease ended among them", async () => {
+      const { store, clock } = opened();
+      const [lost, released, waiting] = [await queue(store), await queue(store), await queue(store)];
+      await claim(store);
+      const { attempt } = await claim(store);
+      await store.releaseBuild(released, attempt, new Date(clock.now() + 60_000).toISOString());
+      expect(await store.claimableBuilds(10)).toEqual([{ id: waiting, attempts: 0 }]);
+      clock.advance(15_000);
+      const all = [
+        { id: lost, attempts: 1 },
+        { id: waiting, attempts: 0 },
+      ];
+      expect(await store.claimableBuilds(10)).toEqual(all);
+      expect(await store.claimableBuilds(1)).toEqual(all.slice(0, 1));
+      await store.cancelBuild(lost);
+      expect(await store.claimableBuilds(10)).toEqual(all.slice(1));
+    });
+
+    it("and knows whose lease came to an end of its own, until the build begins again", async () => {
+      const { store, clock } = opened();
+      const id = await queue(store);
+      const lost = await claim(store);
+      expect(await store.leaseEnded(id, lost.secret)).toBe(false);
+      clock.advance(15_000);
+      expect(await store.leaseEnded(id, lost.secret)).toBe(false);
+      const released = await claim(store);
+      expect(await store.releaseBuild(id, released.attempt, new Date(clock.now()).toISOString())).toBe(true);
+      expect(await store.leaseEnded(id, released.secret)).toBe(true);
+      const staged = await claim(store);
+      expect(await store.leaseEnded(id, released.secret)).toBe(false);
+      await store.stageBuild(id, staged.attempt, { digest: `sha256:${"a".repeat(64)}`, steps: [] });
+      for (const { secret } of [lost, released]) expect(await store.leaseEnded(id, secret)).toBe(false);
+      expect(await store.leaseEnded(id, staged.secret)).toBe(true);
+      expect(await store.leaseHolder(id, staged.secret)).toBeNull();
+      const finished = await queue(store);
+      const { attempt, secret } = await claim(store);
+      await store.finishBuild(finished, attempt, GOOD);
+      expect(await store.leaseEnded(finished, secret)).toBe(true);
+      expect(await store.leaseEnded(id, secret)).toBe(false);
+    });
+
     it("to the next worker when the lease ended, and shuts the first one out for good", async () => {
       const { store, clock } = opened();
       const id = await queue(store);
