@@ -37,7 +37,7 @@ export interface Parts {
   /** What the registry and its clients ask of us. */
   readonly registryDoors: RegistryDoors;
   /** Where a build pushes to. */
-  readonly staging: RequestSettings["staging"];
+  readonly staging: Parameters<typeof createStagingCleaner>[0]["staging"];
   readonly signer: RequestSigner;
   /** Null: others build, and claim what there is. */
   readonly builder: Builder | null;

@@ -92,6 +92,7 @@ export interface RequestSettings {
  */
 export function buildRequest(build: Build, origin: RequestOrigin, settings: RequestSettings): BuildRequest {
   const { planned, repository } = build;
+  const staging = settings.staging(build.id);
   return {
     version: 1,
     id: build.id,
@@ -111,7 +112,7 @@ export function buildRequest(build: Build, origin: RequestOrigin, settings: Requ
     },
     image: {
       registry: settings.registry,
-      staging: settings.staging(build.id),
+      staging: { repository: staging.repository, tag: staging.tag },
       name: build.image,
       tags: planned.tags,
       push: planned.push,

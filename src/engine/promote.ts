@@ -211,14 +211,16 @@ export function createStagingCleaner(options: {
   readonly store: Pick<Store, "stagingLeftovers" | "stagingGone">;
   readonly registry: Pick<Registry, "digest" | "discard">;
   readonly log: Logger;
-  staging(buildId: string): { readonly repository: string; readonly tag: string };
+  staging(buildId: string): { readonly repository: string; readonly tag: string; readonly own: boolean };
 }): { step(): Promise<boolean> } {
   const { store, registry, log } = options;
   const BATCH = 20;
 
   /** A later attempt, or one that was lost, may have moved the tag to another image. */
   async function clean(buildId: string, digest: string | null): Promise<Outcome<true>> {
-    const { repository, tag } = options.staging(buildId);
+    const { repository, tag, own } = options.staging(buildId);
+    // Manifests go by their digest, and another build may have the same.
+    if (!own) return { ok: true, value: true };
     const tagged = await registry.digest(repository, tag);
     if (!tagged.ok) return tagged;
     for (const one of new Set([digest, tagged.value])) {

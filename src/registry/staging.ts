@@ -1,7 +1,7 @@
 /** Tells the repositories builds push to from those images are published in. */
 export interface StagingNames {
-  /** Where a build pushes to. */
-  of(buildId: string): { readonly repository: string; readonly tag: string };
+  /** Where a build pushes to. `own`: nobody else does, so that all there is may be removed when the build has ended. */
+  of(buildId: string): { readonly repository: string; readonly tag: string; readonly own: boolean };
   /** Images there are not published: nobody but the build they belong to, and the service, may even read them. */
   has(repository: string): boolean;
   /** The build that pushes to this repository under this tag; null: none does. */
@@ -20,8 +20,8 @@ export function createStagingNames(template: string): StagingNames {
   return {
     of(buildId) {
       return shared
-        ? { repository: template, tag: buildId }
-        : { repository: template.replaceAll("{build}", buildId), tag: "build" };
+        ? { repository: template, tag: buildId, own: false }
+        : { repository: template.replaceAll("{build}", buildId), tag: "build", own: true };
     },
     has: (repository) => closed.test(repository),
     buildAt(repository, tag) {

@@ -88,7 +88,7 @@ afterEach(async () => {
   await store.close();
 });
 
-const staging = (id: string) => ({ repository: `staging/${id}`, tag: "build" });
+const staging = (id: string) => ({ repository: `staging/${id}`, tag: "build", own: true });
 
 function promoter(more: Partial<PromoterOptions> = {}): Crew {
   return createPromoter({
@@ -172,6 +172,16 @@ describe("a staged image", () => {
     const cleaner = createStagingCleaner({ store, registry, log: recordingLog().log, staging });
     expect(await cleaner.step()).toBe(false);
     expect(registry.digests.get(`staging/${id}`)?.size).toBe(0);
+    expect(await store.stagingLeftovers(10)).toEqual([]);
+  });
+
+  it("stays in a staging repository that builds share: another build's may have its digest", async () => {
+    const id = await plan(change("a", "b"));
+    await stage(id);
+    await promoteAll();
+    const shared = (build: string) => ({ ...staging(build), own: false });
+    await createStagingCleaner({ store, registry, log, staging: shared }).step();
+    expect(registry.calls.filter((call) => call.startsWith("discard"))).toEqual([]);
     expect(await store.stagingLeftovers(10)).toEqual([]);
   });
 
