@@ -146,6 +146,16 @@ CONSTRAINT installations PRIMARY KEY (seq)
 CONSTRAINT installations UNIQUE (key)
 CREATE UNIQUE INDEX installations_key_key ON public.installations USING btree (key)
 CREATE UNIQUE INDEX installations_pkey ON public.installations USING btree (seq)
+COLUMN log_parts.build text NOT NULL
+COLUMN log_parts.epoch bigint NOT NULL
+COLUMN log_parts.position bigint NOT NULL
+COLUMN log_parts.bytes bytea NOT NULL
+CONSTRAINT log_parts PRIMARY KEY (build, epoch, "position")
+CREATE UNIQUE INDEX log_parts_pkey ON public.log_parts USING btree (build, epoch, "position")
+COLUMN logs.build text NOT NULL
+COLUMN logs.epoch bigint NOT NULL
+CONSTRAINT logs PRIMARY KEY (build)
+CREATE UNIQUE INDEX logs_pkey ON public.logs USING btree (build)
 COLUMN migrations.name text NOT NULL
 COLUMN migrations.applied_at text NOT NULL
 CONSTRAINT migrations PRIMARY KEY (name)
@@ -187,6 +197,11 @@ COLUMN repositories.paused boolean NOT NULL DEFAULT false
 CONSTRAINT repositories PRIMARY KEY (key)
 CREATE INDEX repositories_installation ON public.repositories USING btree (installation)
 CREATE UNIQUE INDEX repositories_pkey ON public.repositories USING btree (key)
+COLUMN request_keys.id text NOT NULL
+COLUMN request_keys.public_key text NOT NULL
+COLUMN request_keys.created_at bigint NOT NULL
+CONSTRAINT request_keys PRIMARY KEY (id)
+CREATE UNIQUE INDEX request_keys_pkey ON public.request_keys USING btree (id)
 COLUMN secrets.name text NOT NULL
 COLUMN secrets.sealed bytea NOT NULL
 CONSTRAINT secrets PRIMARY KEY (name)

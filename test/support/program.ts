@@ -28,6 +28,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly webhookSecret?: string;
   readonly adminToken?: string;
+  /** For `work` see {@link startProgramWorker}. */
+  readonly command?: "start" | "serve";
   /** In a process group of its own: Ctrl-C in the terminal reaches only who started it, and who then stops it. */
   readonly ownGroup?: boolean;
 }
@@ -37,34 +39,22 @@ const STOP_MS = 20_000;
 
 /** Starts it, points the stand-in's webhook at it, and resolves when it is ready. */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
-  const { github, registry } = options;
+  const { github } = options;
   const url = `http://127.0.0.1:${await freePort()}`;
   const adminToken = options.adminToken ?? randomBytes(24).toString("base64url");
   const secret = options.webhookSecret ?? randomBytes(24).toString("base64url");
   await mkdir(options.dataDir, { recursive: true });
   // Not where a developer's .env may lie.
-  const child = spawn(process.execPath, ["--enable-source-maps", options.main, "start"], {
+  const child = spawn(process.execPath, ["--enable-source-maps", options.main, options.command ?? "start"], {
     cwd: options.dataDir,
     detached: options.ownGroup ?? false,
     stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env["PATH"] ?? "",
+    env: environment(options, {
       PORT: new URL(url).port,
       PUBLIC_URL: url,
-      DATA_DIR: options.dataDir,
       ADMIN_TOKEN: adminToken,
-      APP_ID: String(github.appId),
-      PRIVATE_KEY: github.privateKey,
       WEBHOOK_SECRET: secret,
-      GITHUB_URL: github.url,
-      GITHUB_API_URL: github.apiUrl,
-      REGISTRY_URL: registry.url,
-      ...(registry.username === null ? {} : { REGISTRY_USERNAME: registry.username }),
-      ...(registry.password === null ? {} : { REGISTRY_PASSWORD: registry.password }),
-      BUILD_NETWORK: "none",
-      LOG_FORMAT: "json",
-      ...options.env,
-    },
+    }),
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -83,6 +73,60 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     async kill() {
       await end(child, "SIGKILL");
     },
+  };
+}
+
+/** `wharfinger work`, which listens nowhere; ready when it says so. */
+export async function startProgramWorker(options: ProgramOptions): Promise<Omit<Program, "url" | "adminToken">> {
+  await mkdir(options.dataDir, { recursive: true });
+  const secret = options.webhookSecret ?? randomBytes(24).toString("base64url");
+  const child = spawn(process.execPath, ["--enable-source-maps", options.main, "work"], {
+    cwd: options.dataDir,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: environment(options, { WEBHOOK_SECRET: secret }),
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString("utf8");
+    });
+  }
+  const deadline = Date.now() + READY_MS;
+  while (!output.includes('"msg":"working"')) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await end(child, "SIGKILL");
+      throw new Error(`wharfinger work did not begin:\n${output.slice(-4_000)}`);
+    }
+    await sleep(30);
+  }
+  return {
+    pid: child.pid ?? 0,
+    output: () => output,
+    stop: () => end(child, "SIGTERM"),
+    async kill() {
+      await end(child, "SIGKILL");
+    },
+  };
+}
+
+function environment(
+  { dataDir, github, registry, env }: ProgramOptions,
+  more: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return {
+    PATH: process.env["PATH"] ?? "",
+    DATA_DIR: dataDir,
+    APP_ID: String(github.appId),
+    PRIVATE_KEY: github.privateKey,
+    GITHUB_URL: github.url,
+    GITHUB_API_URL: github.apiUrl,
+    REGISTRY_URL: registry.url,
+    ...(registry.username === null ? {} : { REGISTRY_USERNAME: registry.username }),
+    ...(registry.password === null ? {} : { REGISTRY_PASSWORD: registry.password }),
+    BUILD_NETWORK: "none",
+    LOG_FORMAT: "json",
+    ...more,
+    ...env,
   };
 }
 

@@ -1,0 +1,138 @@
+/** `serve` and `work` as processes of their own, on one PostgreSQL database, with real builds. */
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { createRegistryClient } from "../../src/registry/client.ts";
+import { createGithubHost, type GithubHost, type HostRepository } from "../hosts/github/index.ts";
+import { pushBaseImage } from "../support/base-image.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { type Program, type ProgramOptions, startProgram, startProgramWorker } from "../support/program.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
+import { eventually } from "../support/world.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const OUT = join(ROOT, ".cache/e2e-halves");
+/** Of the program: a lease, and a third of it between heartbeats. */
+const LEASE_MS = 15_000;
+
+type Worker = Awaited<ReturnType<typeof startProgramWorker>>;
+
+let folder: string;
+let registry: TestRegistry;
+let github: GithubHost;
+let database: TestDatabase;
+let repository: HostRepository;
+let serving: Program;
+let workers: Worker[] = [];
+let base: string;
+let options: Omit<ProgramOptions, "dataDir">;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharfinger-halves-"));
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
+  registry = await startRegistry({ auth: true });
+  base = await pushBaseImage(registry);
+  github = await createGithubHost({ tokenFormat: "stateless" });
+  database = await createTestDatabase({ migrated: false });
+  const acme = github.organization("acme");
+  repository = await github.repository(acme, "api", { private: true });
+  await repository.commit({ message: "Begin", files: { "README.md": "hello" } });
+  const key = randomBytes(32).toString("base64");
+  options = {
+    main: join(OUT, "main.js"),
+    github,
+    registry,
+    env: { DATABASE_URL: database.url, SECRET_KEY: key, BUILD_CONCURRENCY: "1" },
+  };
+  serving = await startProgram({ ...options, command: "serve", dataDir: join(folder, "serve") });
+  await github.install(acme, { repositories: [repository] });
+  workers = await Promise.all(["one", "two"].map(startOne));
+}, 180_000);
+
+afterAll(async () => {
+  await Promise.all(workers.map((worker) => worker.stop()));
+  await serving?.stop();
+  await github?.close();
+  await registry?.stop();
+  await database?.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function startOne(name: string): Promise<Worker> {
+  return startProgramWorker({ ...options, dataDir: join(folder, name) });
+}
+
+function files(run: string): Record<string, string> {
+  return {
+    Dockerfile: `FROM ${base}\nCOPY marker.txt /srv/\nRUN ${run}\n`,
+    "marker.txt": `${run}\n`,
+    ".wharfinger.yml": "version: 1\nimages:\n  - { name: api, rules: [{ branch: main, tags: [latest] }] }\n",
+  };
+}
+
+async function concluded(sha: string): Promise<string> {
+  const last = () => repository.checkRuns(sha).at(-1);
+  return eventually("a concluded check", () => last()?.conclusion ?? null, 120_000);
+}
+
+async function api<T>(path: string): Promise<T> {
+  const headers = { authorization: `Bearer ${serving.adminToken}` };
+  return (await (await fetch(`${serving.url}/api/v1${path}`, { headers })).json()) as T;
+}
+
+interface ApiBuild {
+  readonly id: string;
+  readonly state: string;
+  readonly sha: string;
+  readonly digest: string | null;
+  readonly startedAt: string;
+}
+
+async function buildOf(sha: string): Promise<ApiBuild | null> {
+  const { items } = await api<{ items: ApiBuild[] }>("/builds");
+  return items.find((build) => build.sha === sha) ?? null;
+}
+
+/** The worker that has begun a build. */
+function holderOf(build: string): Worker | null {
+  return workers.find((worker) => worker.output().includes(`"build":"${build}"`)) ?? null;
+}
+
+describe("the two halves", () => {
+  it("make an image of a push: one hears of it and publishes, the other builds, and both know the log", async () => {
+    const { sha } = await github.push(repository, { files: files("echo built elsewhere") });
+    expect(await concluded(sha)).toBe("success");
+    const build = await buildOf(sha);
+    const client = createRegistryClient({ ...registry });
+    expect(await client.digest("acme/api", "latest")).toEqual({ ok: true, value: build?.digest });
+    const headers = { authorization: `Bearer ${serving.adminToken}` };
+    const log = await (await fetch(`${serving.url}/api/v1/builds/${build?.id}/log`, { headers })).text();
+    expect(log).toContain("built elsewhere");
+    expect(serving.output()).not.toContain("build started");
+    expect(holderOf(build?.id ?? "")).not.toBeNull();
+  }, 180_000);
+
+  it("leave every key that signs with the half that serves", async () => {
+    const keys = (names: readonly string[]) => names.filter((name) => name.endsWith(".key")).sort();
+    expect(keys(await readdir(join(folder, "one")))).toEqual([]);
+    expect(keys(await readdir(join(folder, "serve")))).toContain("build-request.key");
+  });
+
+  it("replace a worker that was killed mid-build within a lease, a heartbeat and a second", async () => {
+    const { sha } = await github.push(repository, { files: files("echo waiting && sleep 4 && echo done") });
+    const build = await eventually("the build to begin", () => buildOf(sha), 60_000);
+    const lost = await eventually("a worker that has it", () => holderOf(build.id), 60_000);
+    const killedAt = Date.now();
+    await lost.kill();
+    workers = workers.filter((worker) => worker !== lost);
+    await eventually("another one", () => holderOf(build.id), 60_000);
+    expect(Date.now() - killedAt).toBeLessThan(LEASE_MS + LEASE_MS / 3 + 1_000);
+    expect(await concluded(sha)).toBe("success");
+    expect((await buildOf(sha))?.state).toBe("succeeded");
+  }, 240_000);
+});
