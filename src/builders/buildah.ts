@@ -5,6 +5,7 @@ import type { BuildRequest } from "../core/build-request.ts";
 import type { Failure } from "../core/model.ts";
 import type { BuildContext, BuildEnd, Builder, Logger } from "../engine/ports.ts";
 import { createCgroup, sweepCgroups } from "./cgroup.ts";
+import { watchDisk } from "./disk.ts";
 import { createJob, type OverlayFeatures, TOOL_PATH } from "./job.ts";
 import { type BuildNetwork, createNetwork } from "./network.ts";
 import { runInSandbox } from "./process.ts";
@@ -32,6 +33,10 @@ export interface BuildahOptions {
   readonly graceMs?: number;
   /** Processes and threads of one build at a time. */
   readonly processes?: number;
+  /** Processors one build may use; without it, all. */
+  readonly cpus?: number;
+  /** What one build may write, in bytes, layers and caches included; 20 GiB. */
+  readonly diskBytes?: number;
   /** First of the 65536 machine ids builds use; no one else should own files with them. */
   readonly idBase?: number;
   readonly tools?: Partial<Tools>;
@@ -50,6 +55,7 @@ export interface BuildahBuilder extends Builder {
 export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   const idBase = options.idBase ?? 200_000;
   const graceMs = options.graceMs ?? 10_000;
+  const diskBytes = options.diskBytes ?? 20 * 1024 ** 3;
   const tools: Tools = { ...TOOLS, ...options.tools };
   // Tools run in another working directory.
   const workDir = resolve(options.workDir);
@@ -85,6 +91,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
         idBase,
         network: null,
         cgroup: null,
+        maxFileBytes: null,
         output: (chunk) => said.push(chunk),
         signal: AbortSignal.timeout(60_000),
         graceMs: 1000,
@@ -139,7 +146,12 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     const job = await createJob({ jobs, scope, owner: idBase, registry, buildah: tools.buildah, overlayFeatures });
     const { memoryBytes } = context.request.limits;
     const processes = options.processes ?? 4096;
-    const cgroup = await createCgroup(`${cgroupPrefix}${job.id}`, { memoryBytes, processes });
+    const cgroup = await createCgroup(`${cgroupPrefix}${job.id}`, {
+      memoryBytes,
+      processes,
+      cpus: options.cpus ?? null,
+    });
+    const disk = watchDisk({ scope, folder: job.folder, maxBytes: diskBytes });
     // Made while the commit is fetched; whoever needs it learns why it could not be.
     const network = networkOf(context.request, job.id);
     network?.catch(() => undefined);
@@ -147,8 +159,9 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
       const run = {
         context,
         credentials: credentials.value,
-        stop,
+        stop: AbortSignal.any([stop, disk.signal]),
         job,
+        maxFileBytes: diskBytes,
         network,
         cgroup,
         tools,
@@ -159,7 +172,11 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
       const end = await createRun(run).all();
       if (end.kind === "built" && overlayFeatures.length === 0) overlayFeatures = await job.overlayFeatures();
       return end;
+    } catch (error) {
+      if (!(error instanceof Ended) || stop.aborted || !disk.signal.aborted) throw error;
+      return { kind: "failed", failure: tooMuchDisk(diskBytes), retryable: false };
     } finally {
+      await disk.stop();
       await network?.then(
         (made) => made.close(),
         () => undefined,
@@ -205,6 +222,15 @@ function refuse(request: BuildRequest): Failure | null {
   return {
     class: "dockerfile",
     message: `This builder builds for ${own} only, not for ${other}. Take it out of \`platforms\`.`,
+  };
+}
+
+function tooMuchDisk(bytes: number): Failure {
+  const limit = bytes >= 1024 ** 3 ? `${Math.floor(bytes / 1024 ** 3)} GiB` : `${Math.floor(bytes / 1024 ** 2)} MiB`;
+  const advice = "Make it write less (.dockerignore, cache mounts), or ask the operator for a higher limit.";
+  return {
+    class: "build",
+    message: `The build was stopped because it wrote more than ${limit} to the disk. ${advice}`,
   };
 }
 

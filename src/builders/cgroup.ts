@@ -15,7 +15,12 @@ export interface CgroupLimits {
   readonly memoryBytes: number;
   /** Processes and threads, buildah's own included. */
   readonly processes: number;
+  /** How many of the machine's processors it may use at a time; fractions are fine. Null: all. */
+  readonly cpus: number | null;
 }
+
+/** Microseconds. */
+const CPU_PERIOD = 100_000;
 
 const MOUNT = "/sys/fs/cgroup";
 const PARENT = "wharfinger";
@@ -44,7 +49,7 @@ export async function sweepCgroups(prefix: string): Promise<void> {
 }
 
 async function parents(): Promise<readonly string[]> {
-  const all = [`${MOUNT}/${PARENT}`, `${MOUNT}/memory/${PARENT}`, `${MOUNT}/pids/${PARENT}`];
+  const all = [`${MOUNT}/${PARENT}`, `${MOUNT}/memory/${PARENT}`, `${MOUNT}/pids/${PARENT}`, `${MOUNT}/cpu/${PARENT}`];
   const there = await Promise.all(all.map(exists));
   return all.filter((_, index) => there[index]);
 }
@@ -53,11 +58,12 @@ async function createUnified(name: string, limits: CgroupLimits): Promise<Cgroup
   const group = `${MOUNT}/${PARENT}/${name}`;
   await mkdir(group, { recursive: true });
   for (const parent of [MOUNT, `${MOUNT}/${PARENT}`]) {
-    await writeFile(`${parent}/cgroup.subtree_control`, "+memory +pids");
+    await writeFile(`${parent}/cgroup.subtree_control`, limits.cpus === null ? "+memory +pids" : "+memory +pids +cpu");
   }
   await writeFile(`${group}/memory.max`, String(limits.memoryBytes));
   await writeIfThere(`${group}/memory.swap.max`, "0");
   await writeFile(`${group}/pids.max`, String(limits.processes));
+  if (limits.cpus !== null) await writeFile(`${group}/cpu.max`, `${quota(limits.cpus)} ${CPU_PERIOD}`);
   return {
     add: (pid) => writeFile(`${group}/cgroup.procs`, String(pid)),
     oomKills: () => readCount(`${group}/memory.events`),
@@ -68,12 +74,19 @@ async function createUnified(name: string, limits: CgroupLimits): Promise<Cgroup
 async function createLegacy(name: string, limits: CgroupLimits): Promise<Cgroup> {
   const memory = `${MOUNT}/memory/${PARENT}/${name}`;
   const pids = `${MOUNT}/pids/${PARENT}/${name}`;
-  const groups = (await exists(`${MOUNT}/pids`)) ? [memory, pids] : [memory];
+  const cpu = `${MOUNT}/cpu/${PARENT}/${name}`;
+  const groups = [memory];
+  if (await exists(`${MOUNT}/pids`)) groups.push(pids);
+  if (limits.cpus !== null) groups.push(cpu);
   for (const group of groups) await mkdir(group, { recursive: true });
   await writeFile(`${memory}/memory.limit_in_bytes`, String(limits.memoryBytes));
   // Memory and swap together. Absent where the kernel does not count swap.
   await writeIfThere(`${memory}/memory.memsw.limit_in_bytes`, String(limits.memoryBytes));
   if (groups.includes(pids)) await writeFile(`${pids}/pids.max`, String(limits.processes));
+  if (limits.cpus !== null) {
+    await writeFile(`${cpu}/cpu.cfs_period_us`, String(CPU_PERIOD));
+    await writeFile(`${cpu}/cpu.cfs_quota_us`, String(quota(limits.cpus)));
+  }
   return {
     async add(pid) {
       for (const group of groups) await writeFile(`${group}/cgroup.procs`, String(pid));
@@ -83,6 +96,11 @@ async function createLegacy(name: string, limits: CgroupLimits): Promise<Cgroup>
       for (const group of groups) await removeGroup(group);
     },
   };
+}
+
+function quota(cpus: number): number {
+  // Less than a hundredth is refused by the kernel.
+  return Math.max(Math.round(cpus * CPU_PERIOD), 1000);
 }
 
 async function readCount(file: string): Promise<number> {

@@ -6,6 +6,8 @@ import type { Bind } from "./process.ts";
 /** The folder of one build, removed with it. Inside the sandbox it is `/mnt/job`, the scope's folder `/mnt/scope`. */
 export interface Job {
   readonly id: string;
+  /** On the machine. */
+  readonly folder: string;
   /** Where the commit's files are, on the machine. */
   readonly source: string;
   readonly binds: readonly Bind[];
@@ -100,6 +102,7 @@ export async function createJob(options: {
   }
   return {
     id,
+    folder,
     source: join(folder, "src"),
     binds: [
       { folder, name: "job" },

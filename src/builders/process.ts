@@ -23,6 +23,8 @@ export interface Launch {
   readonly network: SandboxNetwork | null;
   /** Null: no limits. */
   readonly cgroup: Cgroup | null;
+  /** No file may grow larger: the process that writes gets SIGXFSZ. Null: no limit. */
+  readonly maxFileBytes: number | null;
   /** Standard output and standard error in the order they were written. */
   readonly output: (chunk: Buffer) => void;
   /** Aborting ends the tool: SIGTERM, after `graceMs` SIGKILL. */
@@ -50,6 +52,11 @@ export interface SandboxNetwork {
   readonly etc: string;
 }
 
+/** For `ulimit -f`, which counts in 512 bytes. */
+function blocks({ maxFileBytes }: Launch): string {
+  return maxFileBytes === null ? "unlimited" : String(Math.ceil(maxFileBytes / 512));
+}
+
 /** Ids 0 to 65535 exist inside; `nobody` is 65534. */
 export const ID_COUNT = 65_536;
 
@@ -71,6 +78,8 @@ if [ -n "$1" ]; then
   done
 fi
 shift
+ulimit -f "$1"
+shift
 exec unshare --user --keep-caps -- sh -c "$IDENTITY" sh "$@"`;
 
 // Waits for the id maps, then becomes id 0 of them. --pdeathsig: when this program is killed, so is the tool.
@@ -86,7 +95,19 @@ export function runInSandbox(launch: Launch): Promise<Exit> {
   const mounts = launch.binds.flatMap((bind) => [bind.folder, bind.name]);
   const { network } = launch;
   const enter = network === null ? [] : ["nsenter", `--net=${network.namespace}`, "--"];
-  const sandbox = ["unshare", "--mount", "--", "sh", "-c", MOUNTS, "sh", ...mounts, "--", network?.etc ?? ""];
+  const sandbox = [
+    "unshare",
+    "--mount",
+    "--",
+    "sh",
+    "-c",
+    MOUNTS,
+    "sh",
+    ...mounts,
+    "--",
+    network?.etc ?? "",
+    blocks(launch),
+  ];
   const [command = "", ...args] = [...enter, ...sandbox, ...launch.command];
   const child = spawn(command, args, {
     cwd: "/",

@@ -82,6 +82,7 @@ async function probe(options: { readonly workDir: string; readonly owner: number
       idBase: options.owner,
       network: null,
       cgroup: null,
+      maxFileBytes: null,
       output: (chunk) => said.push(chunk),
       signal: AbortSignal.timeout(10_000),
       graceMs: 1000,

@@ -35,6 +35,7 @@ export interface RunOptions {
   /** For buildah while it builds and everything it runs; null: the machine's. */
   readonly network: Promise<SandboxNetwork> | null;
   readonly cgroup: Cgroup;
+  readonly maxFileBytes: number;
   readonly tools: Tools;
   readonly idBase: number;
   readonly graceMs: number;
@@ -44,7 +45,7 @@ export interface RunOptions {
 
 /** One build in its folders: checkout, test, build, push. */
 export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
-  const { context, credentials, stop, job, network, cgroup, tools, idBase, graceMs, spoiled } = options;
+  const { context, credentials, stop, job, network, cgroup, maxFileBytes, tools, idBase, graceMs, spoiled } = options;
   const { request } = context;
   const { inputs } = request;
 
@@ -72,6 +73,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
       idBase,
       network,
       cgroup,
+      maxFileBytes,
       output,
       signal: stop,
       graceMs,

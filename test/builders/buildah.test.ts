@@ -1,7 +1,7 @@
 /** What a hostile repository tries, against real git, buildah, runc and a real registry. */
 
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -227,6 +227,47 @@ describe("a build that starts too many processes", () => {
     const ran = await buildFiles(fewProcesses, { Dockerfile: `FROM ${world.base}\nRUN ${script}\n` });
     expect(ran.end.kind).toBe("failed");
     expect(ran.log).not.toMatch(/^all$/m);
+  });
+});
+
+describe("a build that writes too much", () => {
+  it("is stopped, told so, and leaves nothing of it", async () => {
+    const { builder, workDir: small, stop } = await createTestBuilder(world.registry, { diskBytes: 60 * 1024 ** 2 });
+    // In files each below the limit.
+    const script =
+      "i=0; while [ $i -lt 60 ]; do head -c 10000000 /dev/zero > /f$i; sleep 0.1; i=$((i+1)); done; echo all";
+    const build = (run: string) =>
+      buildFiles({ ...world, builder }, { Dockerfile: `FROM ${world.base}\nRUN ${run}\n` }, { repository: "writer" });
+    const ran = await build(script);
+    expect(failureOf(ran)).toMatchObject({ class: "build" });
+    expect(failureOf(ran).message).toContain("60 MiB");
+    expect(ran.log).not.toMatch(/^all$/m);
+    const left = filesBelow(small).reduce((sum, file) => sum + statSync(file).size, 0);
+    expect(left).toBeLessThan(20 * 1024 ** 2);
+    expect(digestOf(await build("true"))).toMatch(/^sha256:/);
+
+    // One file alone hits a wall, however fast it is written.
+    const wall = await build("head -c 300000000 /dev/zero > /f || ls -l /f");
+    expect(wall.log).toMatch(/ 62914560 .* \/f$/m);
+    await stop();
+  });
+});
+
+describe("a build that computes", () => {
+  it("gets the processors it may use and no more", async () => {
+    const { builder, stop } = await createTestBuilder(world.registry, { cpus: 0.5 });
+    // Spins for three seconds, then says what it used.
+    const clock = "$(cut -d. -f1 /proc/uptime)";
+    const script = `e=$((${clock}+3)); while [ ${clock} -lt $e ]; do :; done; times`;
+    const ran = await buildFiles({ ...world, builder }, { Dockerfile: `FROM ${world.base}\nRUN ${script}\n` });
+    digestOf(ran);
+    const spent = [...ran.log.matchAll(/(\d+)m([\d.]+)s/g)].map(
+      ([, minutes, rest]) => Number(minutes) * 60 + Number(rest),
+    );
+    const seconds = spent.reduce((sum, one) => sum + one, 0);
+    expect(seconds).toBeGreaterThan(0.3);
+    expect(seconds).toBeLessThan(2.3);
+    await stop();
   });
 });
 

@@ -21,6 +21,7 @@ describe("a sandbox", () => {
       idBase: 300_000,
       network: null,
       cgroup: null,
+      maxFileBytes: null,
       output: (chunk) => {
         said += chunk.toString();
       },
@@ -68,6 +69,14 @@ describe("a sandbox", () => {
     });
     expect(exit.code).not.toBe(0);
     expect(performance.now() - begun).toBeLessThan(8000);
+  });
+
+  it("lets no file grow over the limit", async () => {
+    const { said } = await run(["sh", "-c", "cat /dev/zero > /tmp/$$ || wc -c < /tmp/$$; rm /tmp/$$"], {
+      maxFileBytes: 1_000_000,
+    });
+    // The shell counts in blocks of 512.
+    expect(said).toMatch(/^1000448$/m);
   });
 
   it("is killed after the grace when the tool ignores the polite signal, with all it started", async () => {
