@@ -29,7 +29,6 @@ export interface ProcessorOptions {
     | "postponeDelivery"
     | "linkState"
     | "buildsOfCommit"
-    | "renewChecks"
     | "imageOwners"
   >;
   readonly hosts: readonly Host[];
@@ -231,7 +230,6 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
         note: `not re-run: the installation is ${known.value?.state ?? "unknown"}, the repository ${link}`,
       });
     }
-    await store.renewChecks(event.repository, event.sha);
     const record: PlanRecord = {
       repository: event.repository,
       installation: event.installation,

@@ -3,7 +3,7 @@ import { checkNames } from "../core/explain.ts";
 import type { Diagnostic, Sha, Skip, SkipReason } from "../core/model.ts";
 import { type Commit, newestBuilds } from "./build-rows.ts";
 import type { Sql } from "./database.ts";
-import { jsonOrNull, type Row, text, textOrNull } from "./rows.ts";
+import { flag, integer, jsonOrNull, type Row, text, textOrNull } from "./rows.ts";
 
 export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promise<CheckFacts> {
   const builds = await newestBuilds(sql, repository, sha);
@@ -62,5 +62,24 @@ export async function touchChecks(
         [repository, installationId, sha, name, now, newId()],
       );
     }
+  }
+}
+
+/**
+ * Shows the checks of a commit anew after *Re-run*. In the transaction that queues what is run again: in between, the new
+ * check would be concluded with the old result.
+ */
+export async function renewChecks(sql: Sql, commit: Commit, now: number, newId: () => string): Promise<void> {
+  const rows = await sql.query(
+    `UPDATE checks SET revision = revision + 1, changed_at = $3, attempts = 0, not_before = 0
+     WHERE repository = $1 AND sha = $2 RETURNING id, concluded`,
+    [commit.repository, commit.sha, now],
+  );
+  for (const row of rows.filter((one) => flag(one, "concluded"))) {
+    await sql.query(
+      `UPDATE checks SET host_id = NULL, external_id = $2, uncertain = FALSE, concluded = FALSE, renewed = TRUE
+       WHERE id = $1`,
+      [integer(row, "id"), newId()],
+    );
   }
 }

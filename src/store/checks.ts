@@ -1,4 +1,4 @@
-import { type HostId, hostKey, type Sha } from "../core/model.ts";
+import type { Sha } from "../core/model.ts";
 import type { ClaimedCheck, Store } from "../engine/store-port.ts";
 import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
@@ -8,10 +8,10 @@ import { flag, integer, key, keyNumber, marks, milliseconds, type Row, text, tex
 
 type Checks = Pick<
   Store,
-  "claimChecks" | "checkUncertain" | "checkShown" | "postponeCheck" | "dropCheck" | "renewChecks" | "reviveChecks"
+  "claimChecks" | "checkUncertain" | "checkShown" | "postponeCheck" | "dropCheck" | "reviveChecks"
 >;
 
-export function createChecks({ database, clock, newId }: StoreParts): Checks {
+export function createChecks({ database, clock }: StoreParts): Checks {
   return {
     claimChecks({ limit, leaseMs }) {
       const now = clock.now();
@@ -74,22 +74,6 @@ export function createChecks({ database, clock, newId }: StoreParts): Checks {
         [keyNumber(id), revision, note],
       );
     },
-
-    renewChecks: (repository: HostId, sha: Sha) =>
-      database.transaction(async (sql) => {
-        const rows = await sql.query(
-          `UPDATE checks SET revision = revision + 1, changed_at = $3, attempts = 0, not_before = 0
-           WHERE repository = $1 AND sha = $2 RETURNING id, concluded`,
-          [hostKey(repository), sha, clock.now()],
-        );
-        for (const row of rows.filter((one) => flag(one, "concluded"))) {
-          await sql.query(
-            `UPDATE checks SET host_id = NULL, external_id = $2, uncertain = FALSE, concluded = FALSE, renewed = TRUE
-             WHERE id = $1`,
-            [integer(row, "id"), newId()],
-          );
-        }
-      }),
 
     async reviveChecks(installation) {
       const rows = await database.query(

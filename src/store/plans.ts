@@ -5,7 +5,7 @@ import type { NewBuild, PlanRecord, Store } from "../engine/store-port.ts";
 import { bodyToKeep } from "./bodies.ts";
 import { type Commit, insertBuild, RETURNING_COMMIT, toCommit } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
-import { touchChecks } from "./check-rows.ts";
+import { renewChecks, touchChecks } from "./check-rows.ts";
 import type { Sql } from "./database.ts";
 import { readInstallation, readLink } from "./installations.ts";
 import { integer, keyNumber, text, textOrNull } from "./rows.ts";
@@ -40,6 +40,9 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         // The host of what was closed is not called any more.
         const report = closed === null ? record.report.map((sha) => commitOf(record, sha)) : [];
         await touchChecks(sql, [...recorded.commits, ...report], clock.now(), newId);
+        if (record.trigger === "rerun") {
+          for (const commit of report) await renewChecks(sql, commit, clock.now(), newId);
+        }
         return recorded.builds;
       }),
   };

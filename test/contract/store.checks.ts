@@ -31,6 +31,11 @@ async function push(store: Store, before: string, after: string): Promise<string
   return (await plan(store, record([moved], [request(moved)])))[0] ?? "";
 }
 
+/** *Re-run* of a commit of which nothing is built. */
+async function rerun(store: Store, commit: string, where = "1"): Promise<void> {
+  await plan(store, record([], [], { trigger: "rerun", report: [sha(commit)], repository: repository(where) }));
+}
+
 async function claimOne(store: Store): Promise<ClaimedCheck> {
   const [claimed, ...others] = await store.claimChecks(LEASE);
   if (claimed === undefined || others.length > 0) throw new Error(`claimed ${claimed ? 2 : 0} checks, not one`);
@@ -230,14 +235,14 @@ export function checksContract(opened: Opened): void {
       await push(store, "a", "b");
       const open = await claimOne(store);
       await store.checkShown(open.id, open.revision, shownAs(open));
-      await store.renewChecks(repository("1"), sha("b"));
+      await rerun(store, "b");
       const refused = await claimOne(store);
       await store.dropCheck(refused.id, refused.revision, "suspended");
       // Concluded before it was given up; and never created, so that nothing on the host waits for an end.
       const elsewhere = change(null, "c", "refs/heads/other");
       await plan(store, record([elsewhere], [request(elsewhere)]));
       await showAllAs(store, { concluded: true });
-      await store.renewChecks(repository("1"), sha("c"));
+      await rerun(store, "c");
       const never = await claimOne(store);
       await store.dropCheck(never.id, never.revision, "suspended");
       expect(await store.reviveChecks(installationId("8"))).toBe(0);
@@ -263,7 +268,7 @@ export function checksContract(opened: Opened): void {
       await store.checkShown(first.id, first.revision, shownAs(first, { concluded: true }));
       await store.cancelBuild(id);
       const old = await claimOne(store);
-      await store.renewChecks(repository("1"), sha("b"));
+      await rerun(store, "b");
       // What would be created now would stay on the commit, and nobody would end it.
       expect(await store.checkUncertain(old.id, "successor")).toBe(false);
       await store.checkShown(old.id, old.revision, shownAs(old, { concluded: true }));
@@ -301,7 +306,7 @@ export function checksContract(opened: Opened): void {
       const { store } = opened();
       await push(store, "a", "b");
       const first = await claimOne(store);
-      await store.renewChecks(repository("1"), sha("b"));
+      await rerun(store, "b");
       expect(await store.checkUncertain(first.id, first.shown.externalId)).toBe(true);
       await store.checkShown(first.id, first.revision, shownAs(first));
       expect((await claimOne(store)).shown).toEqual({ ...first.shown, hostId: "4711" });
@@ -311,9 +316,13 @@ export function checksContract(opened: Opened): void {
       const { store } = opened();
       await push(store, "a", "b");
       await showAll(store);
-      await store.renewChecks(repository("1"), sha("other"));
-      await store.renewChecks(repository("2"), sha("b"));
-      expect(await store.claimChecks(LEASE)).toEqual([]);
+      await rerun(store, "other");
+      await rerun(store, "b", "2");
+      const claimed = await store.claimChecks(LEASE);
+      expect(claimed.map((check) => [check.repository.id, check.sha])).toEqual([
+        ["1", sha("other")],
+        ["2", sha("b")],
+      ]);
     });
   });
 }

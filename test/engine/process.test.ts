@@ -68,9 +68,6 @@ function processorOf(setting: Setting) {
     linkState: async () => setting.link ?? "linked",
     buildsOfCommit: async () => setting.builds ?? [],
     imageOwners: async () => new Map(),
-    renewChecks: async () => {
-      told.push("renewed");
-    },
     ...setting.store,
   };
   const processor = createProcessor({
@@ -271,7 +268,7 @@ describe("a re-run", () => {
     ["leaves alone what is on its way", {}, [{ ...api, state: "queued" }, web], ["web"]],
   ])("%s", async (_what, event, builds, images) => {
     await processorOf({ events: [{ ...ask, ...event }], builds }).step();
-    expect(told).toEqual(["renewed", "planned 1", "told planned"]);
+    expect(told).toEqual(["planned 1", "told planned"]);
     expect(plans[0]).toMatchObject({ trigger: "rerun", changes: [], report: [sha("b")] });
     expect(plans[0]?.plan.requests.map((planned) => planned.image)).toEqual(images);
   });
