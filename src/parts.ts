@@ -110,6 +110,9 @@ async function createConfiguredBuilder(config: Config, registry: RegistryConfig,
   const builder = createBuildahBuilder({
     workDir: join(config.dataDir, "builder"),
     registry: { name: registry.name, insecure: registry.insecure },
+    network: config.builds.network,
+    // The registry sends its clients there for tokens.
+    ways: registry.credentials === null ? [new URL(config.publicUrl).host] : [],
     log,
   });
   const missing = await builder.check();

@@ -6,12 +6,25 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import type { IssueToken } from "../../src/registry/sign-in.ts";
 import type { TestRegistry } from "./registry.ts";
 
 const BUSYBOX = "/bin/busybox";
 
+/** Where to put it, and how to sign in there. */
+interface Place {
+  readonly registry: TestRegistry;
+  readonly repository: string;
+  /** For a registry that takes tokens. */
+  readonly issue: IssueToken | null;
+}
+
 /** Puts it into the registry and answers its full name, e.g. `127.0.0.1:5000/base/busybox:1`. */
-export async function pushBaseImage(registry: TestRegistry): Promise<string> {
+export async function pushBaseImage(
+  registry: TestRegistry,
+  { repository = "base/busybox", issue = null }: Partial<Pick<Place, "repository" | "issue">> = {},
+): Promise<string> {
+  const place: Place = { registry, repository, issue };
   const layer = await makeLayer();
   const config = Buffer.from(
     JSON.stringify({
@@ -26,15 +39,15 @@ export async function pushBaseImage(registry: TestRegistry): Promise<string> {
   const manifest = JSON.stringify({
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.manifest.v1+json",
-    config: await putBlob(registry, "application/vnd.oci.image.config.v1+json", config),
-    layers: [await putBlob(registry, "application/vnd.oci.image.layer.v1.tar+gzip", packed)],
+    config: await putBlob(place, "application/vnd.oci.image.config.v1+json", config),
+    layers: [await putBlob(place, "application/vnd.oci.image.layer.v1.tar+gzip", packed)],
   });
-  await request(registry, "/v2/base/busybox/manifests/1", {
+  await request(place, `/v2/${repository}/manifests/1`, {
     method: "PUT",
     headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" },
     body: manifest,
   });
-  return `${registry.name}/base/busybox:1`;
+  return `${registry.name}/${repository}:1`;
 }
 
 async function makeLayer(): Promise<Buffer> {
@@ -80,27 +93,29 @@ function libraries(program: string): readonly string[] {
   return [...stdout.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => path ?? []);
 }
 
-async function putBlob(registry: TestRegistry, mediaType: string, bytes: Buffer): Promise<object> {
+async function putBlob(to: Place, mediaType: string, bytes: Buffer): Promise<object> {
   const digest = sha256(bytes);
-  const opened = await request(registry, "/v2/base/busybox/blobs/uploads/", { method: "POST" });
-  const place = new URL(opened.headers.get("location") ?? "", registry.url);
+  const opened = await request(to, `/v2/${to.repository}/blobs/uploads/`, { method: "POST" });
+  const place = new URL(opened.headers.get("location") ?? "", to.registry.url);
   place.searchParams.set("digest", digest);
   const body = new Uint8Array(bytes);
-  await request(registry, place.href, { method: "PUT", headers: { "content-type": "application/octet-stream" }, body });
+  await request(to, place.href, { method: "PUT", headers: { "content-type": "application/octet-stream" }, body });
   return { mediaType, digest, size: bytes.length };
 }
 
-async function request(registry: TestRegistry, path: string, init: RequestInit): Promise<Response> {
+async function request(to: Place, path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
-  if (registry.username !== null) {
-    headers.set(
-      "authorization",
-      `Basic ${Buffer.from(`${registry.username}:${registry.password}`).toString("base64")}`,
-    );
-  }
-  const response = await fetch(new URL(path, registry.url), { ...init, headers });
+  const authorization = await authorizationFor(to);
+  if (authorization !== null) headers.set("authorization", authorization);
+  const response = await fetch(new URL(path, to.registry.url), { ...init, headers });
   if (!response.ok) throw new Error(`${init.method} ${path}: ${response.status} ${await response.text()}`);
   return response;
+}
+
+async function authorizationFor({ registry, repository, issue }: Place): Promise<string | null> {
+  if (issue !== null) return `Bearer ${(await issue([`repository:${repository}:pull,push`])).token}`;
+  if (registry.username === null) return null;
+  return `Basic ${Buffer.from(`${registry.username}:${registry.password}`).toString("base64")}`;
 }
 
 function sha256(bytes: Buffer): string {

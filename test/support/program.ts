@@ -23,7 +23,8 @@ export interface ProgramOptions {
   /** The compiled `src/main.js`. */
   readonly main: string;
   readonly github: GithubHost;
-  readonly registry: TestRegistry;
+  /** May be one that is yet to start. */
+  readonly registry: Pick<TestRegistry, "url" | "username" | "password">;
   readonly dataDir: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly webhookSecret?: string;

@@ -27,11 +27,14 @@ export interface RegistryOptions {
   readonly deletes?: boolean;
   /** In a process group of its own: Ctrl-C in the terminal does not reach it. */
   readonly ownGroup?: boolean;
+  /** Where to listen, for whoever had to know it before; a free one unless told otherwise. */
+  readonly port?: number;
   /** Further sections of its configuration. */
   readonly config?: object;
 }
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
+  if (options.port !== undefined) return await startOn(options.port, options);
   // Another process may take the port between finding and using it.
   for (let attempt = 1; ; attempt++) {
     try {

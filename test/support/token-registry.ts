@@ -13,13 +13,15 @@ export interface TokenRegistryOptions {
   readonly service: string;
   /** Where to send notifications; left out: nowhere. */
   readonly events?: { readonly url: string; readonly secret: string };
+  readonly port?: number;
+  readonly ownGroup?: boolean;
 }
 
 export async function startTokenRegistry(options: TokenRegistryOptions): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), "wharfinger-certificates-"));
   const rootcertbundle = join(folder, "registry-token.crt");
   await writeFile(rootcertbundle, options.certificates);
-  const { realm, issuer, service, events } = options;
+  const { realm, issuer, service, events, port, ownGroup } = options;
   const endpoint = events && {
     name: "wharfinger",
     url: events.url,
@@ -29,6 +31,8 @@ export async function startTokenRegistry(options: TokenRegistryOptions): Promise
     backoff: "100ms",
   };
   const registry = await startRegistry({
+    ...(port !== undefined && { port }),
+    ...(ownGroup !== undefined && { ownGroup }),
     config: {
       auth: { token: { realm, issuer, service, rootcertbundle } },
       ...(endpoint && { notifications: { endpoints: [endpoint] } }),

@@ -1,0 +1,252 @@
+/** The compiled program and a real registry that trusts its tokens, which is how operators are told to set them up. */
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
+import { type ImageRegistry, OCI_IMAGE, openUploads, pushImage, tagsOf } from "../registry/images.ts";
+import { pushBaseImage } from "../support/base-image.ts";
+import { startTokenProgram, type TokenProgram } from "../support/token-program.ts";
+import { eventually } from "../support/world.ts";
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const OUT = join(ROOT, ".cache/e2e-tokens");
+
+let folder: string;
+let dataDir: string;
+let github: GithubHost;
+let lab: TokenProgram;
+/** The registry, for whoever may do everything. */
+let all: ImageRegistry;
+let base: string;
+let api: HostRepository;
+let web: HostRepository;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-tokens-"));
+  dataDir = join(folder, "data");
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
+  github = await createGithubHost();
+  lab = await startTokenProgram({ main: join(OUT, "main.js"), github, dataDir, env: { BUILD_CONCURRENCY: "2" } });
+  all = { ...lab.registry, issue: lab.issue };
+  base = await pushBaseImage(lab.registry, { repository: "acme/base", issue: lab.issue });
+  await pushImage(all, "other/secret", { tag: "1" });
+  const acme = github.organization("acme");
+  [api, web] = (await Promise.all(["api", "web"].map((name) => github.repository(acme, name, { private: true })))) as [
+    HostRepository,
+    HostRepository,
+  ];
+  for (const one of [api, web]) await one.commit({ message: "Begin", files: { "README.md": "hello" } });
+  await github.install(acme, { repositories: [api, web] });
+}, 120_000);
+
+afterAll(async () => {
+  await lab?.stop();
+  await github?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function files(image: string, command: string, from = base): Record<string, string> {
+  const rules = `[{ branch: main, tags: [latest, "sha-{sha7}"] }]`;
+  return {
+    Dockerfile: `FROM ${from}\nRUN ${command}\n`,
+    ".wharfinger.yml": `version: 1\nimages:\n  - { name: ${image}, rules: ${rules} }\n`,
+  };
+}
+
+function concluded(repository: HostRepository, sha: string): Promise<HostCheckRun> {
+  const last = () => repository.checkRuns(sha).at(-1);
+  return eventually("a concluded check", () => (last()?.conclusion ? (last() ?? null) : null), 60_000);
+}
+
+interface ApiBuild {
+  readonly id: string;
+  readonly sha: string;
+  readonly state: string;
+  readonly digest: string | null;
+}
+
+async function buildOf(sha: string): Promise<ApiBuild | null> {
+  const { url, adminToken } = lab.program;
+  const headers = { authorization: `Bearer ${adminToken}` };
+  const { items } = (await (await fetch(`${url}/api/v1/builds`, { headers })).json()) as { items: ApiBuild[] };
+  return items.find((one) => one.sha === sha) ?? null;
+}
+
+interface Credential {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What a running build's tools sign in to the registry with, read where they read it. */
+async function capture(buildId: string): Promise<Credential> {
+  const jobs = join(dataDir, "builder/jobs");
+  return await eventually("the build has its credential", async () => {
+    for (const job of await readdir(jobs).catch(() => [])) {
+      const text = await readFile(join(jobs, job, "auth.json"), "utf8").catch(() => "{}");
+      const { auths } = JSON.parse(text || "{}") as { auths?: Record<string, { auth: string }> };
+      const pair = Buffer.from(auths?.[lab.registry.name]?.auth ?? "", "base64").toString("utf8");
+      const [username = "", password = ""] = pair.split(":");
+      if (username === `build-${buildId}`) return { username, password };
+    }
+    return null;
+  });
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly code: string | null;
+}
+
+/** Gets a token for what is wanted, as any client does, and tries it on the registry. */
+async function attempt(credential: Credential | null, method: string, path: string, scope: string): Promise<Refusal> {
+  const realm = new URL(`${lab.program.url}/registry/token`);
+  realm.searchParams.set("service", lab.registry.name);
+  realm.searchParams.set("scope", scope);
+  const pair = `${credential?.username}:${credential?.password}`;
+  const headers = { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+  const signedIn = await fetch(realm, credential === null ? {} : { headers });
+  if (!signedIn.ok) return { status: signedIn.status, code: "no token" };
+  const { token } = (await signedIn.json()) as { token: string };
+  const bearer = { authorization: `Bearer ${token}` };
+  const answer = await fetch(new URL(path, lab.registry.url), { method, headers: { ...bearer, accept: OCI_IMAGE } });
+  const text = await answer.text();
+  const location = answer.headers.get("location");
+  // Of an upload that was let in nothing is to stay; taking it back is not in a build's power.
+  if (answer.status === 202 && location !== null) {
+    const { token: mine } = await lab.issue([scope.replace(/:[^:]*$/, ":delete")]);
+    const place = new URL(location, lab.registry.url);
+    await fetch(place, { method: "DELETE", headers: { authorization: `Bearer ${mine}` } });
+  }
+  const { errors } = JSON.parse(answer.ok || text === "" ? "{}" : text) as { errors?: { code: string }[] };
+  return { status: answer.status, code: errors?.[0]?.code ?? null };
+}
+
+const upload = (repository: string): [string, string, string] => [
+  "POST",
+  `/v2/${repository}/blobs/uploads/`,
+  `repository:${repository}:pull,push`,
+];
+const pull = (repository: string, reference: string): [string, string, string] => [
+  "GET",
+  `/v2/${repository}/manifests/${reference}`,
+  `repository:${repository}:pull`,
+];
+
+const REFUSED: Refusal = { status: 401, code: "UNAUTHORIZED" };
+
+describe("a registry that trusts the program's tokens", () => {
+  it("gets a push built on a base image that is its owner's only, staged, and published", async () => {
+    const { sha } = await github.push(api, { files: files("api", "echo built > /built") });
+    const check = await concluded(api, sha);
+    expect(check.output.summary).toContain("acme/api");
+    expect(check.conclusion).toBe("success");
+    const build = await buildOf(sha);
+    const staging = `staging/${build?.id}`;
+    const tags = ["latest", `sha-${sha.slice(0, 7)}`];
+    expect(await tagsOf(all, "acme/api")).toEqual(tags);
+    for (const tag of tags)
+      expect(await lab.client.digest("acme/api", tag)).toEqual({ ok: true, value: build?.digest });
+    await eventually("staging is empty", async () => ((await tagsOf(all, staging)).length === 0 ? true : null));
+    expect(await lab.client.digest(staging, build?.digest ?? "")).toEqual({ ok: true, value: null });
+    expect(await openUploads(all)).toEqual([]);
+    // The registry told of both, and the program knew whose they are.
+    await eventually("the registry's notifications", () => {
+      const said = lab.program.output();
+      return said.includes("the registry has a staged image") && said.includes("the registry has a published image")
+        ? true
+        : null;
+    });
+    expect(lab.program.output()).not.toContain("somebody else has pushed");
+  }, 90_000);
+
+  it("lets nobody pull without a name", async () => {
+    const image = `docker://${lab.registry.name}/acme/api:latest`;
+    const pulled = run("skopeo", ["inspect", "--tls-verify=false", "--no-creds", image]);
+    await expect(pulled).rejects.toThrow(/authentication required|unauthorized/i);
+    for (const name of ["acme/api", "acme/base"]) {
+      expect(await attempt(null, ...pull(name, "latest"))).toEqual(REFUSED);
+    }
+  });
+
+  it("refuses a build everything but its own staging repository and its owner's images, and all of it afterwards", async () => {
+    const slow = "sleep 6";
+    const first = await github.push(api, { files: files("api", slow) });
+    const second = await github.push(web, { files: files("web", slow) });
+    const [one, other] = await Promise.all(
+      [first.sha, second.sha].map((sha) => eventually("the build is recorded", () => buildOf(sha))),
+    );
+    if (one === undefined || other === undefined) throw new Error("both builds are there");
+    const [credential, others] = await Promise.all([capture(one.id), capture(other.id)]);
+    expect(credential.password).not.toBe(others.password);
+
+    // What it is for.
+    expect((await attempt(credential, ...upload(`staging/${one.id}`))).status).toBe(202);
+    expect((await attempt(credential, ...pull("acme/base", "1"))).status).toBe(200);
+
+    const staged = `staging/${other.id}`;
+    const { digest } = await pushImage(all, staged, { tag: "build" });
+    const latest = await lab.client.digest("acme/api", "latest");
+    const published = latest.ok ? latest.value : null;
+    const remove = (repository: string, what: string | null): [string, string, string] => [
+      "DELETE",
+      `/v2/${repository}/manifests/${what}`,
+      `repository:${repository}:delete`,
+    ];
+    const tries: Record<string, [string, string, string]> = {
+      "push to the published repository": upload("acme/api"),
+      "move its tag": ["PUT", "/v2/acme/api/manifests/latest", "repository:acme/api:pull,push"],
+      "push to another image": upload("acme/web"),
+      "push to the base image": upload("acme/base"),
+      "push to another namespace": upload("other/secret"),
+      "pull from another namespace": pull("other/secret", "1"),
+      "push to another build's staging": upload(staged),
+      "pull from another build's staging": pull(staged, digest),
+      "push below its own staging": upload(`staging/${one.id}/more`),
+      "delete what is published": remove("acme/api", published),
+      "delete from another build's staging": remove(staged, digest),
+      "delete from its own staging": remove(`staging/${one.id}`, digest),
+      "list all repositories": ["GET", "/v2/_catalog", "registry:catalog:*"],
+      "ask for all there is": ["POST", "/v2/acme/api/blobs/uploads/", "repository:acme/api:*"],
+    };
+    const answers: Record<string, Refusal> = {};
+    for (const [name, what] of Object.entries(tries)) answers[name] = await attempt(credential, ...what);
+    expect(answers).toEqual(Object.fromEntries(Object.keys(tries).map((name) => [name, REFUSED])));
+    const target = `docker://${lab.registry.name}/acme/api:latest`;
+    const creds = `${credential.username}:${credential.password}`;
+    const copied = run("skopeo", [
+      ...["copy", "--src-tls-verify=false", "--dest-tls-verify=false", `--src-creds=${creds}`, `--dest-creds=${creds}`],
+      ...[`docker://${base}`, target],
+    ]);
+    await expect(copied).rejects.toThrow(/authentication required|denied|unauthorized/i);
+    expect(await lab.client.digest("acme/api", "latest")).toEqual(latest);
+    // It was all tried while the build was running.
+    expect((await buildOf(first.sha))?.state).toBe("running");
+
+    expect((await concluded(api, first.sha)).conclusion).toBe("success");
+    expect((await concluded(web, second.sha)).conclusion).toBe("success");
+    for (const what of [upload(`staging/${one.id}`), pull("acme/base", "1"), ...Object.values(tries)]) {
+      expect(await attempt(credential, ...what)).toEqual({ status: 401, code: "no token" });
+    }
+  }, 120_000);
+
+  it("tells on the commit of a base image that is somebody else's", async () => {
+    const foreign = `${lab.registry.name}/other/secret:1`;
+    const { sha } = await github.push(api, { files: files("api", "true", foreign) });
+    const check = await concluded(api, sha);
+    expect(check.conclusion).toBe("failure");
+    expect(check.output.annotations[0]?.message).toMatch(
+      /^The base image .*\/other\/secret:1 does not exist or is private/,
+    );
+  }, 60_000);
+
+  it("followed GitHub's rules all the way, and left no upload open", async () => {
+    expect(github.violations).toEqual([]);
+    expect(await openUploads(all)).toEqual([]);
+  });
+});
