@@ -26,7 +26,18 @@ export interface CliParts<C> {
   readonly parsers: PayloadParsers;
 }
 
-export type CliStore = Pick<Store, "findDelivery" | "deliveryBody" | "listBuilds" | "close">;
+export type CliStore = Pick<
+  Store,
+  | "findDelivery"
+  | "deliveryBody"
+  | "listBuilds"
+  | "publishedImage"
+  | "repositoriesNamed"
+  | "shareImage"
+  | "unshareImage"
+  | "setImagePublic"
+  | "close"
+>;
 
 export type ConfigRead<C> =
   | { readonly ok: true; readonly config: C; readonly warnings: readonly string[] }

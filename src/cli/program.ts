@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { Provider } from "../core/model.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
+import { image } from "./image.ts";
 import { lint } from "./lint.ts";
 import { migrate } from "./migrate.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
@@ -85,6 +86,22 @@ function addServerCommands<C>(program: Command, parts: CliParts<C>, done: (code:
       done(await withConfig(parts, (config) => withStore(parts, config, (store) => explain(id, store, terminal))));
     });
   program
+    .command("image")
+    .description("say whose an image is and where its tags point; share it, or open it to anybody")
+    .argument("<name>", "with its namespace: acme/api")
+    .option("--share <repository...>", "let other repositories publish it too (OWNER/NAME)", [])
+    .option("--unshare <repository...>", "take that back", [])
+    .addOption(new Option("--public", "let anybody pull it").conflicts("private"))
+    .addOption(new Option("--private", "take that back"))
+    .addHelpText("after", examples("image acme/api", "image acme/api --share acme/web", "image acme/base --public"))
+    .action(async (name: string, flags: ImageFlags) => {
+      const open = flags.public === true ? true : flags.private === true ? false : null;
+      const options = { share: flags.share, unshare: flags.unshare, public: open };
+      done(
+        await withConfig(parts, (config) => withStore(parts, config, (store) => image(name, options, store, terminal))),
+      );
+    });
+  program
     .command("migrate")
     .description("bring the database's schema up to date")
     .addHelpText("after", examples("migrate"))
@@ -95,6 +112,13 @@ function addServerCommands<C>(program: Command, parts: CliParts<C>, done: (code:
     .option("--json", "print one JSON object", false)
     .addHelpText("after", examples("doctor", "doctor --json"))
     .action(async (options: { json: boolean }) => done(await doctor(options, parts)));
+}
+
+interface ImageFlags {
+  readonly share: readonly string[];
+  readonly unshare: readonly string[];
+  readonly public?: true;
+  readonly private?: true;
 }
 
 interface PlanFlags {

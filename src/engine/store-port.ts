@@ -130,6 +130,16 @@ export interface ClaimedPromotion {
   readonly othersImage: string | null;
 }
 
+/** An image as the service has published it. */
+export interface PublishedImage {
+  readonly name: string;
+  readonly owner: HostId & { readonly fullName: string };
+  readonly shares: readonly (HostId & { readonly fullName: string })[];
+  readonly public: boolean;
+  /** By name. */
+  readonly tags: readonly { readonly tag: string; readonly digest: string; readonly build: string }[];
+}
+
 /** A staging repository that is not needed any more. */
 export interface StagingLeftover {
   readonly buildId: string;
@@ -309,6 +319,13 @@ export interface Store extends Journal {
   publicImages(images: readonly string[]): Promise<ReadonlySet<string>>;
   /** Lets another repository publish an image too. False: nobody has published it yet. */
   shareImage(image: string, withRepository: HostId): Promise<boolean>;
+  /** What it published meanwhile stays. */
+  unshareImage(image: string, withRepository: HostId): Promise<void>;
+  setImagePublic(image: string, open: boolean): Promise<void>;
+  /** By its full name; null: nobody has published it yet. */
+  publishedImage(image: string): Promise<PublishedImage | null>;
+  /** Every repository that is known under this name; case counts. */
+  repositoriesNamed(fullName: string): Promise<readonly HostId[]>;
   /** Staging repositories of ended builds, oldest first; at most `limit`. */
   stagingLeftovers(limit: number): Promise<readonly StagingLeftover[]>;
   stagingGone(buildId: string): Promise<void>;

@@ -1,7 +1,7 @@
 import { hostKey, type PlannedBuild } from "../core/model.ts";
 import type { Publication } from "../core/supersede.ts";
 import type { ImageOwner } from "../core/trust.ts";
-import type { ClaimedPromotion, Store } from "../engine/store-port.ts";
+import type { ClaimedPromotion, PublishedImage, Store } from "../engine/store-port.ts";
 import { findBuild } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Sql } from "./database.ts";
@@ -16,6 +16,10 @@ type Publications = Pick<
   | "imageOwners"
   | "publicImages"
   | "shareImage"
+  | "unshareImage"
+  | "setImagePublic"
+  | "publishedImage"
+  | "repositoriesNamed"
   | "stagingLeftovers"
   | "stagingGone"
 >;
@@ -113,6 +117,47 @@ export function createPublications({ database, clock }: StoreParts): Publication
       return rows.length > 0;
     },
 
+    async unshareImage(image, withRepository) {
+      await database.query("DELETE FROM image_shares WHERE image = $1 AND repository = $2", [
+        image,
+        hostKey(withRepository),
+      ]);
+    },
+
+    async setImagePublic(image, open) {
+      await database.query("UPDATE images SET public = $2 WHERE name = $1", [image, open]);
+    },
+
+    publishedImage(image) {
+      return database.reading(async (sql) => {
+        const [row] = await sql.query(
+          `SELECT i.public, ${NAMED} FROM images i JOIN repositories r ON r.key = i.repository WHERE i.name = $1`,
+          [image],
+        );
+        if (row === undefined) return null;
+        const shares = await sql.query(
+          `SELECT ${NAMED} FROM image_shares s JOIN repositories r ON r.key = s.repository
+           WHERE s.image = $1 ORDER BY r.full_name`,
+          [image],
+        );
+        const tags = await sql.query("SELECT tag, digest, build FROM tags WHERE image = $1 ORDER BY tag", [image]);
+        return {
+          name: image,
+          owner: named(row),
+          shares: shares.map(named),
+          public: flag(row, "public"),
+          tags: tags.map((one) => ({ tag: text(one, "tag"), digest: text(one, "digest"), build: text(one, "build") })),
+        };
+      });
+    },
+
+    async repositoriesNamed(fullName) {
+      const rows = await database.query(`SELECT ${NAMED} FROM repositories r WHERE r.full_name = $1 ORDER BY r.key`, [
+        fullName,
+      ]);
+      return rows.map(named);
+    },
+
     async stagingLeftovers(limit) {
       const rows = await database.query(
         `SELECT id, staged_digest FROM builds
@@ -147,6 +192,18 @@ const CLAIM_PROMOTION = `
   ) AND state = 'running' AND phase = 'promote' AND lease_until <= $1
   RETURNING id, seq, repository, ref, full_image, generation, journal_order, tag_lines, attempt, staged_digest, promotions,
     cancel_requested`;
+
+const NAMED = "r.provider, r.host, r.id, r.full_name";
+
+function named(row: Row): PublishedImage["owner"] {
+  return {
+    // Written from Repository only.
+    provider: text(row, "provider") as PublishedImage["owner"]["provider"],
+    host: text(row, "host"),
+    id: text(row, "id"),
+    fullName: text(row, "full_name"),
+  };
+}
 
 async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<ClaimedPromotion["tags"]> {
   const image = text(row, "full_image");

@@ -14,6 +14,11 @@ export const noStore: CliStore = {
   findDelivery: () => Promise.resolve(null),
   deliveryBody: () => Promise.resolve(null),
   listBuilds: () => Promise.resolve({ items: [], next: null }),
+  publishedImage: () => Promise.resolve(null),
+  repositoriesNamed: () => Promise.resolve([]),
+  shareImage: () => Promise.resolve(false),
+  unshareImage: () => Promise.resolve(),
+  setImagePublic: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
 

@@ -5,6 +5,7 @@ import { checksContract } from "./store.checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";
 import { installationsContract } from "./store.installations.ts";
 import { plansContract } from "./store.plans.ts";
+import { publicationsContract } from "./store.publications.ts";
 import type { TestClock } from "./store.samples.ts";
 
 /** A store just made, and empty. */
@@ -39,5 +40,6 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     installationsContract(current);
     buildsContract(current);
     checksContract(current);
+    publicationsContract(current);
   });
 }
