@@ -26,6 +26,18 @@ export function createExchange(options: {
   };
 }
 
+/**
+ * For builders outside this program. The instance's own registry credentials open every image there is, so they never
+ * leave it: the registry has to trust our tokens, which open the staging repository of the one build.
+ */
+export function createOutsideExchange(options: Parameters<typeof createExchange>[0]): CredentialExchange {
+  if (options.registry === null) return createExchange({ hosts: options.hosts, registry: null });
+  const message =
+    "This instance signs in to its registry with REGISTRY_USERNAME, which no HTTP builder is given. Let the registry " +
+    "trust Wharfinger's tokens (docs/operations.md), and take REGISTRY_USERNAME out.";
+  return async () => failed(message, { retryable: false });
+}
+
 const LEASE_USER = /^build-([0-9a-z-]{1,64})$/;
 
 /** The registry's user name of whoever holds the lease of a build. */

@@ -39,13 +39,19 @@ export function createSettle(options: SettleOptions): Settle {
     return kept;
   };
 
-  async function record(build: Build, attempt: number, end: AttemptEnd, steps: readonly BuildStep[]): Promise<boolean> {
+  async function record(
+    build: Build,
+    attempt: number,
+    given: AttemptEnd,
+    steps: readonly BuildStep[],
+  ): Promise<boolean> {
+    const end = withDigest(given, build.planned.push);
     const waitMs = waitBeforeRetry(end, attempt);
     if (end.kind === "failed" && waitMs !== null) {
       log.warn({ build: build.id, failure: end.failure, attempt }, "build will be tried again");
       return await store.releaseBuild(build.id, attempt, isoTime(clock.now() + waitMs));
     }
-    if (end.kind === "built" && build.planned.push && end.image.digest !== null) {
+    if (end.kind === "built" && end.image.digest !== null) {
       const kept = await store.stageBuild(build.id, attempt, { digest: end.image.digest, steps });
       if (kept) log.info({ build: build.id, digest: end.image.digest }, "image staged");
       return kept;
@@ -57,6 +63,13 @@ export function createSettle(options: SettleOptions): Settle {
     options.onEnd?.(build, result);
     return true;
   }
+}
+
+/** An image that was pushed has a digest: without it nobody could tell what to publish. One that was not has none. */
+function withDigest(end: AttemptEnd, push: boolean): AttemptEnd {
+  if (end.kind !== "built") return end;
+  if (!push) return { kind: "built", image: { digest: null } };
+  return end.image.digest === null ? internal("The builder pushed the image but did not report a digest.") : end;
 }
 
 function resultOf(end: AttemptEnd, steps: readonly BuildStep[]): BuildResult {
