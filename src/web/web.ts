@@ -3,6 +3,7 @@ import type { Clock, Logger } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
 import { type ApiStore, createApi, methodNotAllowed, type RequestKey } from "./api.ts";
 import { createGate } from "./auth.ts";
+import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
 import { publicError, WebError } from "./errors.ts";
 import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -29,6 +30,8 @@ export interface WebOptions {
   readonly requestKeys: readonly RequestKey[];
   /** Left out: neither tokens nor notifications are served. */
   readonly registry?: RegistryDoors;
+  /** Left out: nobody builds over HTTP. */
+  readonly builder?: BuilderDoor;
   /** Folder with the templates and, below it, `assets`. */
   readonly views: string;
 }
@@ -50,6 +53,7 @@ export function createWeb(options: WebOptions): Express {
   app.use(createProbes({ ready: options.ready, store, metrics: options.metrics, clock, log }));
   app.get("/assets/:name", sendAsset(views));
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
+  if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
   app.use("/api/v1", createApi({ store, logs, gate, requestKeys: options.requestKeys }));
   app.use(createPages({ store, logs, gate, views, clock, registryName: options.registryName }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
@@ -128,5 +132,7 @@ const TITLES: Readonly<Record<number, string>> = {
 
 function wantsPage(req: express.Request): boolean {
   const people = ["GET", "HEAD"].includes(req.method) || req.path.startsWith("/auth/");
-  return people && !/^\/(?:api|webhooks)(?:\/|$)/.test(req.originalUrl) && req.accepts(["json", "html"]) === "html";
+  return (
+    people && !/^\/(?:api|builder|webhooks)(?:\/|$)/.test(req.originalUrl) && req.accepts(["json", "html"]) === "html"
+  );
 }

@@ -46,13 +46,12 @@ export function buildJson(build: Build): object {
 }
 
 /** The document is what was signed, byte by byte; `request` is the same, read. */
-export function requestJson({ document, digest, keyId, signature }: SignedRequest): object {
-  return {
-    request: JSON.parse(document),
-    document,
-    digest,
-    signature: { algorithm: "Ed25519", keyId, value: signature },
-  };
+export function requestJson(request: SignedRequest): object {
+  return { request: JSON.parse(request.document), ...signedJson(request) };
+}
+
+export function signedJson({ document, digest, keyId, signature }: SignedRequest): object {
+  return { document, digest, signature: { algorithm: "Ed25519", keyId, value: signature } };
 }
 
 export function installationJson(installation: Installation): object {
