@@ -3,7 +3,7 @@
  * what it promises; the suites in test/contract hold every implementation to it. Times are ISO 8601 in UTC, durations
  * milliseconds unless said otherwise.
  */
-import type { BuildRequest } from "../core/build-request.ts";
+import type { BuildRequest, SignedRequest } from "../core/build-request.ts";
 import type { CheckContent } from "../core/check.ts";
 import type { HostEvent, RepositoryName } from "../core/events.ts";
 import type { Account, Failure, HostId, Outcome, Provider, RefChange, Repository, Sha } from "../core/model.ts";
@@ -170,6 +170,16 @@ export interface Builder {
   /** Everything that is missing to build here, each with what to do; empty: ready. */
   check(): Promise<readonly string[]>;
   build(context: BuildContext): Promise<BuildEnd>;
+}
+
+/** Tells a builder outside this program, at an address of the operator's, that a build waits. */
+export interface OfferSender {
+  /** `id` stays the same when an offer is sent again. Ends soon after `signal` is aborted. */
+  send(
+    url: string,
+    offer: { readonly id: string; readonly build: string; readonly request: SignedRequest },
+    signal: AbortSignal,
+  ): Promise<Outcome<true>>;
 }
 
 /**
