@@ -57,6 +57,27 @@ describe("a repository that wants more than it may have", () => {
     );
   });
 
+  it("uses no image that is not a registry's: not by id, not of another repository's store, not as localhost", async () => {
+    const neighbour = await buildFiles(world, { Dockerfile: `FROM ${world.base}\nRUN echo mine > /mine\n` }, {});
+    digestOf(neighbour);
+    const id = await newestImage(workDir);
+    const base = `FROM ${world.base}\n`;
+    const attempts = [
+      `FROM ${id}\n`,
+      `FROM ${id.slice(0, 12)}\n`,
+      `FROM containers-storage:${id}\n`,
+      "FROM localhost/mine:1\n",
+      `${base}COPY --from=${id} /mine /stolen\n`,
+      `${base}RUN --mount=type=bind,from=${id},target=/m cat /m/mine\n`,
+    ];
+    await Promise.all(
+      attempts.map(async (dockerfile) => {
+        const ran = await buildFiles(world, { Dockerfile: dockerfile }, { inputs: { cacheScope: "other" } });
+        expect({ dockerfile, class: failureOf(ran).class }).toEqual({ dockerfile, class: "dockerfile" });
+      }),
+    );
+  });
+
   it("can not lead the build out of the checkout by a link", async () => {
     const ran = await buildFiles(world, { Dockerfile: { symlink: "/etc/passwd" } });
     expect(failureOf(ran)).toMatchObject({ class: "dockerfile" });
@@ -289,6 +310,18 @@ describe("what this builder can not do yet", () => {
     expect(failureOf(many).message).toContain("linux/s390x");
   });
 });
+
+/** Id of the image that was made last, in whichever store below the folder. */
+async function newestImage(folder: string): Promise<string> {
+  const all: { readonly id: string; readonly created: string }[] = [];
+  for (const scope of await readdir(join(folder, "scopes"))) {
+    const file = join(folder, "scopes", scope, "root/overlay-images/images.json");
+    if (existsSync(file)) all.push(...(JSON.parse(await readFile(file, "utf8")) as typeof all));
+  }
+  const newest = all.toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created)).at(0);
+  if (newest === undefined) throw new Error("no images");
+  return newest.id;
+}
 
 /** Records of containers in all stores below the folder: what `buildah containers` lists. */
 async function containersOf(folder: string): Promise<readonly unknown[]> {

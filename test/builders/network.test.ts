@@ -1,5 +1,9 @@
 /** What builds reach, from everywhere they can try: RUN, ADD, FROM. Every place that is closed is one the machine reaches. */
-import { networkInterfaces } from "node:os";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import {
   type BuilderWorld,
@@ -9,6 +13,7 @@ import {
   failureOf,
   type Ran,
 } from "../contract/builder.contract.ts";
+import { startChild } from "../support/child.ts";
 import { createOutside, type Outside } from "./outside.ts";
 import { createTestBuilder } from "./world.ts";
 
@@ -167,6 +172,35 @@ describe("a build with the network `none`", () => {
     expect(failureOf(own).message).toMatch(/401|unauthorized/i);
   });
 });
+
+describe("a build's network", () => {
+  it("is gone when the program is killed, with the processes that made it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "wharfinger-network-"));
+    const child = await startChild(new URL("./network-child.ts", import.meta.url), [join(folder, "files")]);
+    const namespace = child.firstLine;
+    const inode = readlinkSync(namespace);
+    const left = () => processes().filter(({ net, words }) => net === inode || words.includes(namespace));
+    expect(left().length).toBeGreaterThanOrEqual(2);
+    await child.kill();
+    const deadline = Date.now() + 5000;
+    while (left().length > 0 && Date.now() < deadline) await sleep(20);
+    expect(left()).toEqual([]);
+    expect(readFileSync("/proc/mounts", "utf8")).not.toContain(inode);
+    await rm(folder, { recursive: true });
+  });
+});
+
+function processes(): readonly { readonly net: string; readonly words: readonly string[] }[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      return [{ net: readlinkSync(`/proc/${pid}/ns/net`), words }];
+    } catch {
+      return []; // It has ended meanwhile.
+    }
+  });
+}
 
 /** Each place fails the build, says why, and is not visited. `instruction` null: FROM it. */
 async function expectAllClosed(
