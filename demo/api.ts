@@ -25,6 +25,8 @@ export interface Api {
   /** By the host's own id; null: not known (yet). */
   delivery(guid: string): Promise<ApiDelivery | null>;
   build(id: string): Promise<ApiBuild>;
+  /** Where a build pushes to, from the request its builder got. */
+  staging(id: string): Promise<{ readonly repository: string; readonly tag: string }>;
   /** The log from byte `offset`; empty when there is nothing more (yet). */
   log(id: string, offset: number): Promise<Buffer>;
   installation(id: number): Promise<ApiInstallation | null>;
@@ -45,6 +47,14 @@ export function createApi(url: string, token: string): Api {
       return page.items.find((one) => one.deliveryId === guid) ?? null;
     },
     build: (id) => json<ApiBuild>(`/builds/${id}`),
+    async staging(id) {
+      interface Signed {
+        readonly request: {
+          readonly image: { readonly staging: { readonly repository: string; readonly tag: string } };
+        };
+      }
+      return (await json<Signed>(`/builds/${id}/request`)).request.image.staging;
+    },
     async log(id, offset) {
       const response = await get(`/builds/${id}/log?offset=${offset}`);
       return response.ok ? Buffer.from(await response.arrayBuffer()) : Buffer.alloc(0);

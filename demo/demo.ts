@@ -3,12 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createRegistryClient } from "../src/registry/client.ts";
 import { createGithubHost, type GithubHost, type HostRepository } from "../test/hosts/github/index.ts";
 import { pushBaseImage } from "../test/support/base-image.ts";
 import { readFileFromImage } from "../test/support/image.ts";
-import { startProgram } from "../test/support/program.ts";
-import { startRegistry, type TestRegistry } from "../test/support/registry.ts";
+import { attempt, readCredential, uploadTo } from "../test/support/registry-attempt.ts";
+import { startTokenProgram, type TokenProgram } from "../test/support/token-program.ts";
 import { type Api, type ApiBuild, createApi } from "./api.ts";
 import { DOCS_ONLY, firstPush, GREETING } from "./repository.ts";
 import type { Screen } from "./screen.ts";
@@ -20,13 +19,17 @@ export interface Demo {
 }
 
 /** What runs, in the order it was started; stopped in reverse. */
-interface World {
-  readonly registry: TestRegistry;
+interface World extends TokenProgram {
+  readonly dataDir: string;
   readonly github: GithubHost;
   readonly base: string;
   readonly api: Api;
-  readonly url: string;
-  readonly adminToken: string;
+}
+
+/** What came of trying things with a running build's own credential. */
+interface Trial {
+  readonly where: string;
+  readonly may: boolean;
 }
 
 const PATIENCE_MS = 120_000;
@@ -67,26 +70,22 @@ export function createDemo(screen: Screen): Demo {
   }
 
   async function start(): Promise<World> {
-    step("Start a Docker registry, a stand-in for GitHub, and Wharfinger");
-    const folder = await mkdtemp(join(tmpdir(), "wharfinger-demo-"));
-    endings.push(() => rm(folder, { recursive: true, force: true }));
-    // Ctrl-C in the terminal is for the demo, which stops these in order: without its registry, or told twice, the
-    // program would not clear its build away.
-    const ownGroup = true;
-    const registry = await startRegistry({ auth: true, ownGroup });
-    endings.push(registry.stop);
-    screen.line(`registry    ${registry.url}  (password-protected)`);
-    const base = await pushBaseImage(registry);
-
+    step("Start a stand-in for GitHub, Wharfinger, and a Docker registry that trusts it");
+    const dataDir = await mkdtemp(join(tmpdir(), "wharfinger-demo-"));
+    endings.push(() => rm(dataDir, { recursive: true, force: true }));
     const github = await createGithubHost();
     endings.push(github.close);
     screen.line(`GitHub      ${github.url}  (stand-in: signed webhooks, app tokens, checks, private git)`);
 
-    const program = await startProgram({ main: MAIN, github, registry, dataDir: folder, ownGroup });
-    endings.push(program.stop);
-    const { url, adminToken } = program;
-    screen.line(`Wharfinger  ${url}  (wharfinger start)`);
-    return { registry, github, base, api: createApi(url, adminToken), url, adminToken };
+    // Ctrl-C in the terminal is for the demo, which stops these in order: without its registry, or told twice, the
+    // program would not clear its build away.
+    const lab = await startTokenProgram({ main: MAIN, github, dataDir, ownGroup: true });
+    endings.push(lab.stop);
+    const { program, registry } = lab;
+    screen.line(`Wharfinger  ${program.url}  (wharfinger start)`);
+    screen.line(`registry    ${registry.url}  (lets in who has a token from Wharfinger)`);
+    const base = await pushBaseImage(registry, { repository: "acme/base", issue: lab.issue });
+    return { ...lab, dataDir, github, base, api: createApi(program.url, program.adminToken) };
   }
 
   async function push(world: World, repository: HostRepository, message: string, files: Record<string, string>) {
@@ -117,6 +116,20 @@ export function createDemo(screen: Screen): Demo {
     });
   }
 
+  /** Uses the credential of a running build for something it is not for. */
+  async function tryCredential(world: World, build: ApiBuild): Promise<readonly Trial[]> {
+    const { registry, dataDir } = world;
+    const credential = await until("the build to get its credential", () =>
+      readCredential(dataDir, registry.name, build.id),
+    );
+    const trials: Trial[] = [];
+    for (const where of [`staging/${build.id}`, build.image]) {
+      const { status } = await attempt(world, credential, uploadTo(where));
+      trials.push({ where, may: status === 202 });
+    }
+    return trials;
+  }
+
   async function conclusion(repository: HostRepository, sha: string) {
     const run = await until("the check to be concluded", async () => {
       const runs = repository.checkRuns(sha).filter((one) => one.name === "wharfinger");
@@ -128,7 +141,6 @@ export function createDemo(screen: Screen): Demo {
   }
 
   async function buildsAndShows(world: World, repository: HostRepository): Promise<void> {
-    const { registry } = world;
     step("Push a Dockerfile and a .wharfinger.yml to a private repository");
     const begun = Date.now();
     const { sha, delivery } = await push(world, repository, "Greet", firstPush(world.base));
@@ -136,8 +148,9 @@ export function createDemo(screen: Screen): Demo {
     if (id === undefined) throw new Error("the push did not lead to a build");
 
     step("buildah builds it: checkout, test, build, push");
-    const build = await follow(world, id);
-    expectThat(build.state === "succeeded", `build ${build.state} as ${build.image}:${build.tags.join(", ")}`);
+    const trying = tryCredential(world, await world.api.build(id));
+    const [build, trials] = await Promise.all([follow(world, id), trying]);
+    await showPublished(world, build, trials);
 
     step("The commit gets its check");
     const run = await conclusion(repository, sha);
@@ -149,10 +162,36 @@ export function createDemo(screen: Screen): Demo {
     );
 
     step("Pull the image back from the registry");
-    const pulled = await readFileFromImage(createRegistryClient(registry), build.image, "latest", "srv/greeting.txt");
+    const { registry, client } = world;
+    const pulled = await readFileFromImage(client, build.image, "latest", "srv/greeting.txt");
     const held = pulled?.toString("utf8") ?? null;
     screen.line(`${registry.name}/${build.image}:latest holds /srv/greeting.txt: ${JSON.stringify(held)}`);
     expectThat(held === GREETING, "which is the file that was pushed");
+  }
+
+  async function showPublished(world: World, build: ApiBuild, trials: readonly Trial[]): Promise<void> {
+    const { client, api } = world;
+    step("What it pushed is staged; Wharfinger publishes it");
+    const staging = await api.staging(build.id);
+    screen.line(`staged at ${staging.repository}:${staging.tag}, which only this build may push to`);
+    screen.line(`published: ${build.image} as ${build.tags.join(", ")}`);
+    expectThat(build.state === "succeeded", `the build has ${build.state}`);
+    const found = await Promise.all(build.tags.map((tag) => client.digest(build.image, tag)));
+    expectThat(
+      found.length > 0 && found.every((one) => one.ok && one.value === build.digest),
+      `in the registry, each of these tags is ${build.digest}`,
+    );
+    await until("staging to be empty", async () => {
+      const left = await client.digest(staging.repository, staging.tag);
+      return left.ok && left.value === null ? true : null;
+    });
+    expectThat(true, "and the staging repository is empty again");
+
+    screen.line("what the registry said to the build's own credential, while it ran:");
+    for (const { where, may } of trials) {
+      const wanted = where === staging.repository;
+      expectThat(may === wanted, `push to ${where}: ${may ? "allowed" : "refused"}`);
+    }
   }
 
   async function saysWhyNot(world: World, repository: HostRepository): Promise<void> {
@@ -182,10 +221,10 @@ export function createDemo(screen: Screen): Demo {
       [
         allGood ? "All of it worked." : "Something above is not as it should be.",
         "",
-        `  builds       ${world.url}/`,
-        `  deliveries   ${world.url}/deliveries`,
-        `  sign in with ${world.adminToken}`,
-        `  API          curl -H 'Authorization: Bearer ${world.adminToken}' ${world.url}/api/v1/builds`,
+        `  builds       ${world.program.url}/`,
+        `  deliveries   ${world.program.url}/deliveries`,
+        `  sign in with ${world.program.adminToken}`,
+        `  API          curl -H 'Authorization: Bearer ${world.program.adminToken}' ${world.program.url}/api/v1/builds`,
       ].join("\n"),
     );
     return allGood;

@@ -1,14 +1,22 @@
 /** The compiled program and a real registry that trusts its tokens, which is how operators are told to set them up. */
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
-import { type ImageRegistry, OCI_IMAGE, openUploads, pushImage, tagsOf } from "../registry/images.ts";
+import { type ImageRegistry, openUploads, pushImage, tagsOf } from "../registry/images.ts";
 import { pushBaseImage } from "../support/base-image.ts";
+import {
+  type Attempt,
+  type AttemptAnswer,
+  attempt,
+  type Credential,
+  readCredential,
+  uploadTo,
+} from "../support/registry-attempt.ts";
 import { startTokenProgram, type TokenProgram } from "../support/token-program.ts";
 import { eventually } from "../support/world.ts";
 
@@ -78,67 +86,20 @@ async function buildOf(sha: string): Promise<ApiBuild | null> {
   return items.find((one) => one.sha === sha) ?? null;
 }
 
-interface Credential {
-  readonly username: string;
-  readonly password: string;
+function capture(buildId: string): Promise<Credential> {
+  return eventually("the build has its credential", () => readCredential(dataDir, lab.registry.name, buildId));
 }
 
-/** What a running build's tools sign in to the registry with, read where they read it. */
-async function capture(buildId: string): Promise<Credential> {
-  const jobs = join(dataDir, "builder/jobs");
-  return await eventually("the build has its credential", async () => {
-    for (const job of await readdir(jobs).catch(() => [])) {
-      const text = await readFile(join(jobs, job, "auth.json"), "utf8").catch(() => "{}");
-      const { auths } = JSON.parse(text || "{}") as { auths?: Record<string, { auth: string }> };
-      const pair = Buffer.from(auths?.[lab.registry.name]?.auth ?? "", "base64").toString("utf8");
-      const [username = "", password = ""] = pair.split(":");
-      if (username === `build-${buildId}`) return { username, password };
-    }
-    return null;
-  });
+function pullOf(repository: string, reference: string): Attempt {
+  return { method: "GET", path: `/v2/${repository}/manifests/${reference}`, scope: `repository:${repository}:pull` };
 }
 
-interface Refusal {
-  readonly status: number;
-  readonly code: string | null;
+function deletionOf(repository: string, digest: string): Attempt {
+  const scope = `repository:${repository}:delete`;
+  return { method: "DELETE", path: `/v2/${repository}/manifests/${digest}`, scope };
 }
 
-/** Gets a token for what is wanted, as any client does, and tries it on the registry. */
-async function attempt(credential: Credential | null, method: string, path: string, scope: string): Promise<Refusal> {
-  const realm = new URL(`${lab.program.url}/registry/token`);
-  realm.searchParams.set("service", lab.registry.name);
-  realm.searchParams.set("scope", scope);
-  const pair = `${credential?.username}:${credential?.password}`;
-  const headers = { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
-  const signedIn = await fetch(realm, credential === null ? {} : { headers });
-  if (!signedIn.ok) return { status: signedIn.status, code: "no token" };
-  const { token } = (await signedIn.json()) as { token: string };
-  const bearer = { authorization: `Bearer ${token}` };
-  const answer = await fetch(new URL(path, lab.registry.url), { method, headers: { ...bearer, accept: OCI_IMAGE } });
-  const text = await answer.text();
-  const location = answer.headers.get("location");
-  // Of an upload that was let in nothing is to stay; taking it back is not in a build's power.
-  if (answer.status === 202 && location !== null) {
-    const { token: mine } = await lab.issue([scope.replace(/:[^:]*$/, ":delete")]);
-    const place = new URL(location, lab.registry.url);
-    await fetch(place, { method: "DELETE", headers: { authorization: `Bearer ${mine}` } });
-  }
-  const { errors } = JSON.parse(answer.ok || text === "" ? "{}" : text) as { errors?: { code: string }[] };
-  return { status: answer.status, code: errors?.[0]?.code ?? null };
-}
-
-const upload = (repository: string): [string, string, string] => [
-  "POST",
-  `/v2/${repository}/blobs/uploads/`,
-  `repository:${repository}:pull,push`,
-];
-const pull = (repository: string, reference: string): [string, string, string] => [
-  "GET",
-  `/v2/${repository}/manifests/${reference}`,
-  `repository:${repository}:pull`,
-];
-
-const REFUSED: Refusal = { status: 401, code: "UNAUTHORIZED" };
+const REFUSED: AttemptAnswer = { status: 401, code: "UNAUTHORIZED" };
 
 describe("a registry that trusts the program's tokens", () => {
   it("gets a push built on a base image that is its owner's only, staged, and published", async () => {
@@ -170,7 +131,7 @@ describe("a registry that trusts the program's tokens", () => {
     const pulled = run("skopeo", ["inspect", "--tls-verify=false", "--no-creds", image]);
     await expect(pulled).rejects.toThrow(/authentication required|unauthorized/i);
     for (const name of ["acme/api", "acme/base"]) {
-      expect(await attempt(null, ...pull(name, "latest"))).toEqual(REFUSED);
+      expect(await attempt(lab, null, pullOf(name, "latest"))).toEqual(REFUSED);
     }
   });
 
@@ -186,36 +147,31 @@ describe("a registry that trusts the program's tokens", () => {
     expect(credential.password).not.toBe(others.password);
 
     // What it is for.
-    expect((await attempt(credential, ...upload(`staging/${one.id}`))).status).toBe(202);
-    expect((await attempt(credential, ...pull("acme/base", "1"))).status).toBe(200);
+    expect((await attempt(lab, credential, uploadTo(`staging/${one.id}`))).status).toBe(202);
+    expect((await attempt(lab, credential, pullOf("acme/base", "1"))).status).toBe(200);
 
     const staged = `staging/${other.id}`;
     const { digest } = await pushImage(all, staged, { tag: "build" });
     const latest = await lab.client.digest("acme/api", "latest");
-    const published = latest.ok ? latest.value : null;
-    const remove = (repository: string, what: string | null): [string, string, string] => [
-      "DELETE",
-      `/v2/${repository}/manifests/${what}`,
-      `repository:${repository}:delete`,
-    ];
-    const tries: Record<string, [string, string, string]> = {
-      "push to the published repository": upload("acme/api"),
-      "move its tag": ["PUT", "/v2/acme/api/manifests/latest", "repository:acme/api:pull,push"],
-      "push to another image": upload("acme/web"),
-      "push to the base image": upload("acme/base"),
-      "push to another namespace": upload("other/secret"),
-      "pull from another namespace": pull("other/secret", "1"),
-      "push to another build's staging": upload(staged),
-      "pull from another build's staging": pull(staged, digest),
-      "push below its own staging": upload(`staging/${one.id}/more`),
-      "delete what is published": remove("acme/api", published),
-      "delete from another build's staging": remove(staged, digest),
-      "delete from its own staging": remove(`staging/${one.id}`, digest),
-      "list all repositories": ["GET", "/v2/_catalog", "registry:catalog:*"],
-      "ask for all there is": ["POST", "/v2/acme/api/blobs/uploads/", "repository:acme/api:*"],
+    const published = latest.ok ? (latest.value ?? "") : "";
+    const tries: Record<string, Attempt> = {
+      "push to the published repository": uploadTo("acme/api"),
+      "move its tag": { ...uploadTo("acme/api"), method: "PUT", path: "/v2/acme/api/manifests/latest" },
+      "push to another image": uploadTo("acme/web"),
+      "push to the base image": uploadTo("acme/base"),
+      "push to another namespace": uploadTo("other/secret"),
+      "pull from another namespace": pullOf("other/secret", "1"),
+      "push to another build's staging": uploadTo(staged),
+      "pull from another build's staging": pullOf(staged, digest),
+      "push below its own staging": uploadTo(`staging/${one.id}/more`),
+      "delete what is published": deletionOf("acme/api", published),
+      "delete from another build's staging": deletionOf(staged, digest),
+      "delete from its own staging": deletionOf(`staging/${one.id}`, digest),
+      "list all repositories": { method: "GET", path: "/v2/_catalog", scope: "registry:catalog:*" },
+      "ask for all there is": { ...uploadTo("acme/api"), scope: "repository:acme/api:*" },
     };
-    const answers: Record<string, Refusal> = {};
-    for (const [name, what] of Object.entries(tries)) answers[name] = await attempt(credential, ...what);
+    const answers: Record<string, AttemptAnswer> = {};
+    for (const [name, what] of Object.entries(tries)) answers[name] = await attempt(lab, credential, what);
     expect(answers).toEqual(Object.fromEntries(Object.keys(tries).map((name) => [name, REFUSED])));
     const target = `docker://${lab.registry.name}/acme/api:latest`;
     const creds = `${credential.username}:${credential.password}`;
@@ -230,8 +186,8 @@ describe("a registry that trusts the program's tokens", () => {
 
     expect((await concluded(api, first.sha)).conclusion).toBe("success");
     expect((await concluded(web, second.sha)).conclusion).toBe("success");
-    for (const what of [upload(`staging/${one.id}`), pull("acme/base", "1"), ...Object.values(tries)]) {
-      expect(await attempt(credential, ...what)).toEqual({ status: 401, code: "no token" });
+    for (const what of [uploadTo(`staging/${one.id}`), pullOf("acme/base", "1"), ...Object.values(tries)]) {
+      expect(await attempt(lab, credential, what)).toEqual({ status: 401, code: "no token" });
     }
   }, 120_000);
 
