@@ -117,12 +117,21 @@ function choice<const T extends string>(...values: readonly T[]): z.ZodType<T, s
   });
 }
 
-const builder = choice("buildah", "webhook").transform((value, context): "buildah" => {
-  if (value !== "buildah") {
-    context.addIssue({ code: "custom", message: `is ${value}, which comes with a later release` });
+/** Of Standard Webhooks: 24 to 64 bytes. */
+const webhookSecret = z.string().refine((text) => {
+  const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const length = Buffer.from(base64 ?? "", "base64").length;
+  return length >= 24 && length <= 64;
+}, "is not whsec_ and 24 to 64 bytes in base64");
+
+const addresses = z.string().transform((text, context) => {
+  const read = text.split(",").map((part) => address.safeParse(part.trim()));
+  const wrong = read.find((one) => !one.success);
+  if (wrong !== undefined) {
+    context.addIssue({ code: "custom", message: `has one that ${wrong.error.issues[0]?.message ?? "is none"}` });
     return z.NEVER;
   }
-  return value;
+  return read.flatMap((one) => (one.success ? [one.data] : []));
 });
 
 const key32 = z.string().transform((text, context) => {
@@ -343,10 +352,34 @@ export const VARIABLES = {
     todo: random,
     example: "(openssl rand -hex 32)",
   }),
-  BUILDER: defaulting("Builds", builder, "buildah", {
-    about: "What builds images: `buildah` on this machine. `webhook` comes with a later release.",
-    todo: "set BUILDER=buildah or leave it out",
+  BUILDER: defaulting("Builds", choice("buildah", "webhook"), "buildah", {
+    about:
+      "What builds images: `buildah` on this machine, or builders elsewhere that claim builds over HTTP (`webhook`, see docs/http-builder.md).",
+    todo: "set buildah or webhook, or leave it out",
     example: "buildah",
+  }),
+  BUILDER_TOKEN: optional("Builds", ownSecret, {
+    secret: true,
+    about: "Bearer token with which HTTP builders claim builds. Whoever has it can read what is built.",
+    todo: random,
+    example: "(openssl rand -hex 32)",
+  }),
+  BUILDER_URLS: optional("Builds", addresses, {
+    about: "Addresses, separated by commas, that are told when builds wait. Builders may also just ask.",
+    todo: "give https:// addresses separated by commas, or leave it out",
+    example: "https://builder.example.com/offers",
+  }),
+  BUILDER_WEBHOOK_SECRET: optional("Builds", webhookSecret, {
+    secret: true,
+    about: "Signs what `BUILDER_URLS` are told, as Standard Webhooks has it.",
+    todo: "make one with: echo whsec_$(openssl rand -base64 32)",
+    example: "(echo whsec_$(openssl rand -base64 32))",
+  }),
+  BUILDER_WEBHOOK_SECRET_PREVIOUS: optional("Builds", webhookSecret, {
+    secret: true,
+    about: "The secret before `BUILDER_WEBHOOK_SECRET` was changed; still signs, too.",
+    todo: "give the former BUILDER_WEBHOOK_SECRET, or leave it out",
+    example: "(the former BUILDER_WEBHOOK_SECRET)",
   }),
   BUILD_CONCURRENCY: defaulting("Builds", whole(1, 256), String(availableParallelism()), {
     fallbackText: "number of CPU cores",

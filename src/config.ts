@@ -21,7 +21,9 @@ export interface Config {
   /** Null: nothing of GitHub is set. */
   readonly github: GithubConfig | null;
   readonly registry: RegistryConfig | null;
-  readonly builder: "buildah";
+  readonly builder: "buildah" | "webhook";
+  /** Null: the builder is another. */
+  readonly httpBuilders: HttpBuildersConfig | null;
   readonly builds: {
     readonly concurrency: number;
     readonly network: "none" | "internet" | "host";
@@ -43,6 +45,14 @@ export interface GithubConfig {
   readonly clientSecret: string | null;
   readonly url: string;
   readonly apiUrl: string;
+}
+
+export interface HttpBuildersConfig {
+  /** Opens `/builder/v1/claim`. */
+  readonly token: string;
+  readonly urls: readonly string[];
+  /** Sign offers; the current one first. Empty only without addresses. */
+  readonly webhookSecrets: readonly string[];
 }
 
 export interface RegistryConfig {
@@ -84,6 +94,7 @@ export function parseConfig(env: Environment): ConfigResult {
   const warnings: string[] = [];
   const github = readGithub(values, env, problems);
   const registry = readRegistry(values, problems, warnings);
+  const httpBuilders = readHttpBuilders(values, env, problems);
   if ((values.RETENTION_DELIVERIES_DAYS ?? 0) < (values.RETENTION_BODIES_DAYS ?? 0)) {
     problems.push(problem("RETENTION_DELIVERIES_DAYS", "is less than RETENTION_BODIES_DAYS"));
   }
@@ -95,7 +106,7 @@ export function parseConfig(env: Environment): ConfigResult {
     return { ok: false, problems };
   }
   // Without problems every variable was read.
-  return { ok: true, config: assemble(values as Values, github, registry), warnings };
+  return { ok: true, config: assemble(values as Values, github, registry, httpBuilders), warnings };
 }
 
 /** What is missing to start serving, beyond what {@link parseConfig} checks. */
@@ -281,7 +292,30 @@ function readRegistry(values: Partial<Values>, problems: Problem[], warnings: st
   };
 }
 
-function assemble(values: Values, github: GithubConfig | null, registry: RegistryConfig | null): Config {
+function readHttpBuilders(values: Partial<Values>, env: Environment, problems: Problem[]): HttpBuildersConfig | null {
+  if (values.BUILDER !== "webhook") return null;
+  if (!isSet(env, "BUILDER_TOKEN")) problems.push(problem("BUILDER_TOKEN", "is not set, but BUILDER is webhook"));
+  if (isSet(env, "BUILDER_URLS") && !isSet(env, "BUILDER_WEBHOOK_SECRET")) {
+    problems.push(problem("BUILDER_WEBHOOK_SECRET", "is not set, but BUILDER_URLS is"));
+  }
+  if (isSet(env, "REGISTRY_USERNAME")) {
+    problems.push({
+      variable: "REGISTRY_USERNAME",
+      wrong: "is set, but no HTTP builder is given credentials that open the whole registry",
+      todo: "let the registry trust Wharfinger's tokens (docs/operations.md) and leave it out, or set BUILDER=buildah",
+    });
+  }
+  const { BUILDER_TOKEN: token, BUILDER_URLS: urls } = values;
+  const secrets = [values.BUILDER_WEBHOOK_SECRET, values.BUILDER_WEBHOOK_SECRET_PREVIOUS];
+  return token ? { token, urls: urls ?? [], webhookSecrets: secrets.filter((one) => typeof one === "string") } : null;
+}
+
+function assemble(
+  values: Values,
+  github: GithubConfig | null,
+  registry: RegistryConfig | null,
+  httpBuilders: HttpBuildersConfig | null,
+): Config {
   // Absolute: tools are run in other folders than this one.
   const dataDir = resolve(values.DATA_DIR);
   return {
@@ -296,6 +330,7 @@ function assemble(values: Values, github: GithubConfig | null, registry: Registr
     github,
     registry,
     builder: values.BUILDER,
+    httpBuilders,
     builds: {
       concurrency: values.BUILD_CONCURRENCY,
       network: values.BUILD_NETWORK,

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createBuildahBuilder } from "./builders/buildah.ts";
+import { createOfferSender } from "./builders/webhook.ts";
 import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
 import { createAccounts } from "./engine/accounts.ts";
 import type { Builder, Clock, Logger, LogStore, Registry } from "./engine/ports.ts";
@@ -51,7 +52,7 @@ export async function createParts(
   const { github, registry } = configured(config);
   // Whatever is the first to make it: what builds and pushes leave there is for this user only.
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const builder = builds ? await createConfiguredBuilder(config, registry, log) : null;
+  const builder = builds && config.builder === "buildah" ? await createConfiguredBuilder(config, registry, log) : null;
   const store = await openConfiguredStore(config, clock);
   const { tokens, staging, registry: client } = createConfiguredRegistry({ ...config, registry }, clock, store);
   const { eventsSecret } = registry;
@@ -74,15 +75,25 @@ export async function createParts(
     staging: staging.of,
     signer: createConfiguredSigner(config.dataDir),
     builder,
+    ...createConfiguredHttpBuilders(config, clock),
     hosts: [createGithubParts(github, log, clock)],
     clock,
     log,
   };
 }
 
+function createConfiguredHttpBuilders({ httpBuilders }: Config, clock: Clock): Pick<Parts, "httpBuilders"> {
+  if (httpBuilders === null) return {};
+  const { token, urls, webhookSecrets: secrets } = httpBuilders;
+  return { httpBuilders: { token, urls, sender: createOfferSender({ secrets, clock }) } };
+}
+
 /** Everything `work` needs: no key that signs anything is among it. Throws as {@link createParts} does. */
 export async function createWorkerParts(config: Config, log: Logger, clock: Clock = systemClock): Promise<WorkerParts> {
   const { github, registry } = configured(config);
+  if (config.builder === "webhook") {
+    throw new StartError(["BUILDER is webhook: builders claim from `serve`, and `work` has nothing to do."]);
+  }
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const builder = await createConfiguredBuilder(config, registry, log);
   const store = await openConfiguredStore(config, clock);

@@ -11,9 +11,10 @@ import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Report
 import { createProcessor } from "./engine/process.ts";
 import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
 import { createReports } from "./engine/report.ts";
-import type { RequestSigner } from "./engine/signing.ts";
+import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
 import type { RequestWriter, Store } from "./engine/store-port.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
+import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { version } from "./version.ts";
 import { createMetrics } from "./web/metrics.ts";
@@ -41,6 +42,8 @@ export interface Parts {
   readonly signer: RequestSigner;
   /** Null: others build, and claim what there is. */
   readonly builder: Builder | null;
+  /** Left out: nobody builds over HTTP. */
+  readonly httpBuilders?: HttpBuilderParts;
   readonly hosts: readonly HostParts[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -104,6 +107,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     onRecorded(outcome) {
       metrics.processed(outcome);
       worker?.wake();
+      httpBuilders?.wake();
       loops?.reporting.wake();
     },
   });
@@ -111,6 +115,15 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     loops?.promoting.wake();
     loops?.reporting.wake();
   };
+  const httpBuilders =
+    parts.httpBuilders === undefined
+      ? null
+      : createHttpBuilders(parts.httpBuilders, parts, {
+          verify: async (request) => createRequestVerifier(await requestKeys())(request),
+          leaseMs,
+          onChange,
+          onEnd: metrics.ended,
+        });
   const promoter = createPromoter({
     worker: WORKER_NAME,
     leaseMs,
@@ -163,6 +176,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     registryName: registry.name,
     registry: parts.registryDoors,
     requestKeys: [parts.signer],
+    ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     views: settings.views,
     ready: () => readiness(parts),
   });
@@ -191,6 +205,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     if (topic === "checks") loops?.reporting.wake();
     if (topic === "builds") {
       worker?.wake();
+      httpBuilders?.wake();
       loops?.promoting.wake();
     }
   }
@@ -201,6 +216,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     forget?.();
     // At the same time: who stops us does not wait for long. What is stored from now on is processed after the start.
     await Promise.all([
+      httpBuilders?.stop(),
       closeServer(server).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.caring.stop(),
@@ -232,6 +248,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     loops = startLoops();
     if (builder !== null)
       worker = startWorker({ ...parts, builder, requestKeys }, workerSettings, { onChange, onEnd: metrics.ended });
+    httpBuilders?.start();
     forget = store.onChange(wakeFor);
   } catch (error) {
     await stop();
@@ -239,7 +256,10 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   }
   const address = server.address() as AddressInfo;
   const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
-  log.info({ url, version, builder: builder?.name ?? "others", registry: registry.name }, "listening");
+  log.info(
+    { url, version, builder: builder?.name ?? (httpBuilders === null ? "others" : "webhook"), registry: registry.name },
+    "listening",
+  );
   return { url, stop };
 }
 

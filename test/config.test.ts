@@ -11,6 +11,7 @@ const pem = generateKeyPairSync("rsa", {
   privateKeyEncoding: { type: "pkcs1", format: "pem" },
 }).privateKey;
 const secret = "0123456789abcdef0123456789abcdef";
+const http = { BUILDER: "webhook", BUILDER_TOKEN: "t".repeat(32) };
 const github = { APP_ID: "12", PRIVATE_KEY: pem, WEBHOOK_SECRET: secret };
 
 let folder: string;
@@ -47,6 +48,7 @@ describe("parseConfig", () => {
       github: null,
       registry: null,
       builder: "buildah",
+      httpBuilders: null,
       builds: { network: "internet", timeoutSeconds: 3600, memoryBytes: 4 * 1024 ** 3, logBytes: 16 * 1024 ** 2 },
       retention: { bodiesDays: 30, deliveriesDays: 400 },
       log: { level: "info", format: null },
@@ -110,6 +112,26 @@ describe("parseConfig", () => {
     expect(config.registry?.credentials).toEqual({ username: "w", password: "pw" });
   });
 
+  it("takes what HTTP builders need, secrets in order", () => {
+    const current = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
+    const previous = `whsec_${Buffer.alloc(24, 2).toString("base64")}`;
+    const { config } = read({
+      BUILDER: "webhook",
+      BUILDER_TOKEN: secret,
+      BUILDER_URLS: "https://one.example/offers, http://127.0.0.1:4000",
+      BUILDER_WEBHOOK_SECRET: current,
+      BUILDER_WEBHOOK_SECRET_PREVIOUS: previous,
+    });
+    expect(config.httpBuilders).toEqual({
+      token: secret,
+      urls: ["https://one.example/offers", "http://127.0.0.1:4000"],
+      webhookSecrets: [current, previous],
+    });
+    expect(read({ BUILDER: "webhook", BUILDER_TOKEN: secret }).config.httpBuilders?.urls).toEqual([]);
+    // Without the builder, its variables open nothing.
+    expect(read({ BUILDER_TOKEN: secret }).config.httpBuilders).toBeNull();
+  });
+
   it("warns of variables that are not served yet, in one line", () => {
     const { warnings } = read({ BITBUCKET_CLIENT_ID: "x", BITBUCKET_APP_KEY: "y" });
     expect(warnings).toEqual(["Set, but not served by this release yet: BITBUCKET_APP_KEY, BITBUCKET_CLIENT_ID."]);
@@ -149,7 +171,22 @@ describe("parseConfig", () => {
     ["a key that is not 32 bytes", { SECRET_KEY: "c2hvcnQ=" }, "SECRET_KEY is not 32 bytes"],
     ["a key that is not base64", { SECRET_KEY: `${"?".repeat(43)}=` }, "SECRET_KEY is not 32 bytes"],
     ["another database", { DATABASE_URL: "mysql://db/w" }, "DATABASE_URL is neither sqlite:PATH nor postgres://…"],
-    ["an HTTP builder", { BUILDER: "webhook" }, "BUILDER is webhook, which comes with a later release"],
+    ["HTTP builders without a token", { BUILDER: "webhook" }, "BUILDER_TOKEN is not set"],
+    ["a short token of builders", { BUILDER: "buildah", BUILDER_TOKEN: "short" }, "BUILDER_TOKEN is too short"],
+    ["offers nobody could check", { ...http, BUILDER_URLS: "https://b.example" }, "BUILDER_WEBHOOK_SECRET is not set"],
+    ["an offer's secret of another kind", { BUILDER_WEBHOOK_SECRET: secret }, "BUILDER_WEBHOOK_SECRET is not whsec_"],
+    ["an offer's secret that is short", { BUILDER_WEBHOOK_SECRET: "whsec_c2hvcnQ=" }, "24 to 64 bytes"],
+    [
+      "one wrong address of several",
+      { BUILDER_URLS: "https://a.example,b.example" },
+      "BUILDER_URLS has one that is not",
+    ],
+    ["a password in an address of offers", { BUILDER_URLS: "https://u:p@b.example" }, "holds a user name or password"],
+    [
+      "HTTP builders with the instance's own registry credentials",
+      { ...http, REGISTRY_URL: "https://r.example", REGISTRY_USERNAME: "w", REGISTRY_PASSWORD: "p" },
+      "REGISTRY_USERNAME is set, but no HTTP builder is given",
+    ],
     ["an unknown network", { BUILD_NETWORK: "bridge" }, "BUILD_NETWORK is not one of none, internet, host"],
     ["memory without sense", { BUILD_MEMORY: "4 apples" }, "BUILD_MEMORY is not a size"],
     ["too little memory", { BUILD_MEMORY: "1m" }, "BUILD_MEMORY is not a size"],
@@ -200,7 +237,15 @@ describe("parseConfig", () => {
 
   it("never repeats a value that may be secret", () => {
     const value = "hunter2-hunter2";
-    for (const name of ["ADMIN_TOKEN", "WEBHOOK_SECRET", "SECRET_KEY", "PRIVATE_KEY", "DATABASE_URL"]) {
+    for (const name of [
+      "ADMIN_TOKEN",
+      "WEBHOOK_SECRET",
+      "SECRET_KEY",
+      "PRIVATE_KEY",
+      "DATABASE_URL",
+      "BUILDER_TOKEN",
+      "BUILDER_URLS",
+    ]) {
       expect(JSON.stringify(parseConfig({ [name]: value }))).not.toContain(value);
     }
     expect(JSON.stringify(parseConfig({ REGISTRY_URL: `https://u:${value}@r.example` }))).not.toContain(value);

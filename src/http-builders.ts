@@ -1,0 +1,75 @@
+/** Builders that come over HTTP: the desk that serves them, and the offers that call them. */
+import type { BuildRequest, SignedRequest } from "./core/build-request.ts";
+import { type BuilderDesk, createBuilderDesk } from "./engine/builder-desk.ts";
+import { createOutsideExchange } from "./engine/credentials.ts";
+import { type Loop, startLoop } from "./engine/loop.ts";
+import { createOffers } from "./engine/offers.ts";
+import type { Clock, Host, Logger, LogStore, OfferSender } from "./engine/ports.ts";
+import type { SettleOptions } from "./engine/settle.ts";
+import type { Store } from "./engine/store-port.ts";
+import type { BuilderDoor } from "./web/builder.ts";
+import { POLL_MS } from "./worker.ts";
+
+export interface HttpBuilderParts {
+  /** Whoever has it may claim builds. */
+  readonly token: string;
+  /** Endpoints that are told of builds that wait. */
+  readonly urls: readonly string[];
+  readonly sender: OfferSender;
+}
+
+export interface HttpBuilders {
+  readonly door: BuilderDoor;
+  start(): void;
+  /** There may be builds to hand out. */
+  wake(): void;
+  /** Nothing is offered or handed out any more; claims that wait get their answer. */
+  stop(): Promise<void>;
+}
+
+export function createHttpBuilders(
+  { token, urls, sender }: HttpBuilderParts,
+  parts: {
+    readonly store: Store;
+    readonly logs: LogStore;
+    readonly hosts: readonly { readonly host: Host }[];
+    readonly registryCredentials: { readonly username: string; readonly password: string } | null;
+    readonly clock: Clock;
+    readonly log: Logger;
+  },
+  options: {
+    verify(request: SignedRequest): Promise<BuildRequest>;
+    readonly leaseMs: number;
+    onChange(): void;
+  } & Pick<SettleOptions, "onEnd">,
+): HttpBuilders {
+  const { store, clock, log } = parts;
+  const hosts = parts.hosts.map((one) => one.host);
+  const desk: BuilderDesk = createBuilderDesk({
+    ...options,
+    store,
+    logs: parts.logs,
+    exchange: createOutsideExchange({ hosts, registry: parts.registryCredentials }),
+    clock,
+    log,
+    worker: "http",
+    heartbeatMs: options.leaseMs / 3,
+    pollMs: POLL_MS,
+  });
+  const offers = createOffers({ store, sender, urls, clock, log });
+  let offering: Loop | null = null;
+
+  return {
+    door: { desk, token },
+    start() {
+      if (urls.length > 0) offering = startLoop({ name: "offer", idleMs: POLL_MS, log, step: offers.step });
+    },
+    wake() {
+      desk.wake();
+      offering?.wake();
+    },
+    async stop() {
+      await Promise.all([desk.stop(), offering?.stop().then(offers.stop)]);
+    },
+  };
+}
