@@ -1,0 +1,82 @@
+import { describe, expect, it } from "@jest/globals";
+import { failed, type HostId, ok, type Repository } from "../../src/core/model.ts";
+import { buildOfUser, createExchange, leaseUser } from "../../src/engine/credentials.ts";
+import { installationId, repository } from "../contract/store.samples.ts";
+import { buildOf } from "./fakes.ts";
+
+const CLONE = { username: "x-access-token", password: "clone-token" };
+const INSTANCE = { username: "instance", password: "instance-password" };
+
+/** A host that notes what it was asked for. */
+function hostNamed(host: string, asked: unknown[] = [], provider: "github" | "bitbucket" = "github") {
+  return {
+    provider,
+    host,
+    async cloneCredential(installation: HostId, of: Repository) {
+      asked.push([host, installation, of]);
+      return ok(CLONE);
+    },
+  };
+}
+
+describe("the exchange of a lease", () => {
+  it("opens the build's own repository, and the registry under the build's name with the lease's secret", async () => {
+    const asked: unknown[] = [];
+    const exchange = createExchange({ hosts: [hostNamed("default", asked)], registry: null });
+    expect(await exchange(buildOf({ id: "b-1" }), "lease-secret")).toEqual(
+      ok({ clone: CLONE, registry: { username: "build-b-1", password: "lease-secret" } }),
+    );
+    expect(asked).toEqual([["default", installationId("7"), repository("1")]]);
+  });
+
+  it("hands out the instance's own credentials where the registry asks for those, and no secret of a lease", async () => {
+    const exchange = createExchange({ hosts: [hostNamed("default")], registry: INSTANCE });
+    expect(await exchange(buildOf(), "lease-secret")).toEqual(ok({ clone: CLONE, registry: INSTANCE }));
+  });
+
+  it("asks the host the repository is on, and no other", async () => {
+    const asked: unknown[] = [];
+    const hosts = [hostNamed("default", asked, "bitbucket"), hostNamed("ghes", asked), hostNamed("default", asked)];
+    await createExchange({ hosts, registry: null })(buildOf(), "lease-secret");
+    expect(asked).toEqual([["default", installationId("7"), repository("1")]]);
+    const others = [hostNamed("default", asked, "bitbucket"), hostNamed("ghes", asked)];
+    expect(await createExchange({ hosts: others, registry: INSTANCE })(buildOf(), "lease-secret")).toEqual(
+      failed("This instance is no longer set up for the host default.", { retryable: false }),
+    );
+    expect(asked).toHaveLength(1);
+  });
+
+  it("opens nothing when the host gives no access, and keeps when to try again", async () => {
+    const away = {
+      ...hostNamed("default"),
+      cloneCredential: async () => failed("503", { retryable: true, retryAfter: 9 }),
+    };
+    expect(await createExchange({ hosts: [away], registry: INSTANCE })(buildOf(), "lease-secret")).toEqual(
+      failed("The Git host gave no access to the repository: 503", { retryable: true, retryAfter: 9 }),
+    );
+  });
+});
+
+describe("the registry's user name of a build", () => {
+  it.each(["0190b2a4-7c1e-7000-8000-000000000000", "b", "9", "a".repeat(64)])("leads back to the build %s", (id) => {
+    expect(buildOfUser(leaseUser(id))).toBe(id);
+  });
+
+  it.each([
+    "",
+    "build",
+    "build-",
+    "b-1",
+    "rebuild-1",
+    "xbuild-1",
+    "Build-1",
+    "build-A",
+    "build-1/2",
+    "build-1 ",
+    "build-1\n",
+    "build-1_2",
+    `build-${"a".repeat(65)}`,
+  ])("is not %j", (name) => {
+    expect(buildOfUser(name)).toBeNull();
+  });
+});
