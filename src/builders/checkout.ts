@@ -5,9 +5,12 @@ import { type Failure, parseSha, type Sha } from "../core/model.ts";
 import type { CloneCredential } from "../engine/ports.ts";
 import { errorCode } from "./errno.ts";
 
-/** Runs git inside the sandbox: resolves to its exit code and the last lines it said. */
+/**
+ * Runs git inside one sandbox, command after command until one fails: resolves to the last one's exit code and the last
+ * lines they said.
+ */
 export type RunGit = (
-  args: readonly string[],
+  commands: readonly (readonly string[])[],
   env: Readonly<Record<string, string>>,
 ) => Promise<{ readonly code: number | null; readonly said: readonly string[] }>;
 
@@ -45,13 +48,11 @@ export async function checkout(options: {
     ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--", url, sha],
     // Without ref names there is nothing a name in the repository could be mistaken for.
     ["checkout", "--quiet", "--force", "--detach", sha, "--"],
+    ["rev-parse", "--verify", "--quiet", "HEAD"],
   ];
-  for (const command of commands) {
-    const { code, said } = await options.git(command, env);
-    if (code !== 0) return explain(said, sha);
-  }
-  const head = await options.git(["rev-parse", "--verify", "--quiet", "HEAD"], env);
-  const found = head.said.at(-1)?.trim() ?? "";
+  const { code, said } = await options.git(commands, env);
+  if (code !== 0) return explain(said, sha);
+  const found = said.at(-1)?.trim() ?? "";
   if (found !== sha)
     return refused(`The checkout is at ${shorten(found)}, not at the commit ${sha} that was asked for.`);
   return { ok: true };

@@ -120,14 +120,15 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
       gitDir: PLACES.git,
       workTree: PLACES.source,
       credential,
-      async git(args, env) {
+      async git(commands, env) {
         const said = createLogLines({
           write: () => undefined,
           mask: masks.mask,
           longestSecret: masks.longest,
           maxBytes: 65_536,
         });
-        const exit = await run([tools.git, ...args], { ...env, PATH: TOOL_PATH, HOME: "/nonexistent" }, said);
+        const script = commands.map((args) => [tools.git, ...args].map(quoted).join(" ")).join(" && ");
+        const exit = await run(["sh", "-c", script], { ...env, PATH: TOOL_PATH, HOME: "/nonexistent" }, said);
         if (exit.code !== 0) for (const line of said.tail()) log.line(line);
         return { code: exit.code, said: said.tail() };
       },
@@ -237,6 +238,11 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
   }
 
   return { all };
+}
+
+/** One word for sh. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** `context` and `path` inside the sandbox; `name` in the repository. */

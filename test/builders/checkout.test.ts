@@ -18,9 +18,14 @@ describe("checkout", () => {
       gitDir: "/git",
       workTree: "/src",
       credential: { username: "x-access-token", password: "ghs_token" },
-      async git(args, env) {
-        calls.push({ args, env });
-        return answers[args[0] ?? ""] ?? { code: 0, said: args[0] === "rev-parse" ? [SHA] : [] };
+      async git(commands, env) {
+        let answer: { code: number; said: readonly string[] } = { code: 0, said: [] };
+        for (const args of commands) {
+          if (answer.code !== 0) break;
+          calls.push({ args, env });
+          answer = answers[args[0] ?? ""] ?? { code: 0, said: args[0] === "rev-parse" ? [SHA] : [] };
+        }
+        return answer;
       },
     });
     return { result, calls };
