@@ -389,11 +389,11 @@ export const VARIABLES = {
   }),
   BUILD_NETWORK: defaulting("Builds", choice("none", "internet", "host"), "internet", {
     about:
-      "What `RUN` instructions reach. `none`: nothing. `internet`: public addresses only; comes with the next " +
-      "release, until then starting without a choice is refused. `host`: all that this machine reaches, internal " +
-      "services included; only for repositories you trust.",
-    todo: "set BUILD_NETWORK=none, or BUILD_NETWORK=host if all who can push may reach what this machine reaches",
-    example: "none",
+      "What builds reach, `FROM` and `ADD` included, besides the registry. `internet`: public addresses, nothing private " +
+      "and nothing of this machine. `none`: nothing. `host`: all that this machine reaches, internal services included; " +
+      "only for repositories you trust.",
+    todo: "set internet, none, or host if all who can push may reach what this machine reaches",
+    example: "internet",
   }),
   BUILD_TIMEOUT: defaulting("Builds", whole(10, 86_400), "3600", {
     about: "Seconds after which a build is stopped.",

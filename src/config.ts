@@ -123,12 +123,6 @@ export function startProblems(env: Environment): readonly Problem[] {
   if (!isSet(env, "REGISTRY_URL")) {
     problems.push(problem("REGISTRY_URL", "is not set"));
   }
-  const network = env["BUILD_NETWORK"];
-  if (!isSet(env, "BUILD_NETWORK")) {
-    problems.push(problem("BUILD_NETWORK", "is not set, and its default `internet` comes with the next release"));
-  } else if (network === "internet") {
-    problems.push(problem("BUILD_NETWORK", "is `internet`, which comes with the next release"));
-  }
   return problems;
 }
 

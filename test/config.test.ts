@@ -259,16 +259,13 @@ describe("startProblems", () => {
       "PRIVATE_KEY",
       "WEBHOOK_SECRET",
       "REGISTRY_URL",
-      "BUILD_NETWORK",
     ]);
     expect(startHelp()).toContain("/webhooks/github");
   });
 
-  it("does not let the builds' network be chosen silently", () => {
-    const rest = { ...github, REGISTRY_URL: "https://r.example" };
-    expect(startProblems({ ...rest, BUILD_NETWORK: "internet" })).toHaveLength(1);
-    expect(startProblems({ ...rest, BUILD_NETWORK: "none" })).toEqual([]);
-    expect(startProblems({ ...rest, BUILD_NETWORK: "host" })).toEqual([]);
+  it("needs no more than an App and a registry", () => {
+    expect(startProblems({ ...github, REGISTRY_URL: "https://r.example" })).toEqual([]);
+    expect(read({}).config.builds.network).toBe("internet");
   });
 
   it("repeats nothing that parseConfig says of a half-set GitHub App", () => {

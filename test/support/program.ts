@@ -124,7 +124,6 @@ function environment(
     REGISTRY_URL: registry.url,
     ...(registry.username === null ? {} : { REGISTRY_USERNAME: registry.username }),
     ...(registry.password === null ? {} : { REGISTRY_PASSWORD: registry.password }),
-    BUILD_NETWORK: "none",
     LOG_FORMAT: "json",
     ...more,
     ...env,
