@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { openStore } from "../../src/store/store.ts";
 import { type Child, startChild } from "../support/child.ts";
+import { createFlowDatabase, type FlowDatabase } from "../support/flow-database.ts";
 
 const DELIVERIES = 2_000;
 const CONNECTIONS = 16;
@@ -12,15 +13,18 @@ const KILLS = 5;
 const PROGRAM = new URL("../support/intake-child.ts", import.meta.url);
 
 let dir = "";
+let database: FlowDatabase;
 let child: Child | null = null;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "wharfinger-kill-"));
+  database = await createFlowDatabase(dir);
 });
 
 afterEach(async () => {
   await child?.kill();
   child = null;
+  await database.drop();
   await rm(dir, { recursive: true });
 });
 
@@ -78,7 +82,7 @@ async function run(seed: number, flags: readonly string[]): Promise<{ acknowledg
   let kills = 0;
 
   async function start(): Promise<number> {
-    child = await startChild(PROGRAM, [join(dir, "journal.db"), ...flags]);
+    child = await startChild(PROGRAM, [database.url, ...flags]);
     return Number(child.firstLine);
   }
   let port = start();
@@ -112,7 +116,7 @@ async function run(seed: number, flags: readonly string[]): Promise<{ acknowledg
 async function stored(): Promise<Map<string, string[]>> {
   await child?.kill();
   child = null;
-  const store = await openStore({ url: `sqlite:${join(dir, "journal.db")}`, clock: Date });
+  const store = await openStore({ url: database.url, clock: Date });
   const found = new Map<string, string[]>();
   let cursor: string | null = null;
   do {

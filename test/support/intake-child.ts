@@ -1,6 +1,6 @@
 /**
- * Intake, inbox and store as the server puts them together, behind a door that believes everybody. Arguments: the SQLite
- * file, and `--early-ack` for the seeded bug: it says "stored" before anything is.
+ * Intake, inbox and store as the server puts them together, behind a door that believes everybody. Arguments: the address
+ * of the database, and `--early-ack` for the seeded bug: it says "stored" before anything is.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -41,8 +41,7 @@ function acknowledgeEarly(inbox: Inbox): Pick<Inbox, "accept"> {
   };
 }
 
-async function main(file: string, early: boolean): Promise<void> {
-  const url = `sqlite:${file}`;
+async function main(url: string, early: boolean): Promise<void> {
   await migrateStore(url);
   const inbox = createInbox(await openStore({ url, clock: Date }));
   const intake = createIntake({ entrances: [trusting], inbox: early ? acknowledgeEarly(inbox) : inbox });

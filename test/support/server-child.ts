@@ -17,6 +17,7 @@ import { digestOf } from "./world.ts";
 
 export interface ServerChildInput {
   readonly folder: string;
+  readonly databaseUrl: string;
   readonly appId: number;
   readonly privateKey: string;
   readonly secret: string;
@@ -41,15 +42,14 @@ function notingBuilder(folder: string): Builder {
 }
 
 async function main(input: ServerChildInput): Promise<void> {
-  const url = `sqlite:${join(input.folder, "wharfinger.db")}`;
-  await migrateStore(url);
+  await migrateStore(input.databaseUrl);
   const github = { ...input, webhookSecrets: [input.secret], clientId: null, clientSecret: null };
   const running = await startServer(
     {
-      store: await openStore({ url, clock: Date }),
+      store: await openStore({ url: input.databaseUrl, clock: Date }),
       logs: createLogStore(join(input.folder, "logs")),
       registry: registryOf(),
-      ...requestParts(),
+      ...requestParts(join(input.folder, "request-key.pem")),
       builder: notingBuilder(input.folder),
       hosts: [createGithubParts(github, silent, Date)],
       clock: Date,

@@ -15,6 +15,7 @@ import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, openStore } from "../../src/store/store.ts";
 import { registryOf } from "../engine/fakes.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
+import { createFlowDatabase } from "./flow-database.ts";
 import { requestParts } from "./request-parts.ts";
 
 export const SECRET = "a webhook secret of more than thirty-two characters";
@@ -80,7 +81,7 @@ async function buildAtOnce(context: BuildContext): Promise<BuildEnd> {
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "wharfinger-world-"));
-  const database = `sqlite:${join(folder, "wharfinger.db")}`;
+  const database = await createFlowDatabase(folder);
   const github = await createGithubHost();
   const clock = createTestClock();
   const lines: LogLine[] = [];
@@ -101,8 +102,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   let running: Running | null = null;
 
   async function start(): Promise<void> {
-    await migrateStore(database);
-    store = await openStore({ url: database, clock });
+    await migrateStore(database.url);
+    store = await openStore({ url: database.url, clock });
     const parts: Parts = {
       store,
       logs: createLogStore(join(folder, "logs")),
@@ -172,6 +173,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     async close() {
       await stop();
       await github.close();
+      await database.drop();
       await rm(folder, { recursive: true, force: true });
     },
   };
