@@ -7,6 +7,7 @@ import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { createConfiguredRegistry, GITHUB_WEBHOOK_PATH, openConfiguredStore, systemClock } from "./parts.ts";
+import { withoutPassword } from "./store/postgres-url.ts";
 
 export function doctorChecks(config: Config): readonly DoctorCheck[] {
   return [
@@ -47,7 +48,9 @@ async function checkDatabase(config: Config): Promise<CheckResult> {
     try {
       await store.ping();
       const { deliveriesPending, builds } = await store.stats();
-      return good(`${config.databaseUrl}: ${deliveriesPending} deliveries wait, ${builds.queued} builds are queued`);
+      return good(
+        `${withoutPassword(config.databaseUrl)}: ${deliveriesPending} deliveries wait, ${builds.queued} builds are queued`,
+      );
     } finally {
       await store.close();
     }

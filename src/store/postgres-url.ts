@@ -33,6 +33,13 @@ export function parsePostgresUrl(address: string): PostgresAddress {
   };
 }
 
+/** The address without its password, for logs and people. Addresses of other databases hold none. */
+export function withoutPassword(address: string): string {
+  if (!/^postgres(?:ql)?:/.test(address)) return address;
+  const { host, port, user, database } = parsePostgresUrl(address);
+  return `postgres: ${database} on ${host}:${port} as ${user}`;
+}
+
 /** The modes of PostgreSQL's own tools; those that would fall back to clear text without a word are left out. */
 function sslOf(mode: string | undefined, rootFile: string | undefined): PostgresAddress["ssl"] {
   const ca = rootFile === undefined ? {} : { ca: readFileSync(rootFile, "utf8") };

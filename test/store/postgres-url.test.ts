@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { parsePostgresUrl } from "../../src/store/postgres-url.ts";
+import { parsePostgresUrl, withoutPassword } from "../../src/store/postgres-url.ts";
 
 describe("the address of a PostgreSQL database", () => {
   it("has the parts of a URL, decoded", () => {
@@ -17,6 +17,11 @@ describe("the address of a PostgreSQL database", () => {
   it("may name the folder of a socket", () => {
     const address = "postgres://me@localhost/w?host=%2Frun%2Fpostgresql";
     expect(parsePostgresUrl(address)).toMatchObject({ host: "/run/postgresql", database: "w" });
+  });
+
+  it("is shown without its password", () => {
+    expect(withoutPassword("postgres://u:hunter2@db/w?sslmode=require")).toBe("postgres: w on db:5432 as u");
+    expect(withoutPassword("sqlite:/data/w.db")).toBe("sqlite:/data/w.db");
   });
 
   it("says how the connection is encrypted", () => {
