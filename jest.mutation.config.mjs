@@ -6,7 +6,7 @@ export default {
   testMatch: [
     "<rootDir>/test/core/{plan,rules,supersede,trust}.test.ts",
     "<rootDir>/test/core/tags/*.test.ts",
-    "<rootDir>/test/engine/{credentials,promote,signing}.test.ts",
+    "<rootDir>/test/engine/{credentials,promote-steps,signing}.test.ts",
     "<rootDir>/test/github/entrance.test.ts",
     "<rootDir>/test/registry/{staging,token-grants,token-service}.test.ts",
   ],
