@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { buildRequest, canonicalJson, digestOf, type SignedRequest } from "../../src/core/build-request.ts";
 import { createRequestSigner, createRequestVerifier, RequestRefused } from "../../src/engine/signing.ts";
@@ -18,7 +18,8 @@ const request = buildRequest(
     staging: (id) => ({ repository: `staging/${id}`, tag: "build" }),
   },
 );
-const signer = createRequestSigner(key());
+const privateKey = key();
+const signer = createRequestSigner(privateKey);
 const verify = createRequestVerifier([signer.publicKey]);
 const signed = signer.sign(request);
 
@@ -37,16 +38,34 @@ describe("a signed request", () => {
 
   const tampered = signed.document.replace("refs/heads/main", "refs/heads/evil");
   const other = createRequestSigner(key());
-  it.each<[string, SignedRequest]>([
-    ["changed", { ...signed, document: tampered, digest: digestOf(tampered) }],
-    ["changed by one space", { ...signed, document: `${signed.document} ` }],
-    ["signed by somebody else", other.sign(request)],
-    ["signed by somebody else under our key's name", { ...other.sign(request), keyId: signer.keyId }],
-    ["of another digest", { ...signed, digest: digestOf("something else") }],
-    ["without signature", { ...signed, signature: "" }],
-    ["of another version, though signed by us", signer.sign({ ...request, version: 2 as unknown as 1 })],
-  ])("is refused when it is %s", (_what, bad) => {
+  /** A document of any content with our good signature. */
+  const bySigner = (document: string): SignedRequest => {
+    const signature = sign(null, Buffer.from(document, "utf8"), createPrivateKey(privateKey)).toString("base64");
+    return { document, digest: digestOf(document), keyId: signer.keyId, signature };
+  };
+  it.each<[string, SignedRequest, string]>([
+    ["changed", { ...signed, document: tampered, digest: digestOf(tampered) }, "signature"],
+    ["changed by one space", { ...signed, document: `${signed.document} ` }, "signature"],
+    ["signed by somebody else", other.sign(request), "a key this builder does not know"],
+    ["signed by somebody else under our key's name", { ...other.sign(request), keyId: signer.keyId }, "signature"],
+    ["of another digest", { ...signed, digest: digestOf("something else") }, "digest"],
+    ["without signature", { ...signed, signature: "" }, "signature"],
+    ["not JSON, though signed by us", bySigner(`${signed.document},`), "not JSON"],
+    ["nothing, though signed by us", bySigner(""), "not JSON"],
+    [
+      "of another version, though signed by us",
+      signer.sign({ ...request, version: 2 as unknown as 1 }),
+      "not of version 1",
+    ],
+  ])("is refused when it is %s", (_what, bad, why) => {
     expect(() => verify(bad)).toThrow(RequestRefused);
+    expect(() => verify(bad)).toThrow(expect.objectContaining({ name: "RequestRefused" }));
+    expect(() => verify(bad)).toThrow(why);
+  });
+
+  it("names its key by the key, in 16 hexadecimal digits", () => {
+    expect(signer.keyId).toMatch(/^[0-9a-f]{16}$/);
+    expect(createRequestSigner(privateKey).keyId).toBe(signer.keyId);
   });
 
   it("is made with nothing but an Ed25519 key", () => {

@@ -160,10 +160,13 @@ describe("the GitHub entrance", () => {
     ["application/x-www-form-urlencoded", 415],
     ["text/json", 415],
     ["application/jsonp", 415],
+    ["x-application/json", 415],
+    ["application/json charset=utf-8", 415],
     ["", 415],
     [undefined, 415],
     ["application/json", "accepted"],
     ["application/json; charset=utf-8", "accepted"],
+    ["application/json \t; charset=utf-8", "accepted"],
     ["Application/JSON;charset=utf-8", "accepted"],
   ])("answers content type %p with %p", (type, status) => {
     expect(statusOf(send(push, { headers: { "content-type": type } }))).toBe(status);
@@ -206,6 +209,13 @@ describe("the GitHub entrance", () => {
     expect(send('{"action":"created"}')).toMatchObject({ action: "created" });
   });
 
+  it("keeps names and actions of the greatest length, and none that is longer", () => {
+    const payload = (action: number, name: number) =>
+      JSON.stringify({ action: "a".repeat(action), repository: { id: 1, full_name: "n".repeat(name) } });
+    expect(send(payload(64, 255))).toMatchObject({ action: "a".repeat(64), repositoryName: "n".repeat(255) });
+    expect(send(payload(65, 256))).toMatchObject({ action: null, repositoryName: null });
+  });
+
   it.each(["a\u0000b", "a\nb", "half a \ud83d", ""])("leaves out the name %j, which is nobody's", (name) => {
     const payload = { action: name, repository: { id: 1, full_name: name } };
     expect(send(JSON.stringify(payload))).toMatchObject({ action: null, repositoryName: null });
@@ -245,8 +255,34 @@ describe("the GitHub entrance", () => {
     expect(statusOf(send(payload("created", null), { entrance: own, headers }))).toBe("accepted");
     expect(statusOf(send(payload("created", { id: 42 }), { entrance: own }))).toBe("accepted");
     expect(statusOf(send(payload("created", { id: 42 }), { entrance: entrance(), headers }))).toBe("accepted");
+    expect(statusOf(send(payload("created", {}), { entrance: entrance(), headers }))).toBe("accepted");
+    expect(statusOf(send('{"action":"created"}', { entrance: own, headers }))).toBe("accepted");
     const forged = { ...headers, "x-hub-signature-256": `sha256=${"0".repeat(64)}` };
     expect(statusOf(send(payload("created", { id: 42 }), { entrance: own, headers: forged }))).toBe(401);
+  });
+
+  it.each<[string, Headers, string, RegExp]>([
+    ["content type", { "content-type": "text/plain" }, "unsupported-media-type", /application\/json/],
+    ["event", { "x-github-event": "" }, "bad-request", /^X-GitHub-Event /],
+    ["delivery id", { "x-github-delivery": "" }, "bad-request", /^X-GitHub-Delivery /],
+    ["signature", { "x-hub-signature-256": "" }, "bad-signature", /^X-Hub-Signature-256 /],
+  ])("says which header is wrong: the %s", (_, headers, code, message) => {
+    const error = { code, message: expect.stringMatching(message) };
+    expect(send(push, { headers })).toMatchObject({ answer: { body: { error } } });
+  });
+
+  it("says what else is wrong", () => {
+    const own = entrance({ appId: 42 });
+    const headers = {
+      "x-github-hook-installation-target-type": "integration",
+      "x-github-hook-installation-target-id": "43",
+    };
+    const says = (code: string, text: string) => ({
+      answer: { body: { error: { code, message: expect.stringContaining(text) } } },
+    });
+    expect(send(push, { entrance: own, headers })).toMatchObject(says("bad-request", "another GitHub App"));
+    expect(send("[]")).toMatchObject(says("bad-request", "not a JSON object"));
+    expect(send(push, { method: "GET" })).toMatchObject(says("method-not-allowed", "POST"));
   });
 
   it("allows GitHub's largest bodies and no more", () => {
