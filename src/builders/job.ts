@@ -34,6 +34,7 @@ export const PLACES = {
   git: "/mnt/job/git",
   /** Images come from registries only: not from folders, archives, other stores or a daemon of this machine. */
   pullPolicy: "/mnt/job/pull.json",
+  empty: "/mnt/job/empty",
   image: "/mnt/job/image",
   digest: "/mnt/job/digest",
 } as const;
@@ -82,7 +83,7 @@ export async function createJob(options: {
   const folder = join(options.jobs, id);
   await mkdir(folder, { recursive: true, mode: 0o711 });
   await own(folder, options.owner, 0o711);
-  for (const part of ["src", "git", "run", "run/overlay", "conf.d"]) {
+  for (const part of ["src", "git", "run", "run/overlay", "conf.d", "empty"]) {
     await mkdir(join(folder, part));
     await own(join(folder, part), options.owner, 0o700);
   }

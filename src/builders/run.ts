@@ -158,6 +158,8 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
       `--runtime=${tools.runc}`,
       // Of RUN. Without a network it has none at all, not even buildah's, which leads to the registry.
       `--network=${inputs.network === "none" ? "none" : "host"}`,
+      // RUN sees the machine's /sys, read-only; which services and builds it has is nobody's business.
+      `--volume=${PLACES.empty}:/sys/fs/cgroup:ro`,
       `--signature-policy=${PLACES.pullPolicy}`,
       "--pull=always",
       "--force-rm",

@@ -149,6 +149,7 @@ function attempts(): readonly Attempt[] {
     { name: "make namespaces", command: "unshare -U -r true || unshare -m true || unshare -p -f true" },
     { name: "enter process 1's namespaces", command: "nsenter -t 1 -m true" },
     // The kernel.
+    { name: "see the machine's control groups", command: "ls -d /sys/fs/cgroup/* 2>/dev/null | grep ." },
     {
       name: "raise its own memory limit",
       command:
