@@ -1,12 +1,16 @@
 /** What `wharfinger doctor` tries, with what to do when it fails. */
 import { accessSync, constants, mkdirSync } from "node:fs";
-import { join } from "node:path";
 import pino from "pino";
-import { createBuildahBuilder } from "./builders/buildah.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
 import { createGithubAccess } from "./github/access.ts";
-import { createConfiguredRegistry, GITHUB_WEBHOOK_PATH, openConfiguredStore, systemClock } from "./parts.ts";
+import {
+  createConfiguredBuildah,
+  createConfiguredRegistry,
+  GITHUB_WEBHOOK_PATH,
+  openConfiguredStore,
+  systemClock,
+} from "./parts.ts";
 import { withoutPassword } from "./store/postgres-url.ts";
 
 export function doctorChecks(config: Config): readonly DoctorCheck[] {
@@ -82,11 +86,8 @@ async function checkRegistry({ registry, dataDir }: Config): Promise<CheckResult
 
 async function checkBuilder(config: Config): Promise<CheckResult> {
   if (config.builder === "webhook") return good("builders elsewhere claim what there is to build; none is needed here");
-  const builder = createBuildahBuilder({
-    workDir: join(config.dataDir, "builder"),
-    registry: { name: config.registry?.name ?? "localhost", insecure: config.registry?.insecure ?? false },
-    log: pino({ level: "silent" }),
-  });
+  const registry = config.registry ?? { name: "localhost", insecure: false, credentials: null };
+  const builder = createConfiguredBuildah(config, registry, pino({ level: "silent" }));
   const missing = await builder.check();
   if (missing.length === 0) return good(`${builder.name} has what it needs`);
   return bad(

@@ -405,6 +405,24 @@ export const VARIABLES = {
     todo: "give a size such as 4g",
     example: "4GiB",
   }),
+  BUILD_CPUS: optional("Builds", whole(1, 1024), {
+    fallbackText: "all there are",
+    about: "Processors one build may use.",
+    todo: "give a number of processors, or leave it out",
+    example: "2",
+  }),
+  BUILD_DISK: defaulting("Builds", size(256 * MIB, 16 * 1024 * GIB), "20GiB", {
+    about: "What one build may write, layers and caches included.",
+    todo: "give a size such as 20g",
+    example: "20GiB",
+  }),
+  BUILD_DNS: optional("Builds", z.ipv4("is not an IPv4 address"), {
+    fallbackText: "the machine's",
+    about:
+      "Name server of builds that have a network. The machine's own may tell them internal names (not reach them).",
+    todo: "give the IPv4 address of a public name server, or leave it out",
+    example: "9.9.9.9",
+  }),
   BUILD_LOG_LIMIT: defaulting("Builds", size(MIB / 16, GIB), "16MiB", {
     about: "Longest log of one build; what comes after is dropped with a note.",
     todo: "give a size such as 16m",

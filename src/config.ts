@@ -30,6 +30,11 @@ export interface Config {
     readonly timeoutSeconds: number;
     readonly memoryBytes: number;
     readonly logBytes: number;
+    /** Null: all there are. */
+    readonly cpus: number | null;
+    readonly diskBytes: number;
+    /** IPv4 address; null: the machine's own. */
+    readonly resolver: string | null;
   };
   readonly retention: { readonly bodiesDays: number; readonly deliveriesDays: number };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "pretty" | "json" | null };
@@ -331,6 +336,9 @@ function assemble(
       timeoutSeconds: values.BUILD_TIMEOUT,
       memoryBytes: values.BUILD_MEMORY,
       logBytes: values.BUILD_LOG_LIMIT,
+      cpus: values.BUILD_CPUS,
+      diskBytes: values.BUILD_DISK,
+      resolver: values.BUILD_DNS,
     },
     retention: { bodiesDays: values.RETENTION_BODIES_DAYS, deliveriesDays: values.RETENTION_DELIVERIES_DAYS },
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },

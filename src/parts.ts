@@ -117,15 +117,27 @@ function configured({ github, registry }: Config): {
   return { github, registry };
 }
 
-async function createConfiguredBuilder(config: Config, registry: RegistryConfig, log: Logger): Promise<Builder> {
-  const builder = createBuildahBuilder({
-    workDir: join(config.dataDir, "builder"),
+export function createConfiguredBuildah(
+  { dataDir, publicUrl, builds }: Pick<Config, "dataDir" | "publicUrl" | "builds">,
+  registry: Pick<RegistryConfig, "name" | "insecure" | "credentials">,
+  log: Logger,
+): Builder {
+  const { network, diskBytes, cpus, resolver } = builds;
+  return createBuildahBuilder({
+    workDir: join(dataDir, "builder"),
     registry: { name: registry.name, insecure: registry.insecure },
-    network: config.builds.network,
+    network,
     // The registry sends its clients there for tokens.
-    ways: registry.credentials === null ? [new URL(config.publicUrl).host] : [],
+    ways: registry.credentials === null ? [new URL(publicUrl).host] : [],
+    diskBytes,
+    ...(cpus === null ? {} : { cpus }),
+    ...(resolver === null ? {} : { resolver }),
     log,
   });
+}
+
+async function createConfiguredBuilder(config: Config, registry: RegistryConfig, log: Logger): Promise<Builder> {
+  const builder = createConfiguredBuildah(config, registry, log);
   const missing = await builder.check();
   if (missing.length > 0) throw new StartError(missing);
   return builder;

@@ -50,8 +50,8 @@ export interface Parts {
 }
 
 /** What of the configuration the server itself uses; port 0 is any free one. */
-export interface ServerSettings
-  extends Pick<Config, "host" | "port" | "publicUrl" | "adminToken" | "builds" | "retention"> {
+export interface ServerSettings extends Pick<Config, "host" | "port" | "publicUrl" | "adminToken" | "retention"> {
+  readonly builds: Omit<Config["builds"], "cpus" | "diskBytes" | "resolver">;
   /** Folder with the templates. */
   readonly views: string;
   /** Defaults: {@link LEASE_MS}, {@link STOP_GRACE_MS}. */
@@ -83,7 +83,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const hosts = parts.hosts.map((one) => one.host);
   const leaseMs = settings.leaseMs ?? LEASE_MS;
   const workerSettings = { concurrency: settings.builds.concurrency, leaseMs };
-  const requestKeys = async () => [parts.signer.publicKey];
+  // Builds that wait may be signed with a key from before this start.
+  const requestKeys = async () => (await store.requestKeys()).map((key) => key.publicKey);
   const requestSettings: RequestSettings = {
     registry: registry.name,
     network: settings.builds.network,
@@ -175,7 +176,6 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     metrics,
     registryName: registry.name,
     registry: parts.registryDoors,
-    requestKeys: [parts.signer],
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     views: settings.views,
     ready: () => readiness(parts),

@@ -53,30 +53,33 @@ const CASES: readonly [string, Environment, string, string, string][] = [
   ],
 ];
 
-it.each(CASES)("asks %s at its documented addresses, with the narrowest token", async (_name, env, web, api, base) => {
-  const { host } = githubParts(env);
-  const mint = nock(api, { reqheaders: { ...HEADERS, authorization: /^Bearer ey/ } })
-    .post(`${base}/app/installations/7/access_tokens`, { repository_ids: [42], permissions: { contents: "read" } })
-    .reply(201, { token: "ghs_narrow", expires_at: new Date(Date.now() + 3_600_000).toISOString() });
-  const read = nock(api, { reqheaders: { ...HEADERS, authorization: "Bearer ghs_narrow" } })
-    .get(`${base}/repos/acme/api/contents/.wharfinger.yml`)
-    .query({ ref: "a".repeat(40) })
-    .reply(200, {
-      type: "file",
-      encoding: "base64",
-      size: 11,
-      content: Buffer.from("version: 1\n").toString("base64"),
-    });
-  const sha = parseSha("a".repeat(40));
-  if (sha === null) throw new Error("not a hash");
+it.each(CASES)(
+  "asks %s at its own addresses, by the repository's id, with the narrowest token",
+  async (_name, env, web, api, base) => {
+    const { host } = githubParts(env);
+    const mint = nock(api, { reqheaders: { ...HEADERS, authorization: /^Bearer ey/ } })
+      .post(`${base}/app/installations/7/access_tokens`, { repository_ids: [42], permissions: { contents: "read" } })
+      .reply(201, { token: "ghs_narrow", expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    const read = nock(api, { reqheaders: { ...HEADERS, authorization: "Bearer ghs_narrow" } })
+      .get(`${base}/repositories/42/contents/.wharfinger.yml`)
+      .query({ ref: "a".repeat(40) })
+      .reply(200, {
+        type: "file",
+        encoding: "base64",
+        size: 11,
+        content: Buffer.from("version: 1\n").toString("base64"),
+      });
+    const sha = parseSha("a".repeat(40));
+    if (sha === null) throw new Error("not a hash");
 
-  const file = await host.file(INSTALLATION, repository(web), sha, ".wharfinger.yml");
-  expect(file).toEqual({ ok: true, value: { kind: "file", text: "version: 1\n" } });
-  expect(await host.cloneCredential(INSTALLATION, repository(web))).toEqual({
-    ok: true,
-    value: { username: "x-access-token", password: "ghs_narrow" },
-  });
-  expect([mint.isDone(), read.isDone()]).toEqual([true, true]);
-  // Nothing that belongs to another host gets a token of this one.
-  expect(await host.cloneCredential(INSTALLATION, repository("https://evil.example"))).toMatchObject({ ok: false });
-});
+    const file = await host.file(INSTALLATION, repository(web), sha, ".wharfinger.yml");
+    expect(file).toEqual({ ok: true, value: { kind: "file", text: "version: 1\n" } });
+    expect(await host.cloneCredential(INSTALLATION, repository(web))).toEqual({
+      ok: true,
+      value: { username: "x-access-token", password: "ghs_narrow" },
+    });
+    expect([mint.isDone(), read.isDone()]).toEqual([true, true]);
+    // Nothing that belongs to another host gets a token of this one.
+    expect(await host.cloneCredential(INSTALLATION, repository("https://evil.example"))).toMatchObject({ ok: false });
+  },
+);

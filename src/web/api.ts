@@ -7,29 +7,29 @@ import { buildJson, deliveryJson, installationJson, pageJson, requestJson } from
 
 export type ApiStore = Pick<
   Store,
-  "listDeliveries" | "findDelivery" | "getDelivery" | "listBuilds" | "getBuild" | "buildRequest" | "listInstallations"
+  | "listDeliveries"
+  | "findDelivery"
+  | "getDelivery"
+  | "listBuilds"
+  | "getBuild"
+  | "buildRequest"
+  | "requestKeys"
+  | "listInstallations"
 >;
 
-export interface RequestKey {
-  readonly keyId: string;
-  /** PEM. */
-  readonly publicKey: string;
-}
-
 /** `/api/v1`: read-only, for scripts that hold the operator's token. */
-export function createApi(options: {
-  store: ApiStore;
-  logs: Logs;
-  gate: Gate;
-  requestKeys: readonly RequestKey[];
-}): Router {
-  const { store, logs, gate, requestKeys } = options;
+export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }): Router {
+  const { store, logs, gate } = options;
   const api = express.Router({ caseSensitive: true });
   // For whoever checks a build request; there is nothing in it to keep from anybody.
-  api.get("/keys", (_req, res) => {
-    const items = requestKeys.map(({ keyId, publicKey }) => ({ id: keyId, algorithm: "Ed25519", publicKey }));
-    res.json({ items, next: null });
-  });
+  api.get(
+    "/keys",
+    route(async (_req, res) => {
+      const keys = await store.requestKeys();
+      const items = keys.map(({ keyId, publicKey }) => ({ id: keyId, algorithm: "Ed25519", publicKey }));
+      res.json({ items, next: null });
+    }),
+  );
   api.use(bearer(gate));
   api.use((req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));

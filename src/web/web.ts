@@ -1,7 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
-import { type ApiStore, createApi, methodNotAllowed, type RequestKey } from "./api.ts";
+import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
 import { createGate } from "./auth.ts";
 import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
 import { publicError, WebError } from "./errors.ts";
@@ -26,8 +26,6 @@ export interface WebOptions {
   readonly metrics: Metrics;
   /** Host and port of the registry, as image names carry it. */
   readonly registryName: string;
-  /** Public keys build requests are signed with, the current one first. */
-  readonly requestKeys: readonly RequestKey[];
   /** Left out: neither tokens nor notifications are served. */
   readonly registry?: RegistryDoors;
   /** Left out: nobody builds over HTTP. */
@@ -54,7 +52,7 @@ export function createWeb(options: WebOptions): Express {
   app.get("/assets/:name", sendAsset(views));
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
-  app.use("/api/v1", createApi({ store, logs, gate, requestKeys: options.requestKeys }));
+  app.use("/api/v1", createApi({ store, logs, gate }));
   app.use(createPages({ store, logs, gate, views, clock, registryName: options.registryName }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));

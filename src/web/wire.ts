@@ -33,7 +33,7 @@ export function buildJson(build: Build): object {
     tags: shownTags(build),
     digest: build.digest,
     requestedTags: build.planned.tags,
-    olderTags: build.tags?.older ?? [],
+    olderTags: (build.tags?.older ?? []).map(({ tag, why }) => ({ tag, reason: "older-than-published", why })),
     requestDigest: build.requestDigest,
     rules: build.planned.rules,
     delivery: build.deliveryId,

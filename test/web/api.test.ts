@@ -146,7 +146,7 @@ describe("what the API answers", () => {
     expect(await (await opened.api("/api/v1/builds/b1")).json()).toMatchObject({
       tags: ["1.9.1"],
       requestedTags: ["1.9.1", "latest"],
-      olderTags: older,
+      olderTags: [{ ...older[0], reason: "older-than-published" }],
     });
   });
 

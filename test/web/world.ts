@@ -176,7 +176,6 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     ready: world.ready,
     metrics: createMetrics(),
     registryName: "registry.example.com",
-    requestKeys: [{ keyId: "0123456789abcdef", publicKey: "-----BEGIN PUBLIC KEY-----" }],
     registry: world.registry,
     views: join(packageRoot, "views"),
   });
@@ -214,6 +213,7 @@ function createStore(world: World): WebOptions["store"] {
           query,
         ),
       ),
+    requestKeys: () => ask(() => [{ keyId: "0123456789abcdef", publicKey: "-----BEGIN PUBLIC KEY-----" }]),
     buildRequest: (id) => ask(() => world.requests.get(id) ?? null),
     getBuild: (id) => ask(() => world.builds.find((build) => build.id === id) ?? null),
     listDeliveries: (query) => ask(() => pageOf(world.deliveries, query)),
