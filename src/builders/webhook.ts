@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import type { SignedRequest } from "../core/build-request.ts";
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type { Clock, OfferSender } from "../engine/ports.ts";
+import { errorCode } from "./errno.ts";
 
 export interface WebhookOptions {
   /** `whsec_` and base64. The current one first; each signs, so that receivers may change theirs one by one. */
@@ -68,7 +69,10 @@ function signatureOf(key: Buffer, text: string): string {
 
 /** fetch says "fetch failed" and keeps the reason inside. */
 function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (typeof cause === "object" && cause !== null && "code" in cause) return String(cause.code);
-  return cause instanceof Error ? cause.message : String(cause);
+  const cause = errorCode(error) === null && isObject(error) && isObject(error["cause"]) ? error["cause"] : error;
+  return errorCode(cause) ?? (isObject(cause) ? String(cause["message"]) : String(cause));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
