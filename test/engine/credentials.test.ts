@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { failed, type HostId, ok, type Repository } from "../../src/core/model.ts";
-import { buildOfUser, createExchange, leaseUser } from "../../src/engine/credentials.ts";
+import { buildOfUser, createExchange, createOutsideExchange, leaseUser } from "../../src/engine/credentials.ts";
 import { installationId, repository } from "../contract/store.samples.ts";
 import { buildOf } from "./fakes.ts";
 
@@ -54,6 +54,31 @@ describe("the exchange of a lease", () => {
     expect(await createExchange({ hosts: [away], registry: INSTANCE })(buildOf(), "lease-secret")).toEqual(
       failed("The Git host gave no access to the repository: 503", { retryable: true, retryAfter: 9 }),
     );
+  });
+});
+
+describe("the exchange for builders outside the program", () => {
+  it("gives what a build's own lease opens", async () => {
+    const exchange = createOutsideExchange({ hosts: [hostNamed("default")], registry: null });
+    expect(await exchange(buildOf({ id: "b-1" }), "lease-secret")).toEqual(
+      ok({ clone: CLONE, registry: { username: "build-b-1", password: "lease-secret" } }),
+    );
+  });
+
+  it("never gives the instance's own credentials, and nothing else in their place", async () => {
+    const asked: unknown[] = [];
+    const exchange = createOutsideExchange({ hosts: [hostNamed("default", asked)], registry: INSTANCE });
+    const outcome = await exchange(buildOf(), "lease-secret");
+    expect(outcome).toEqual({
+      ok: false,
+      retryable: false,
+      retryAfter: null,
+      message: expect.stringMatching(
+        /REGISTRY_USERNAME, which no HTTP builder is given.* take REGISTRY_USERNAME out\.$/,
+      ),
+    });
+    expect(JSON.stringify(outcome)).not.toContain(INSTANCE.password);
+    expect(asked).toEqual([]);
   });
 });
 

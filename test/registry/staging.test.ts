@@ -27,6 +27,17 @@ describe("names of staging repositories", () => {
     expect([names.has(name), names.buildAt(name, "the-tag")]).toEqual([has, build]);
   });
 
+  it.each([
+    ["staging/{build}", { repository: "staging/b1", tag: "build", own: true }],
+    ["{build}/x-{build}", { repository: "b1/x-b1", tag: "build", own: true }],
+    ["acme/staging", { repository: "acme/staging", tag: "b1", own: false }],
+  ])("by %s give a build its place, and know it again", (template, place) => {
+    const names = createStagingNames(template);
+    expect(names.of("b1")).toEqual(place);
+    expect(names.has(place.repository)).toBe(true);
+    expect(names.buildAt(place.repository, place.tag)).toBe("b1");
+  });
+
   it("say nothing of an image without tag when the tag is all that tells builds apart", () => {
     expect(createStagingNames("acme/staging").buildAt("acme/staging", null)).toBeNull();
     expect(createStagingNames("staging/{build}").buildAt("staging/b1", null)).toBe("b1");

@@ -132,6 +132,22 @@ describe("reading scopes", () => {
     expect(granted(service, `repository:${name}:pull`)).toEqual([`${name}: pull`]);
   });
 
+  it.each(["a", "0", "aa", "a.b", "a_b", "a__b", "a-b", "a--b", "a---b", "aa.bb_cc__dd-ee", "a.bb"])(
+    "takes the name %s, in every place of a path",
+    (part) => {
+      for (const name of [part, `x/${part}`, `${part}/x`, `x/${part}/x`]) {
+        expect(granted(service, `repository:${name}:pull`)).toEqual([`${name}: pull`]);
+      }
+    },
+  );
+
+  it("takes a repository that is called like the list of them for a repository", () => {
+    expect(parseScopes(["repository:catalog:*"])).toEqual({
+      repositories: new Map([["catalog", ["pull", "push", "delete"]]]),
+      catalog: false,
+    });
+  });
+
   it("keeps names of JavaScript's own what they are: names", () => {
     expect(granted(build, "repository:constructor:pull repository:__proto__:pull")).toEqual([]);
     expect(granted(service, "repository:constructor:pull")).toEqual(["constructor: pull"]);
