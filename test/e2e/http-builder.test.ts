@@ -57,6 +57,8 @@ beforeAll(async () => {
       BUILDER_URLS: `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/offers`,
       BUILDER_WEBHOOK_SECRET: `whsec_${KEY.toString("base64")}`,
       BUILD_NETWORK: "none",
+      // No tool of any builder is asked for.
+      PATH: "/nonexistent",
     },
   });
   const acme = github.organization("acme");

@@ -275,6 +275,17 @@ describe("a lease", () => {
     expect((await world.store.getBuild(claimed.build))?.failure).toBeNull();
   });
 
+  it("takes the outcome again when it could not be recorded the first time", async () => {
+    const stage = world.store.stageBuild;
+    world.store.stageBuild = () => Promise.reject(new Error("the database is away"));
+    await world.post("log", token, "before\n");
+    expect(await refusal(world.post("outcome", token, BUILT))).toEqual([500, "internal"]);
+    world.store.stageBuild = stage;
+    const answer = await world.post("outcome", token, BUILT);
+    expect([answer.status, await answer.json()]).toEqual([200, { recorded: true }]);
+    expect(await world.logOf(claimed.build)).toBe("before\n");
+  });
+
   it("records one of several outcomes at a time", async () => {
     const answers = await Promise.all([1, 2, 3].map(() => world.post("outcome", token, BUILT)));
     const told = await Promise.all(answers.map((one) => one.json() as Promise<{ recorded?: boolean }>));
