@@ -28,7 +28,7 @@ export const REPOSITORY_COLUMNS = `r.provider, r.host, r.id AS repository_id, r.
 
 /** What {@link toBuild} reads of `builds b JOIN repositories r`. */
 export const BUILD_COLUMNS = `b.seq, b.id, b.state, b.repository, b.installation_id, b.delivery, b.full_image, b.planned, b.cause,
-  b.attempt, b.digest, b.tags, b.request_digest, b.steps, b.failure, b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
+  b.attempt, b.promotions, b.digest, b.tags, b.request_digest, b.steps, b.failure, b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
 
 export const SELECT_BUILDS = `SELECT ${BUILD_COLUMNS} FROM builds b JOIN repositories r ON r.key = b.repository`;
 
@@ -60,7 +60,8 @@ export function toBuild(row: Row): Build {
     tags: jsonOrNull(row, "tags"),
     requestDigest: textOrNull(row, "request_digest"),
     trigger: text(row, "cause") as Build["trigger"],
-    attempt: integer(row, "attempt"),
+    // Leases are counted together; people are told how often it was built.
+    attempt: integer(row, "attempt") - integer(row, "promotions"),
     steps: json(row, "steps"),
     failure: jsonOrNull(row, "failure"),
     createdAt: time(row, "created_at"),

@@ -46,6 +46,8 @@ export function createPages(options: {
       formToken,
       build: view,
       digest: build.digest,
+      older: build.tags?.older ?? [],
+      requestDigest: build.requestDigest,
       trigger: build.trigger,
       attempt: build.attempt,
       fullSha: build.planned.sha,

@@ -129,7 +129,12 @@ export function publicationsContract(opened: Opened): void {
       const id = await stage(store);
       expect(await store.claimBuild(LEASE)).toBeNull();
       const claimed = await promotion(store);
-      expect(claimed).toMatchObject({ build: { id, state: "running" }, digest: DIGEST, tries: 1, othersImage: null });
+      expect(claimed).toMatchObject({
+        build: { id, state: "running", attempt: 1 },
+        digest: DIGEST,
+        tries: 1,
+        othersImage: null,
+      });
       expect(claimed.tags).toMatchObject([{ tag: "latest", last: null }]);
       expect(await store.claimPromotion(LEASE)).toBeNull();
     });

@@ -143,6 +143,22 @@ describe("a delivery's page", () => {
   });
 });
 
+describe("a build whose tags something newer has", () => {
+  it("says which were not moved, and why", async () => {
+    const why = "It stays with refs/heads/main, which was pushed later.";
+    const tags = { published: ["1.9.1"], older: [{ tag: "latest", why }] };
+    const requestDigest = `sha256:${"d".repeat(64)}`;
+    const opened = await open({ builds: [aBuild({ tags, requestDigest }, { tags: ["1.9.1", "latest"] })] });
+    const text = await textOf(opened, "/builds/b1");
+    expect(text).toContain('<code class="chip">latest</code> was not moved. It stays with refs/heads/main');
+    expect(text).toContain(requestDigest);
+  });
+
+  it("has no word about it otherwise", async () => {
+    expect(await textOf(await open(), "/builds/b1")).not.toContain("was not moved");
+  });
+});
+
 const HOSTILE = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>\u202etxt.exe\u0000\u200b\u001b]0;t\u0007</pre>{{x}}<%= 1 %>`;
 
 function hostileBuild(): Build {
@@ -152,6 +168,8 @@ function hostileBuild(): Build {
       repository: { ...repository, fullName: HOSTILE, webUrl: `javascript:alert(1)//${HOSTILE}`, cloneUrl: HOSTILE },
       image: HOSTILE,
       digest: HOSTILE,
+      requestDigest: HOSTILE,
+      tags: { published: [HOSTILE], older: [{ tag: HOSTILE, why: HOSTILE }] },
       steps: [step],
       failure: { class: "build", message: HOSTILE, line: 1 },
     },
