@@ -97,6 +97,8 @@ interface Fakes {
   readonly heartbeatMs?: number;
   /** How long the work may go on after the stop. */
   readonly graceMs?: number;
+  /** Nobody asked to be told of ends. */
+  readonly unheard?: boolean;
 }
 
 /** Promotes one build; `calls` is what it came to, without the claim. */
@@ -114,7 +116,7 @@ async function promote(fakes: Fakes = {}): Promise<void> {
     heartbeatMs: fakes.heartbeatMs ?? 60_000,
     staging: (id) => ({ repository: `staging/${id}` }),
     onChange: () => undefined,
-    onEnd: (build, result) => ended.push([build, result]),
+    ...(fakes.unheard === true ? {} : { onEnd: (build, result) => ended.push([build, result]) }),
   });
   expect(await crew.step()).toBe(true);
   await crew.stop(fakes.graceMs ?? 20_000);
@@ -162,6 +164,23 @@ describe("a promotion", () => {
         fields: { build: "build-1", attempt: 3 },
       },
     ]);
+  });
+
+  it("needs nobody to tell of its end", async () => {
+    await promote({ unheard: true });
+    expect(lines).toMatchObject([{ message: "build ended" }]);
+  });
+
+  it("asks for no more time once it has ended", async () => {
+    let beats = 0;
+    const heartbeat = async () => {
+      beats += 1;
+      return "held" as const;
+    };
+    await promote({ store: { heartbeat }, heartbeatMs: 1 });
+    const then = beats;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(beats).toBe(then);
   });
 
   it("of a canceled build asks the registry nothing", async () => {
@@ -412,6 +431,7 @@ describe("cleaning staging repositories", () => {
   it("asks nothing of a repository that builds share", async () => {
     await clean([{ buildId: "b1", digest: DIGEST }], {}, false);
     expect(calls).toEqual(["gone b1"]);
+    expect(lines).toEqual([]);
   });
 
   const away = failed("503", { retryable: true });
