@@ -4,7 +4,7 @@ import config from "./jest.config.mjs";
 export default {
   ...config,
   testMatch: [
-    "<rootDir>/test/core/{plan,rules,supersede,trust}.test.ts",
+    "<rootDir>/test/core/{rules,supersede,trust}.test.ts",
     "<rootDir>/test/core/tags/*.test.ts",
     "<rootDir>/test/engine/{credentials,promote-steps,signing}.test.ts",
     "<rootDir>/test/github/entrance.test.ts",
