@@ -130,15 +130,16 @@ export function createBuilderDesk(options: BuilderDeskOptions): BuilderDesk {
       return next(build);
     }
     const token = tokenOf(claimed);
-    sessions.set(token, openSession(claimed, writer, read.request));
+    sessions.set(token, openSession(claimed, token, writer, read.request));
     const { id, planned, image } = claimed.build;
     log.info({ build: id, image, sha: planned.sha, attempt: claimed.attempt }, "build handed out");
     return { build: id, attempt: claimed.attempt, request: read.signed, token, leaseMs, heartbeatMs };
   }
 
-  function openSession(claimed: ClaimedBuild, writer: LogWriter, { limits }: BuildRequest): Session {
+  function openSession(claimed: ClaimedBuild, token: string, writer: LogWriter, { limits }: BuildRequest): Session {
     const now = clock.now();
-    const secrets = [{ username: leaseUser(claimed.build.id), password: claimed.secret }];
+    const username = leaseUser(claimed.build.id);
+    const secrets = [claimed.secret, token].map((password) => ({ username, password }));
     const session: Session = {
       claimed,
       writer,

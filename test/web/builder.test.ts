@@ -77,6 +77,14 @@ describe("claim", () => {
     const gone = AbortSignal.abort();
     expect(await world.desk.claim({ build: null, waitMs: 0, signal: gone })).toBeNull();
     expect(await world.store.getBuild(id)).toMatchObject({ state: "queued", attempt: 0 });
+    const going = new AbortController();
+    const claimBuild = world.store.claimBuild;
+    world.store.claimBuild = (options) => {
+      going.abort();
+      return claimBuild(options);
+    };
+    expect(await world.desk.claim({ build: null, waitMs: 0, signal: going.signal })).toBeNull();
+    expect(await world.store.getBuild(id)).toMatchObject({ state: "queued", attempt: 1 });
   });
 
   it.each<[string, string | null]>([
@@ -237,10 +245,10 @@ describe("a lease", () => {
       `one \u001b]0;title\u0007\u001b[31mred\u001b[0m\u0000\nAuthorization: Basic ${basic}\n`,
     );
     await world.post("log", token, `${CLONE.password.slice(0, 10)}`);
-    await world.post("log", token, `${CLONE.password.slice(10)} ${secret}\nlast`);
+    await world.post("log", token, `${CLONE.password.slice(10)} ${secret} ${token}\nlast`);
     await world.post("outcome", token, BUILT);
     const log = await world.logOf(claimed.build);
-    expect(log).toBe("one \u001b[31mred\u001b[0m\nAuthorization: Basic ***\n*** ***\nlast\n");
+    expect(log).toBe("one \u001b[31mred\u001b[0m\nAuthorization: Basic ***\n*** *** ***\nlast\n");
   });
 
   it("keeps the log within its limit, and refuses pieces that are too large", async () => {
