@@ -74,7 +74,9 @@ export function createPromoter(options: PromoterOptions): Crew {
     } catch (error) {
       log.error({ err: error, build: claimed.build.id }, "promotion threw");
       const message = "Publishing failed with an internal error. The operator's log has the details; try again.";
-      return { kind: "failed", failure: { class: "internal", message }, retryable: false, retryAfter: null };
+      // Most likely the database was away for a moment. A tag may have been moved and not recorded: giving up here would
+      // leave it so.
+      return { kind: "failed", failure: { class: "internal", message }, retryable: true, retryAfter: null };
     }
   }
 

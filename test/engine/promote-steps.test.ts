@@ -259,11 +259,20 @@ describe("a promotion", () => {
     expect(calls).toEqual([LOOKED, COPIED, "finish build-1 3 failed"]);
   });
 
-  it("that throws ends with words that tell nothing, and with a line for the operator", async () => {
+  it("that throws after a tag was moved is tried again, so that the move gets recorded", async () => {
+    const tagMoved = async () => {
+      throw new Error("the database is away");
+    };
+    await promote({ store: { tagMoved } });
+    expect(calls).toEqual([LOOKED, COPIED, TAGGED, "release build-1 3 1000"]);
+    expect(lines[0]).toMatchObject({ level: "error", message: "promotion threw", fields: { build: "build-1" } });
+  });
+
+  it("that throws in its last try ends with words that tell nothing, and with a line for the operator", async () => {
     const copy = async () => {
       throw new Error("secret");
     };
-    await promote({ registry: { copy } });
+    await promote({ claimed: { tries: 16 }, registry: { copy } });
     expect(results).toMatchObject([{ state: "failed", failure: { class: "internal" } }]);
     expect(results[0]?.failure?.message).toMatch(/^Publishing failed with an internal error\./);
     expect(lines[0]).toMatchObject({ level: "error", message: "promotion threw", fields: { build: "build-1" } });
