@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { openStore } from "../src/store/store.ts";
 import {
   createGithubHost,
   type GithubHost,
@@ -41,6 +42,10 @@ interface Round {
   readonly reported: number;
   /** The build alone, from its start to its end. */
   readonly build: number;
+  /** Of it: from the end of the push to staging until the build has ended, its image published. */
+  readonly promotion: number;
+  /** Of that: copying the image and moving its tag. */
+  readonly publish: number;
   readonly plain: number;
 }
 
@@ -127,6 +132,7 @@ async function once(lab: Lab, n: number): Promise<Round> {
     published: finishedAt - zero,
     reported: reported - zero,
     build: finishedAt - startedAt,
+    ...(await promotionOf(lab, build)),
     plain: await plainBuild(lab, sha),
   };
 }
@@ -142,7 +148,18 @@ async function untilConcluded({ repository }: Lab, sha: string): Promise<number>
   throw new Error("the check was not concluded within a minute");
 }
 
+/** Steps are not in the API; they are read where the program keeps them. */
+async function promotionOf({ folder }: Lab, { id, finishedAt }: ApiBuild) {
+  const store = await openStore({ url: `sqlite:${join(folder, "data/wharfinger.db")}`, clock: Date });
+  const steps = (await store.getBuild(id))?.steps ?? [];
+  await store.close();
+  const end = (name: string) => Date.parse(steps.find((step) => step.name === name)?.finishedAt ?? "");
+  const begun = Date.parse(steps.find((step) => step.name === "publish")?.startedAt ?? "");
+  return { promotion: Date.parse(finishedAt) - end("push"), publish: end("publish") - begun };
+}
+
 interface ApiBuild {
+  readonly id: string;
   readonly sha: string;
   readonly startedAt: string;
   readonly finishedAt: string;
@@ -220,6 +237,18 @@ function printTimes(results: readonly Round[]): void {
   row(
     "the build, over plain (difference)",
     results.map((one) => one.build - one.plain),
+  );
+  row(
+    "staging and promotion, of the build",
+    results.map((one) => one.promotion),
+  );
+  row(
+    "  the publish step, of that",
+    results.map((one) => one.publish),
+  );
+  row(
+    "staging and promotion, % of plain",
+    results.map((one) => (one.promotion / one.plain) * 100),
   );
 }
 
