@@ -8,6 +8,6 @@ if (job === "intake") {
   const { benchPath } = await import("./path.ts");
   await benchPath(args);
 } else {
-  console.error("use: npm run bench intake [-- --quick] | npm run bench path");
+  console.error("use: npm run bench intake [-- --quick] | npm run bench path [-- --quick] [--postgres]");
   process.exitCode = 2;
 }

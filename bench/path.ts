@@ -10,7 +10,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { openStore } from "../src/store/store.ts";
 import {
   createGithubHost,
   type GithubHost,
@@ -18,6 +17,7 @@ import {
   type HostRepository,
 } from "../test/hosts/github/index.ts";
 import { pushBaseImage } from "../test/support/base-image.ts";
+import { createTestDatabase } from "../test/support/postgres.ts";
 import { type Program, startProgram } from "../test/support/program.ts";
 import { startRegistry, type TestRegistry } from "../test/support/registry.ts";
 
@@ -53,7 +53,7 @@ export async function benchPath(args: readonly string[]): Promise<void> {
   const rounds = args.includes("--quick") ? 3 : 10;
   const endings: (() => Promise<unknown>)[] = [];
   try {
-    const lab = await prepare(endings);
+    const lab = await prepare(endings, args.includes("--postgres"));
     console.log(`${rounds} rounds, one build at a time; the first push of each side fills caches and is not counted\n`);
     await once(lab, 0);
     const results: Round[] = [];
@@ -69,7 +69,9 @@ export async function benchPath(args: readonly string[]): Promise<void> {
   }
 }
 
-async function prepare(endings: (() => Promise<unknown>)[]): Promise<Lab> {
+async function prepare(endings: (() => Promise<unknown>)[], postgres: boolean): Promise<Lab> {
+  const database = postgres ? await createTestDatabase({ migrated: false }) : null;
+  if (database !== null) endings.push(database.drop);
   const folder = await mkdtemp(join(tmpdir(), "wharfinger-bench-"));
   endings.push(async () => {
     // The plain side's storage driver leaves its folder mounted.
@@ -86,7 +88,7 @@ async function prepare(endings: (() => Promise<unknown>)[]): Promise<Lab> {
     github,
     registry,
     dataDir: join(folder, "data"),
-    env: { BUILD_CONCURRENCY: "1" },
+    env: { ...(database === null ? {} : { DATABASE_URL: database.url }), BUILD_CONCURRENCY: "1" },
   });
   endings.push(program.stop);
   const acme = github.organization("acme");
@@ -132,7 +134,7 @@ async function once(lab: Lab, n: number): Promise<Round> {
     published: finishedAt - zero,
     reported: reported - zero,
     build: finishedAt - startedAt,
-    ...(await promotionOf(lab, build)),
+    ...promotionOf(build),
     plain: await plainBuild(lab, sha),
   };
 }
@@ -148,18 +150,18 @@ async function untilConcluded({ repository }: Lab, sha: string): Promise<number>
   throw new Error("the check was not concluded within a minute");
 }
 
-/** Steps are not in the API; they are read where the program keeps them. */
-async function promotionOf({ folder }: Lab, { id, finishedAt }: ApiBuild) {
-  const store = await openStore({ url: `sqlite:${join(folder, "data/wharfinger.db")}`, clock: Date });
-  const steps = (await store.getBuild(id))?.steps ?? [];
-  await store.close();
-  const end = (name: string) => Date.parse(steps.find((step) => step.name === name)?.finishedAt ?? "");
-  const begun = Date.parse(steps.find((step) => step.name === "publish")?.startedAt ?? "");
-  return { promotion: Date.parse(finishedAt) - end("push"), publish: end("publish") - begun };
+function promotionOf({ steps, finishedAt }: ApiBuild) {
+  const at = (name: string) => steps.find((step) => step.name === name);
+  const pushed = Date.parse(at("push")?.finishedAt ?? "");
+  const published = at("publish");
+  return {
+    promotion: Date.parse(finishedAt) - pushed,
+    publish: Date.parse(published?.finishedAt ?? "") - Date.parse(published?.startedAt ?? ""),
+  };
 }
 
 interface ApiBuild {
-  readonly id: string;
+  readonly steps: readonly { readonly name: string; readonly startedAt: string; readonly finishedAt: string | null }[];
   readonly sha: string;
   readonly startedAt: string;
   readonly finishedAt: string;

@@ -38,6 +38,7 @@ export function buildJson(build: Build): object {
     rules: build.planned.rules,
     delivery: build.deliveryId,
     trigger: build.trigger,
+    steps: build.steps.map(({ name, startedAt, finishedAt }) => ({ name, startedAt, finishedAt })),
     createdAt: build.createdAt,
     startedAt: build.startedAt,
     finishedAt: build.finishedAt,

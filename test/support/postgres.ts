@@ -2,13 +2,13 @@ import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openDatabase } from "../../src/store/database.ts";
 import { migrateStore } from "../../src/store/store.ts";
+import { packageRoot } from "../../src/version.ts";
 
 const run = promisify(execFile);
-const SCRIPT = fileURLToPath(new URL("./postgres-cluster", import.meta.url));
+const SCRIPT = join(packageRoot, "test/support/postgres-cluster");
 
 /** One cluster for everybody who runs tests of this checkout; it ends with the last process that used it. */
 const FOLDER = join(

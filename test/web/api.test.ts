@@ -105,6 +105,10 @@ describe("what the API answers", () => {
       rules: ["images[0].rules[0]"],
       delivery: "1",
       trigger: "event",
+      steps: [
+        { name: "checkout", startedAt: "2026-11-20T11:50:00Z", finishedAt: "2026-11-20T11:50:01Z" },
+        { name: "build", startedAt: "2026-11-20T11:50:01Z", finishedAt: "2026-11-20T11:51:20Z" },
+      ],
       createdAt: "2026-11-20T11:49:58Z",
       startedAt: "2026-11-20T11:50:00Z",
       finishedAt: "2026-11-20T11:51:24Z",
