@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
@@ -103,6 +104,17 @@ function holderOf(build: string): Worker | null {
   return workers.find((worker) => worker.output().includes(`"build":"${build}"`)) ?? null;
 }
 
+let serial = 0;
+
+/** Random numbers that are the same in every run. */
+function sameRandom(): () => number {
+  let state = 20_261_121;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
 describe("the two halves", () => {
   it("make an image of a push: one hears of it and publishes, the other builds, and both know the log", async () => {
     const { sha } = await github.push(repository, { files: files("echo built elsewhere") });
@@ -135,4 +147,61 @@ describe("the two halves", () => {
     expect(await concluded(sha)).toBe("success");
     expect((await buildOf(sha))?.state).toBe("succeeded");
   }, 240_000);
+
+  it("survive kill -9 of either at any point: every push ends published, and no older tag on top", async () => {
+    const client = createRegistryClient({ ...registry });
+    const random = sameRandom();
+    const staged = async (build: string) => {
+      const found = await client.digest(`staging/${build}`, "build");
+      return found.ok && found.value !== null ? found.value : null;
+    };
+
+    /** One of the workers, whatever it does. */
+    async function killWorker(): Promise<void> {
+      const lost = workers[Math.floor(random() * workers.length)];
+      if (lost === undefined) throw new Error("there is no worker");
+      await lost.kill();
+      workers = [...workers.filter((worker) => worker !== lost), await startOne(`again-${serial++}`)];
+    }
+
+    async function killServing(): Promise<void> {
+      await serving.kill();
+      serving = await startProgram({ ...options, command: "serve", dataDir: join(folder, "serve") });
+    }
+
+    const moments: readonly [string, (sha: string) => Promise<void>][] = [
+      ["a worker, somewhere in the build", () => sleep(random() * 2_000).then(killWorker)],
+      ["serve, somewhere in the build", () => sleep(random() * 2_000).then(killServing)],
+      ["serve, as it publishes", (sha) => untilStaged(sha).then(killServing)],
+      [
+        "both, somewhere",
+        () =>
+          sleep(random() * 2_500)
+            .then(() => Promise.all([killServing(), killWorker()]))
+            .then(() => undefined),
+      ],
+      [
+        "serve, as it publishes, again",
+        (sha) =>
+          untilStaged(sha)
+            .then(() => sleep(random() * 120))
+            .then(killServing),
+      ],
+    ];
+
+    async function untilStaged(sha: string): Promise<void> {
+      const build = await eventually("the build to begin", () => buildOf(sha), 60_000);
+      await eventually("its image in staging", () => staged(build.id), 60_000);
+    }
+
+    for (const [what, strike] of moments) {
+      const { sha: older } = await github.push(repository, { files: files(`echo ${what} 1`) });
+      const { sha } = await github.push(repository, { files: files(`echo ${what} 2`) });
+      await strike(sha);
+      expect([what, await concluded(sha)]).toEqual([what, "success"]);
+      await concluded(older);
+      const build = await buildOf(sha);
+      expect([what, await client.digest("acme/api", "latest")]).toEqual([what, { ok: true, value: build?.digest }]);
+    }
+  }, 600_000);
 });
