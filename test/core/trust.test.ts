@@ -279,6 +279,11 @@ describe("what is said of a tag that is not granted", () => {
     expect(diagnostics).toEqual([{ severity: "warning", line: 1, column: 1, message: `api: ${why}` }]);
   });
 
+  it("names some tags that may be published, the short ones", () => {
+    const { skips } = planOf(branch("feature/x"), { pushed: giving("[latest]"), main: { kind: "gone" } });
+    expect(skips[0]?.detail).toContain("may be published (feature-x, bbbbbbb, sha-bbbbbbb); ");
+  });
+
   it("stays short for many tags", () => {
     const tags = Array.from({ length: 50 }, (_, i) => `t${i}`);
     const { skips } = planOf(branch("docs"), { pushed: giving(`[${tags.join(", ")}]`) });

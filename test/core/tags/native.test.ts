@@ -51,6 +51,11 @@ describe("placeholders of a branch", () => {
     expect(onBranch("{branch}", "a$&b")).toMatchObject({ written: "a$&b", tag: "a-b" });
   });
 
+  it("gives no tag where nothing is legal in one", () => {
+    const why = "nothing of it is legal in an image tag (A-Z a-z 0-9 _ . -)";
+    expect(onBranch("{branch}", "日本")).toEqual({ ok: false, why });
+  });
+
   it("shows what was made legal", () => {
     expect(onBranch("{sourceref}", "feature/x")).toEqual({ ok: true, tag: "feature-x", written: "feature/x" });
   });

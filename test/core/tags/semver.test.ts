@@ -26,6 +26,7 @@ describe("versions in tag names", () => {
 
   it.each([
     ["vv1.2.3", null],
+    ["1v.2.3", null],
     ["=1.2.3", null],
     [" 1.2.3", null],
     ["1.2.3 ", null],
