@@ -27,5 +27,6 @@ export default {
   htmlReporter: { fileName: ".cache/mutation/mutation.html" },
   reporters: [live ? "progress" : "progress-append-only", "clear-text", "html", "json"],
   clearTextReporter: { allowColor: live, logTests: false, skipFull: true },
-  thresholds: { high: 95, low: 90, break: null },
+  // Most of what survives can not be seen from outside (the list is in docs/mutation.md); a guard lost costs more.
+  thresholds: { high: 95, low: 90, break: 90 },
 };
