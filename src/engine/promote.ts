@@ -236,16 +236,19 @@ export function createStagingCleaner(options: {
   return {
     async step() {
       const leftovers = await store.stagingLeftovers(BATCH);
+      let later: { readonly build: string; readonly reason: string } | null = null;
       for (const { buildId, digest } of leftovers) {
         const cleaned = await clean(buildId, digest);
         if (!cleaned.ok && cleaned.retryable) {
-          log.warn({ build: buildId, reason: cleaned.message }, "staging not removed yet");
-          return false;
+          later ??= { build: buildId, reason: cleaned.message };
+          continue;
         }
         if (!cleaned.ok) log.warn({ build: buildId, reason: cleaned.message }, "staging can not be removed");
         await store.stagingGone(buildId);
       }
-      return leftovers.length === BATCH;
+      // Mostly the same reason for all: said once.
+      if (later !== null) log.warn(later, "staging not removed yet");
+      return leftovers.length === BATCH && later === null;
     },
   };
 }

@@ -175,6 +175,19 @@ describe("a staged image", () => {
     expect(await store.stagingLeftovers(10)).toEqual([]);
   });
 
+  it("is removed from staging, though that of another build can not be just now", async () => {
+    const [stuck, other] = [await plan(change("a", "b")), await plan(change("c", "d"), { image: "web" })];
+    await stage(stuck, other);
+    await promoteAll();
+    registry.before = async (call) => (call.includes(stuck) ? failed("503", { retryable: true }) : null);
+    const cleaner = createStagingCleaner({ store, registry, log, staging });
+    expect(await cleaner.step()).toBe(false);
+    expect((await store.stagingLeftovers(10)).map(({ buildId }) => buildId)).toEqual([stuck]);
+    registry.before = async () => null;
+    await cleaner.step();
+    expect(await store.stagingLeftovers(10)).toEqual([]);
+  });
+
   it("stays in a staging repository that builds share: another build's may have its digest", async () => {
     const id = await plan(change("a", "b"));
     await stage(id);
