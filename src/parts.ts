@@ -214,13 +214,15 @@ export function createGithubParts(github: GithubConfig, log: Logger, clock: Cloc
     clock,
   });
   return {
-    entrance: createGithubEntrance({
-      path: GITHUB_WEBHOOK_PATH,
-      host: "default",
-      secrets: github.webhookSecrets,
-      appId: github.appId,
-      clock,
-    }),
+    entrances: [
+      createGithubEntrance({
+        path: GITHUB_WEBHOOK_PATH,
+        host: "default",
+        secrets: github.webhookSecrets,
+        appId: github.appId,
+        clock,
+      }),
+    ],
     host: createGithubHost({ access, webUrl: github.url, log }),
     reporter: createGithubReporter({ access }),
   };

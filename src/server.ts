@@ -24,7 +24,7 @@ import { LEASE_MS, POLL_MS, STOP_GRACE_MS, startWorker, WORKER_NAME, type Worker
 
 /** One Git host as the server uses it: the way in, the reading side, the reporting side. */
 export interface HostParts {
-  readonly entrance: Entrance;
+  readonly entrances: readonly Entrance[];
   readonly host: Host;
   readonly reporter: Reporter;
 }
@@ -160,7 +160,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     onError: (error) => log.error({ err: error }, "deliveries could not be stored"),
   });
   const intake = createIntake({
-    entrances: parts.hosts.map((one) => one.entrance),
+    entrances: parts.hosts.flatMap((one) => one.entrances),
     inbox,
     log,
     onAnswer: (_path, status, ms) => metrics.answered(status, ms),

@@ -59,12 +59,14 @@ function partsWith(store: Store): Parts {
     builder: { name: "none", check: async () => [], build: async () => ({ kind: "stopped" }) },
     hosts: [
       {
-        entrance: {
-          open: ({ path }) =>
-            path === "/hook"
-              ? { maxBytes: 1_000, update: () => undefined, close: (body) => delivery("a", { body }) }
-              : null,
-        },
+        entrances: [
+          {
+            open: ({ path }) =>
+              path === "/hook"
+                ? { maxBytes: 1_000, update: () => undefined, close: (body) => delivery("a", { body }) }
+                : null,
+          },
+        ],
         host: hostOf([]),
         reporter: { show: async () => ok({ hostId: "1" }) },
       },

@@ -1,7 +1,14 @@
 import type { Account, Actor, HostId, RefChange, Repository, Sha } from "./model.ts";
 
 /** What both hosts' payloads are parsed into. No provider's word appears here. */
-export type HostEvent = PushEvent | InstallationEvent | RepositoriesEvent | RerunEvent | IgnoredEvent;
+export type HostEvent =
+  | PushEvent
+  | PullRequestEvent
+  | InstallationEvent
+  | RepositoriesEvent
+  | RepositoryEvent
+  | RerunEvent
+  | IgnoredEvent;
 
 /** Refs that moved in one repository. */
 export interface PushEvent {
@@ -11,6 +18,29 @@ export interface PushEvent {
   readonly actor: Actor | null;
   /** May be empty. */
   readonly changes: readonly RefChange[];
+}
+
+/** A pull request was opened, changed or closed. */
+export interface PullRequestEvent {
+  readonly type: "pull_request";
+  readonly action: "opened" | "updated" | "merged" | "declined";
+  /** Where it is to be merged into. */
+  readonly repository: Repository;
+  readonly installation: HostId;
+  readonly number: number;
+  readonly source: {
+    /** Null: the fork it came from is gone. */
+    readonly repository: RepositoryName | null;
+    /** Short name. */
+    readonly branch: string;
+    /** Verbatim from the payload; some hosts abbreviate it there. Null: not known. */
+    readonly commit: string | null;
+  };
+  readonly target: { readonly branch: string; readonly commit: string | null };
+  /** Its source is another repository than its target, or gone: code of strangers. */
+  readonly fork: boolean;
+  readonly draft: boolean;
+  readonly actor: Actor | null;
 }
 
 /** The life of an installation. */
@@ -32,6 +62,15 @@ export interface RepositoriesEvent {
   readonly account: Account;
   readonly added: readonly RepositoryName[];
   readonly removed: readonly RepositoryName[];
+  readonly actor: Actor | null;
+}
+
+/** A repository itself changed. What is true of it now is asked of its host. */
+export interface RepositoryEvent {
+  readonly type: "repository";
+  readonly action: "created" | "renamed" | "moved" | "deleted";
+  readonly repository: RepositoryName;
+  readonly installation: HostId;
   readonly actor: Actor | null;
 }
 

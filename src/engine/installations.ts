@@ -1,18 +1,28 @@
 /** Keeps the table of installations and their repositories as the hosts announce it. */
-import type { InstallationEvent, RepositoriesEvent } from "../core/events.ts";
-import { type HostId, hostKey, type Installation, type Outcome, ok } from "../core/model.ts";
+import type { InstallationEvent, RepositoriesEvent, RepositoryEvent, RepositoryName } from "../core/events.ts";
+import { type HostId, hostKey, type Installation, type LinkState, type Outcome, ok } from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
-import type { Host, Logger } from "./ports.ts";
+import type { Host, Logger, Seen } from "./ports.ts";
 import type { Store } from "./store-port.ts";
 
 export interface Installations {
   /** The event's meaning for people, or why it has to wait. Safe to call again for the same event. */
-  apply(host: Host, event: InstallationEvent | RepositoriesEvent): Promise<Outcome<string>>;
+  apply(host: Host, event: InstallationEvent | RepositoriesEvent | RepositoryEvent): Promise<Outcome<string>>;
   /**
    * The installation as recorded; one never heard of (its event was lost, or comes later) is asked for and recorded.
    * Null: the host does not know it either.
    */
   known(host: Host, id: HostId): Promise<Outcome<Installation | null>>;
+  /**
+   * How a repository stands, after asking the host what is true of it where its events do not say: what it covers is
+   * linked, what is gone is not any more.
+   */
+  standing(host: Host, id: HostId, repository: RepositoryName): Promise<Outcome<RepositoryStanding>>;
+}
+
+export interface RepositoryStanding {
+  readonly link: LinkState;
+  readonly seen: Seen;
 }
 
 /** The part of the store that holds installations, and what hangs on them. */
@@ -23,6 +33,7 @@ export type InstallationStore = Pick<
   | "setInstallationState"
   | "linkRepositories"
   | "unlinkRepositories"
+  | "linkState"
   | "cancelInstallation"
   | "reviveChecks"
 >;
@@ -106,9 +117,28 @@ export function createInstallations({ store, log }: { store: InstallationStore; 
     return ok(`${count(event.added.length, "repository")} added, ${event.removed.length} removed`);
   }
 
+  async function repository(host: Host, event: RepositoryEvent): Promise<Outcome<string>> {
+    const known = await installations.known(host, event.installation);
+    if (!known.ok) return known;
+    const now = await installations.standing(host, event.installation, event.repository);
+    if (!now.ok) return now;
+    const { seen, link } = now.value;
+    const name = seen.kind === "seen" ? seen.repository.fullName : event.repository.fullName;
+    return ok(`${name} was ${event.action}; it is ${seen.kind === "gone" ? "not covered any more" : link}`);
+  }
+
   const installations: Installations = {
     apply(host, event) {
-      return event.type === "installation" ? installation(host, event) : repositories(host, event);
+      if (event.type === "installation") return installation(host, event);
+      return event.type === "repositories" ? repositories(host, event) : repository(host, event);
+    },
+    async standing(host, id, about) {
+      const looked = await host.look(id, about);
+      if (!looked.ok) return looked;
+      const seen = looked.value;
+      if (seen.kind === "seen") await store.linkRepositories(id, [seen.repository], { complete: false });
+      if (seen.kind === "gone") await store.unlinkRepositories(id, [about]);
+      return ok({ seen, link: await store.linkState(id, about) });
     },
     async known(host, id) {
       const recorded = await store.getInstallation(id);

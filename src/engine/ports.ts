@@ -42,12 +42,18 @@ export interface IncomingDelivery {
 
 /** One path of one host: says from the head of a request whether it is wanted, then judges the body as it arrives. */
 export interface Entrance {
-  /** Null: not a path of this entrance. Never throws. */
+  /**
+   * Null: not a path of this entrance. Never throws. A promise where the key to judge with has to be looked up; one that
+   * rejects answers 500, and the sender may try again.
+   */
   open(request: {
     readonly method: string;
+    /** Without the query. */
     readonly path: string;
+    /** As it came, query included. */
+    readonly url: string;
     readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  }): Opening | null;
+  }): Opening | Promise<Opening> | null;
 }
 
 export type Opening =
@@ -80,9 +86,17 @@ export interface Host {
   readonly host: string;
   /** Parses a journalled delivery and hands each event in it to `handle`; resolves when all were handled. */
   receive(
-    delivery: { readonly deliveryId: string; readonly event: string; readonly body: Buffer },
+    delivery: {
+      readonly deliveryId: string;
+      readonly event: string;
+      /** Of whom it was verified to come; null or left out: the payload says. */
+      readonly installationId?: string | null;
+      readonly body: Buffer;
+    },
     handle: (event: HostEvent) => Promise<void>,
   ): Promise<void>;
+  /** What is true of a repository now, as far as its events do not say. */
+  look(installation: HostId, repository: RepositoryName): Promise<Outcome<Seen>>;
   /** `path` at a commit, or at the tip of a branch; a branch that is not there has no files. */
   file(
     installation: HostId,
@@ -109,6 +123,14 @@ export interface Host {
   /** Forget every credential of an installation (suspended, removed, permissions changed). */
   forget(installation: HostId): void;
 }
+
+export type Seen =
+  /** This host's events say enough, and what an installation covers is recorded as they tell it. */
+  | { readonly kind: "as-told" }
+  /** It is there, and the installation covers it. */
+  | { readonly kind: "seen"; readonly repository: Repository }
+  /** Deleted, moved to another account, or out of the installation's reach. */
+  | { readonly kind: "gone" };
 
 export interface CloneCredential {
   readonly username: string;

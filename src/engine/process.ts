@@ -1,9 +1,18 @@
 /** A journalled delivery becomes a recorded plan. */
 import type { HostEvent, PushEvent, RerunEvent } from "../core/events.ts";
-import { failed, type HostId, isFinal, type Outcome, ok, type Sha, type Skip } from "../core/model.ts";
+import {
+  failed,
+  type HostId,
+  type Installation,
+  isFinal,
+  type Outcome,
+  ok,
+  type Sha,
+  type Skip,
+} from "../core/model.ts";
 import { type ChangeFacts, planBuilds } from "../core/plan.ts";
 import { gather } from "./gather.ts";
-import type { Installations } from "./installations.ts";
+import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
@@ -123,7 +132,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     }
     let begun = false;
     let result: { handled: Outcome<Handled> } | { error: unknown } | null = null;
-    await host.receive({ deliveryId: delivery.deliveryId, event: delivery.event, body }, async (event) => {
+    const { deliveryId, event: name, installationId } = delivery;
+    await host.receive({ deliveryId, event: name, installationId, body }, async (event) => {
       // A delivery has one outcome; a second event's would hide the first one's.
       if (begun) throw new Error("a delivery with more than one event");
       begun = true;
@@ -146,10 +156,13 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       case "rerun":
         return planRerun(host, event);
       case "installation":
-      case "repositories": {
+      case "repositories":
+      case "repository": {
         const applied = await installations.apply(host, event);
         return applied.ok ? ok({ kind: "applied", note: applied.value }) : applied;
       }
+      case "pull_request":
+        return ok({ kind: "ignored", note: "unsupported-event: pull requests are not built by this release" });
       case "ignored":
         return ok({ kind: "ignored", note: `${event.reason}: ${event.detail}` });
     }
@@ -171,10 +184,13 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return outcome;
   }
 
-  async function planNow(host: Host, event: PushEvent, attempts: number): Promise<Outcome<Handled>> {
-    const known = await installations.known(host, event.installation);
+  async function planNow(host: Host, arrived: PushEvent, attempts: number): Promise<Outcome<Handled>> {
+    const known = await installations.known(host, arrived.installation);
     if (!known.ok) return known;
-    const link = await store.linkState(event.installation, event.repository);
+    const stands = await standingOf(host, arrived, known.value);
+    if (!stands.ok) return stands;
+    const { link, seen } = stands.value;
+    const event = seen.kind === "seen" ? { ...arrived, repository: seen.repository } : arrived;
     const standing = { installation: known.value, link, attempts };
     const namespace = known.value?.namespace ?? null;
     const owners = async (images: readonly string[]) =>
@@ -205,6 +221,16 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       report: unique([...plan.requests.map((request) => request.sha), ...told]),
     };
     return ok({ kind: "planned", record });
+  }
+
+  /** Of an installation that must not be called for, nothing is asked. */
+  async function standingOf(
+    host: Host,
+    event: PushEvent,
+    known: Installation | null,
+  ): Promise<Outcome<RepositoryStanding>> {
+    if (known?.state === "active") return installations.standing(host, event.installation, event.repository);
+    return ok({ link: await store.linkState(event.installation, event.repository), seen: { kind: "as-told" } });
   }
 
   /** The same work again, for everything (or the one image) a commit's check stands for. */

@@ -28,8 +28,13 @@ export interface GithubEntranceOptions {
 
 type Headers = Parameters<Entrance["open"]>[0]["headers"];
 
+/** Has its keys at hand, and so never has to be waited for. */
+export interface GithubEntrance extends Entrance {
+  open(request: Parameters<Entrance["open"]>[0]): Opening | null;
+}
+
 /** The door for GitHub's webhooks. */
-export function createGithubEntrance(options: GithubEntranceOptions): Entrance {
+export function createGithubEntrance(options: GithubEntranceOptions): GithubEntrance {
   const keys = options.secrets.map(secretKey);
   if (keys.length === 0) throw new Error("A GitHub entrance needs a webhook secret.");
   return {

@@ -23,6 +23,7 @@ export function createGithubHost(options: GithubHostOptions): Host {
     provider: "github",
     host: access.host,
     receive,
+    look: async () => ok({ kind: "as-told" }),
     file: (installation, repository, at, path) => readFile(access, installation, repository, at, path),
     changedPaths: (installation, repository, change) => readChangedPaths(access, installation, repository, change),
     tags: (installation, repository) => readTags(access, installation, repository),

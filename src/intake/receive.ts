@@ -34,7 +34,13 @@ export function createIntake(options: IntakeOptions): Intake {
   const limits: IntakeLimits = { ...INTAKE_LIMITS, ...options.limits };
   const budget = createBudget(limits.maxInFlightBytes);
 
-  async function receive(req: IncomingMessage, res: ServerResponse, opening: Opening): Promise<number | null> {
+  async function receive(
+    req: IncomingMessage,
+    res: ServerResponse,
+    opened: Opening | Promise<Opening>,
+  ): Promise<number | null> {
+    // Nothing of the body is read, nor lost, until somebody listens.
+    const opening = "then" in opened ? await opened : opened;
     if ("answer" in opening) {
       sendAndClose(req, res, opening.answer, limits.lingerMs);
       return opening.answer.status;
@@ -73,7 +79,12 @@ export function createIntake(options: IntakeOptions): Intake {
     handle(req, res) {
       const started = performance.now();
       const path = pathOf(req.url ?? "/");
-      const opening = openFirst(entrances, { method: req.method ?? "", path, headers: req.headers });
+      const opening = openFirst(entrances, {
+        method: req.method ?? "",
+        path,
+        url: req.url ?? "/",
+        headers: req.headers,
+      });
       if (opening === null) return false;
       receive(req, res, opening)
         .catch((error: unknown) => {
@@ -92,7 +103,10 @@ export function createIntake(options: IntakeOptions): Intake {
   };
 }
 
-function openFirst(entrances: readonly Entrance[], head: Parameters<Entrance["open"]>[0]): Opening | null {
+function openFirst(
+  entrances: readonly Entrance[],
+  head: Parameters<Entrance["open"]>[0],
+): ReturnType<Entrance["open"]> {
   for (const entrance of entrances) {
     const opening = entrance.open(head);
     if (opening !== null) return opening;

@@ -108,6 +108,7 @@ export function hostOf(events: readonly HostEvent[], more: Partial<Host> = {}): 
     async receive(_delivery, handle) {
       for (const event of events) await handle(event);
     },
+    look: async () => ok({ kind: "as-told" }),
     file: async (): Promise<Outcome<FetchedFile>> => ok({ kind: "file", text: CONFIG }),
     changedPaths: async () => ok(null),
     tags: async () => ok(null),

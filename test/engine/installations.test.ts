@@ -50,6 +50,7 @@ function fakeStore(): InstallationStore {
     async unlinkRepositories(_id, repositories) {
       told.push(`unlinked ${repositories.map((one) => one.id)}`);
     },
+    linkState: async () => "linked",
     async cancelInstallation() {
       told.push("canceled");
       return 2;

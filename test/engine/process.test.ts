@@ -77,6 +77,7 @@ function processorOf(setting: Setting) {
     installations: {
       apply: async () => ok("installed"),
       known: async () => setting.known ?? ok(INSTALLATION),
+      standing: async () => ok({ link: setting.link ?? "linked", seen: { kind: "as-told" } }),
     },
     pauses: createPauses(clock),
     clock,

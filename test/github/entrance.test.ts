@@ -48,6 +48,7 @@ function send(
   const opening = (options.entrance ?? entrance()).open({
     method: options.method ?? "POST",
     path: options.path ?? "/webhooks/github",
+    url: options.path ?? "/webhooks/github",
     headers: headersFor(bytes, options.headers),
   });
   if (opening === null || "answer" in opening) return opening;
@@ -289,7 +290,12 @@ describe("the GitHub entrance", () => {
   });
 
   it("allows GitHub's largest bodies and no more", () => {
-    const opening = entrance().open({ method: "POST", path: "/webhooks/github", headers: headersFor(push) });
+    const opening = entrance().open({
+      method: "POST",
+      path: "/webhooks/github",
+      url: "/webhooks/github",
+      headers: headersFor(push),
+    });
     expect(opening).toMatchObject({ maxBytes: 27_262_976 });
   });
 
