@@ -120,6 +120,7 @@ export function createInstallations({ store, log }: { store: InstallationStore; 
   async function repository(host: Host, event: RepositoryEvent): Promise<Outcome<string>> {
     const known = await installations.known(host, event.installation);
     if (!known.ok) return known;
+    if (known.value?.state !== "active") return ok(`the installation is ${known.value?.state ?? "unknown"}`);
     const now = await installations.standing(host, event.installation, event.repository);
     if (!now.ok) return now;
     const { seen, link } = now.value;

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import type { InstallationEvent, RepositoriesEvent, RepositoryName } from "../../src/core/events.ts";
+import type { InstallationEvent, RepositoriesEvent, RepositoryEvent, RepositoryName } from "../../src/core/events.ts";
 import { failed, type Installation, ok } from "../../src/core/model.ts";
 import { createInstallations, type InstallationStore } from "../../src/engine/installations.ts";
-import { installationId } from "../contract/store.samples.ts";
+import { installationId, repository } from "../contract/store.samples.ts";
 import { hostOf, INSTALLATION, recordingLog } from "./fakes.ts";
 
 const AWAY = failed("GitHub answered 502", { retryable: true });
@@ -135,6 +135,63 @@ describe("an installation's event", () => {
     };
     expect(await create().apply(AWAY_HOST, event)).toEqual(ok("1 repository added, 1 removed"));
     expect(told).toEqual(["linked 1", "unlinked 2"]);
+  });
+});
+
+/** A host that has to be asked. */
+const SEEN = { ...repository("1"), fullName: "acme/renamed" };
+const TELLING = hostOf([], { look: async () => ok({ kind: "seen", repository: SEEN }) });
+const EMPTIED = hostOf([], { look: async () => ok({ kind: "gone" }) });
+
+describe("how a repository stands", () => {
+  it("is as it was recorded where the host's events say enough", async () => {
+    const standing = await create().standing(GITHUB, installationId("7"), API);
+    expect(standing).toEqual(ok({ link: "linked", seen: { kind: "as-told" } }));
+    expect(told).toEqual([]);
+  });
+
+  it("is linked when the host says that it is covered, and unlinked when it is gone", async () => {
+    await create().standing(TELLING, installationId("7"), API);
+    expect(told).toEqual(["linked 1"]);
+    told = [];
+    await create().standing(EMPTIED, installationId("7"), API);
+    expect(told).toEqual(["unlinked 1"]);
+  });
+
+  it("stays as it is while the host is away: what is not known unlinks nothing", async () => {
+    const away = hostOf([], { look: async () => AWAY });
+    expect(await create().standing(away, installationId("7"), API)).toEqual(AWAY);
+    expect(told).toEqual([]);
+  });
+});
+
+describe("a repository's event", () => {
+  const event: RepositoryEvent = {
+    type: "repository",
+    action: "renamed",
+    repository: API,
+    installation: installationId("7"),
+    actor: null,
+  };
+
+  it("says what is true of it now, under the name it has now", async () => {
+    recorded = INSTALLATION;
+    expect(await create().apply(TELLING, event)).toEqual(ok("acme/renamed was renamed; it is linked"));
+    expect(told).toEqual(["linked 1"]);
+  });
+
+  it("takes a repository out that moved away, whatever the event claims", async () => {
+    recorded = INSTALLATION;
+    const note = await create().apply(EMPTIED, { ...event, action: "moved" });
+    expect(note).toEqual(ok(`${API.fullName} was moved; it is not covered any more`));
+    expect(told).toEqual(["unlinked 1"]);
+  });
+
+  it("asks nothing of a host that was uninstalled", async () => {
+    recorded = { ...INSTALLATION, state: "removed" };
+    const unasked = hostOf([], { look: () => Promise.reject(new Error("asked")) });
+    expect(await create().apply(unasked, event)).toEqual(ok("the installation is removed"));
+    expect(told).toEqual([]);
   });
 });
 

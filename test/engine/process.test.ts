@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "@jest/globals";
 import type { HostEvent, RerunEvent } from "../../src/core/events.ts";
 import { type Build, failed, type Installation, type LinkState, type Outcome, ok } from "../../src/core/model.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
-import type { Host } from "../../src/engine/ports.ts";
+import type { Host, Seen } from "../../src/engine/ports.ts";
 import { createProcessor, type ProcessorOptions } from "../../src/engine/process.ts";
 import type { ClaimedDelivery, PlanRecord } from "../../src/engine/store-port.ts";
 import {
@@ -17,7 +17,7 @@ import {
 } from "../contract/store.samples.ts";
 import { buildOf, claimOf, deferred, hostOf, INSTALLATION, type Line, PUSH, recordingLog, settled } from "./fakes.ts";
 
-const AWAY = failed("GitHub answered 502", { retryable: true });
+const AWAY = failed("GitHub answered 502", { retryable: true }) as Outcome<never> & { readonly ok: false };
 const LIMITED = failed("rate limit", { retryable: true, retryAfter: 600 });
 const REFUSED = failed("GitHub answered 403", { retryable: false });
 
@@ -28,6 +28,7 @@ interface Setting {
   readonly hosts?: readonly Host[];
   readonly known?: Outcome<Installation | null>;
   readonly link?: LinkState;
+  readonly seen?: Seen | (Outcome<never> & { readonly ok: false });
   readonly builds?: readonly Build[];
   readonly store?: Partial<ProcessorOptions["store"]>;
 }
@@ -77,7 +78,10 @@ function processorOf(setting: Setting) {
     installations: {
       apply: async () => ok("installed"),
       known: async () => setting.known ?? ok(INSTALLATION),
-      standing: async () => ok({ link: setting.link ?? "linked", seen: { kind: "as-told" } }),
+      async standing() {
+        const seen = setting.seen ?? { kind: "as-told" };
+        return "ok" in seen ? seen : ok({ link: setting.link ?? "linked", seen });
+      },
     },
     pauses: createPauses(clock),
     clock,
@@ -150,6 +154,49 @@ describe("processing", () => {
     expect(asked).toEqual([]);
     expect(plans[0]?.plan.skips.map((skip) => skip.reason)).toEqual(["not-linked"]);
     expect(plans[0]?.report).toEqual([]);
+  });
+
+  it("plans for the repository as its host says it is now", async () => {
+    const seen = { ...PUSH.repository, fullName: "acme/renamed", defaultBranch: "trunk" };
+    const { step } = processorOf({ seen: { kind: "seen", repository: seen } });
+    await step();
+    expect(plans.map((plan) => plan.repository)).toEqual([seen]);
+  });
+
+  it("asks nothing about a repository of an installation that was removed", async () => {
+    const { step } = processorOf({
+      known: ok({ ...INSTALLATION, state: "removed" }),
+      seen: AWAY,
+      host: { file: () => Promise.reject(new Error("asked")) },
+    });
+    await step();
+    expect(told).toEqual(["planned 1", "told planned"]);
+  });
+
+  it("waits while the host can not say what is true of the repository", async () => {
+    const { step } = processorOf({ seen: AWAY });
+    await step();
+    expect(told).toEqual(["postponed 1 by 5 s: GitHub answered 502"]);
+  });
+
+  it("records a pull request's event with the reason why nothing is built", async () => {
+    const { repository, installation } = PUSH;
+    const source = { repository: null, branch: "topic", commit: "0123456789ab" };
+    const pull: HostEvent = {
+      type: "pull_request",
+      action: "opened",
+      repository,
+      installation,
+      number: 4,
+      source,
+      target: { branch: "main", commit: null },
+      fork: true,
+      draft: false,
+      actor: null,
+    };
+    const { step } = processorOf({ events: [pull] });
+    await step();
+    expect(told[0]).toBe("ignored 1: unsupported-event: pull requests are not built by this release");
   });
 
   it("asks nothing on behalf of an installation whose host asked us to wait, until the wait is over", async () => {
