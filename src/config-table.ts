@@ -160,6 +160,7 @@ export const privateKey: z.ZodType<string, string> = z.string().transform((text,
 });
 
 const appPage = "GitHub → Settings → Developer settings → GitHub Apps → your app → General";
+const developApps = "Bitbucket → workspace settings → Develop apps";
 const random = "make one with: openssl rand -hex 32";
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -177,7 +178,7 @@ export const VARIABLES = {
   }),
   PUBLIC_URL: optional("Addresses", origin, {
     fallbackText: "`http://localhost:$PORT`",
-    about: "How GitHub and browsers reach this server. Links in checks start with it.",
+    about: "How GitHub, Bitbucket and browsers reach this server. Links in checks start with it.",
     todo: "give scheme, host and port, e.g. https://builds.example.com",
     example: "https://builds.example.com",
   }),
@@ -273,34 +274,45 @@ export const VARIABLES = {
     },
   ),
   BITBUCKET_URL: defaulting("Bitbucket Cloud", address, "https://bitbucket.org", {
-    about: "Address of Bitbucket Cloud or an emulator. Not served yet.",
-    todo: "leave it out",
+    about:
+      "Address of Bitbucket Cloud, or of an emulator. Goes together with `BITBUCKET_API_URL`. Setting any of the first four " +
+      "of this table also serves the Connect add-on; signed webhooks (`wharfinger connect bitbucket`) need none of them.",
+    todo: "give the address people open, e.g. https://bitbucket.org, or leave both addresses out",
     example: "https://bitbucket.org",
   }),
   BITBUCKET_API_URL: defaulting("Bitbucket Cloud", address, "https://api.bitbucket.org", {
-    about: "Address of Bitbucket's API. Not served yet.",
-    todo: "leave it out",
+    about: "Address of Bitbucket's REST API, without `/2.0`. Goes together with `BITBUCKET_URL`.",
+    todo: "give the address of the API, e.g. https://api.bitbucket.org, or leave both addresses out",
     example: "https://api.bitbucket.org",
   }),
-  BITBUCKET_APP_KEY: defaulting("Bitbucket Cloud", line, "wharfinger", {
-    about: "Key of the Connect app. Not served yet.",
-    todo: "leave it out",
-    example: "wharfinger",
-  }),
+  BITBUCKET_APP_KEY: defaulting(
+    "Bitbucket Cloud",
+    z.string().regex(/^[A-Za-z0-9._-]+$/, "has characters other than letters, digits, dots, dashes and underscores"),
+    "wharfinger",
+    {
+      about:
+        "Key of the Connect add-on. New Connect apps can not be registered or installed since 2 February 2026, and " +
+        "Connect's support ends in December 2026: without an app registered before, use `wharfinger connect bitbucket`.",
+      todo: `copy the key of an app registered at ${developApps}, or leave it out and use: wharfinger connect bitbucket`,
+      example: "wharfinger",
+    },
+  ),
   BITBUCKET_APP_SECRET: optional("Bitbucket Cloud", foreignSecret, {
     secret: true,
-    about: "Secret of the Connect app. Not served yet.",
-    todo: "leave it out",
+    about:
+      "Secret of the registered Connect app, where Bitbucket signs with one for all workspaces. Without it each " +
+      "install brings its own.",
+    todo: `copy the secret of the app from ${developApps}, or leave it out`,
     example: "(from Bitbucket)",
   }),
   BITBUCKET_CLIENT_ID: optional("Bitbucket Cloud", line, {
-    about: "OAuth consumer people sign in with. Not served yet.",
+    about: "OAuth consumer people sign in with. Not used yet.",
     todo: "leave it out",
     example: "(from Bitbucket)",
   }),
   BITBUCKET_CLIENT_SECRET: optional("Bitbucket Cloud", foreignSecret, {
     secret: true,
-    about: "Secret of the OAuth consumer. Not served yet.",
+    about: "Secret of the OAuth consumer. Not used yet.",
     todo: "leave it out",
     example: "(from Bitbucket)",
   }),
@@ -462,3 +474,9 @@ export const TABLE: readonly (readonly [VariableName, Variable<unknown>])[] = Ob
   VariableName,
   Variable<unknown>,
 ][];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export function isSet(env: Environment, name: VariableName): boolean {
+  return (env[name] ?? "") !== "";
+}

@@ -1,7 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { privateKey, TABLE, VARIABLES, type Values, type VariableName } from "./config-table.ts";
+import { type BitbucketConfig, bitbucketOf, notServed, overridesOfConnect, servesConnect } from "./config-bitbucket.ts";
+import {
+  type Environment,
+  isSet,
+  privateKey,
+  TABLE,
+  VARIABLES,
+  type Values,
+  type VariableName,
+} from "./config-table.ts";
 import { ensureKeyFile } from "./keys.ts";
 
 /** The whole configuration, read and checked. Null: not set. */
@@ -20,6 +29,8 @@ export interface Config {
   readonly adminToken: string | null;
   /** Null: nothing of GitHub is set. */
   readonly github: GithubConfig | null;
+  /** Signed webhooks need nothing of it: a connection in the database is enough. */
+  readonly bitbucket: BitbucketConfig;
   readonly registry: RegistryConfig | null;
   readonly builder: "buildah" | "webhook";
   /** Null: the builder is another. */
@@ -80,6 +91,8 @@ export interface RegistryConfig {
   readonly eventsSecret: string | null;
 }
 
+export type { Environment };
+
 /** Something to put right: the variable, what is wrong with it, what to do (and where to get it). Holds no secret. */
 export interface Problem {
   readonly variable: string;
@@ -91,13 +104,12 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Reads every variable and reports all problems at once. What only `start` needs is {@link startProblems}' business. */
 export function parseConfig(env: Environment): ConfigResult {
   const { values, problems } = readValues(env);
   const warnings: string[] = [];
   const github = readGithub(values, env, problems);
+  checkAddressPair(env, ["BITBUCKET_URL", "BITBUCKET_API_URL"], problems);
   const registry = readRegistry(values, problems, warnings);
   const httpBuilders = readHttpBuilders(values, env, problems);
   if ((values.RETENTION_DELIVERIES_DAYS ?? 0) < (values.RETENTION_BODIES_DAYS ?? 0)) {
@@ -111,13 +123,15 @@ export function parseConfig(env: Environment): ConfigResult {
     return { ok: false, problems };
   }
   // Without problems every variable was read.
-  return { ok: true, config: assemble(values as Values, github, registry, httpBuilders), warnings };
+  const bitbucket = bitbucketOf(values as Values, env);
+  return { ok: true, config: assemble(values as Values, { github, bitbucket, registry, httpBuilders }), warnings };
 }
 
 /** What is missing to start serving, beyond what {@link parseConfig} checks. */
 export function startProblems(env: Environment): readonly Problem[] {
   const problems: Problem[] = [];
-  if (!isSet(env, "APP_ID") && !isSet(env, "PRIVATE_KEY") && !isSet(env, "PRIVATE_KEY_PATH")) {
+  const github = (["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH"] as const).some((name) => isSet(env, name));
+  if (!github && !servesConnect(env)) {
     for (const name of ["APP_ID", "PRIVATE_KEY"] as const) {
       problems.push(problem(name, "is not set"));
     }
@@ -128,16 +142,19 @@ export function startProblems(env: Environment): readonly Problem[] {
   if (!isSet(env, "REGISTRY_URL")) {
     problems.push(problem("REGISTRY_URL", "is not set"));
   }
+  if (servesConnect(env)) problems.push(...overridesOfConnect(env));
   return problems;
 }
 
 /** The first words for somebody who starts this for the first time; the problems are listed after it. */
 export function startHelp(): string {
   return [
-    "Wharfinger needs a GitHub App to hear from and a Docker registry to push to.",
+    "Wharfinger needs GitHub or Bitbucket Cloud to hear from and a Docker registry to push to.",
     "",
-    "  1. Register the app: GitHub → Settings → Developer settings → GitHub Apps → New GitHub App.",
+    "  1. GitHub: register an app: GitHub → Settings → Developer settings → GitHub Apps → New GitHub App.",
     "     Webhook URL: PUBLIC_URL followed by /webhooks/github. Permissions and events: see app.yml.",
+    "     Bitbucket alone: set BITBUCKET_APP_KEY=wharfinger, and once it runs: wharfinger connect bitbucket",
+    "     (docs/bitbucket.md). Both together work as well.",
     "  2. Copy .env.example to .env and fill in what is named below (docs/configuration.md has every word).",
     "  3. Try it: wharfinger doctor",
   ].join("\n");
@@ -191,7 +208,7 @@ function readValues(env: Environment): { values: Partial<Values>; problems: Prob
 }
 
 function readGithub(values: Partial<Values>, env: Environment, problems: Problem[]): GithubConfig | null {
-  checkGithubAddresses(env, problems);
+  checkAddressPair(env, ["GITHUB_URL", "GITHUB_API_URL"], problems);
   const names = ["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH", "WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS"] as const;
   if (!names.some((name) => isSet(env, name))) {
     return null;
@@ -217,14 +234,17 @@ function readGithub(values: Partial<Values>, env: Environment, problems: Problem
   };
 }
 
-/** One without the other would send an Enterprise Server's app credentials to github.com, or the other way round. */
-function checkGithubAddresses(env: Environment, problems: Problem[]): void {
-  if (isSet(env, "GITHUB_URL") !== isSet(env, "GITHUB_API_URL")) {
-    const [missing, there] = isSet(env, "GITHUB_URL")
-      ? (["GITHUB_API_URL", "GITHUB_URL"] as const)
-      : (["GITHUB_URL", "GITHUB_API_URL"] as const);
-    problems.push(problem(missing, `is not set, but ${there} is; they go together`));
-  }
+/** One without the other would send one host's credentials to another, e.g. an Enterprise Server's to github.com. */
+function checkAddressPair(
+  env: Environment,
+  pair: readonly [web: VariableName, api: VariableName],
+  problems: Problem[],
+): void {
+  const missing = pair.filter((name) => !isSet(env, name));
+  const there = pair.find((name) => isSet(env, name));
+  const [only] = missing;
+  if (missing.length !== 1 || only === undefined || there === undefined) return;
+  problems.push(problem(only, `is not set, but ${there} is; they go together`));
 }
 
 function readPrivateKey(values: Partial<Values>, env: Environment, problems: Problem[]): string | null {
@@ -309,12 +329,7 @@ function readHttpBuilders(values: Partial<Values>, env: Environment, problems: P
   return token ? { token, urls: urls ?? [], webhookSecrets: secrets.filter((one) => typeof one === "string") } : null;
 }
 
-function assemble(
-  values: Values,
-  github: GithubConfig | null,
-  registry: RegistryConfig | null,
-  httpBuilders: HttpBuildersConfig | null,
-): Config {
+function assemble(values: Values, parts: Pick<Config, "github" | "bitbucket" | "registry" | "httpBuilders">): Config {
   // Absolute: tools are run in other folders than this one.
   const dataDir = resolve(values.DATA_DIR);
   return {
@@ -326,10 +341,8 @@ function assemble(
     secretKey: values.SECRET_KEY,
     secretKeyPrevious: values.SECRET_KEY_PREVIOUS,
     adminToken: values.ADMIN_TOKEN,
-    github,
-    registry,
+    ...parts,
     builder: values.BUILDER,
-    httpBuilders,
     builds: {
       concurrency: values.BUILD_CONCURRENCY,
       network: values.BUILD_NETWORK,
@@ -345,18 +358,8 @@ function assemble(
   };
 }
 
-/** Groups of variables that are known, but do nothing yet. */
-function notServed(env: Environment): string[] {
-  const set = TABLE.map(([name]) => name).filter((name) => isSet(env, name) && /^BITBUCKET_/.test(name));
-  return set.length === 0 ? [] : [`Set, but not served by this release yet: ${set.join(", ")}.`];
-}
-
 function problem(name: VariableName, wrong: string): Problem {
   return { variable: name, wrong, todo: VARIABLES[name].todo };
-}
-
-function isSet(env: Environment, name: VariableName): boolean {
-  return (env[name] ?? "") !== "";
 }
 
 function isLoopback(hostname: string): boolean {

@@ -133,8 +133,37 @@ describe("parseConfig", () => {
   });
 
   it("warns of variables that are not served yet, in one line", () => {
-    const { warnings } = read({ BITBUCKET_CLIENT_ID: "x", BITBUCKET_APP_KEY: "y" });
-    expect(warnings).toEqual(["Set, but not served by this release yet: BITBUCKET_APP_KEY, BITBUCKET_CLIENT_ID."]);
+    const { warnings } = read({ BITBUCKET_CLIENT_ID: "x", BITBUCKET_CLIENT_SECRET: "y", BITBUCKET_APP_KEY: "z" });
+    expect(warnings).toEqual([
+      "Set, but not served by this release yet: BITBUCKET_CLIENT_ID, BITBUCKET_CLIENT_SECRET.",
+    ]);
+  });
+
+  it("has Bitbucket's addresses always, and serves the Connect add-on once a variable of it is set", () => {
+    const bitbucket = {
+      url: "https://bitbucket.org",
+      apiUrl: "https://api.bitbucket.org",
+      appKey: "wharfinger",
+      appSecret: null,
+      clientId: null,
+      clientSecret: null,
+      connect: false,
+    };
+    expect(read({}).config.bitbucket).toEqual(bitbucket);
+    // What does nothing yet turns nothing on.
+    expect(read({ BITBUCKET_CLIENT_ID: "x" }).config.bitbucket.connect).toBe(false);
+    expect(read({ BITBUCKET_APP_KEY: "wharfinger" }).config.bitbucket).toEqual({ ...bitbucket, connect: true });
+    expect(read({ BITBUCKET_APP_SECRET: "short" }).config.bitbucket).toEqual({
+      ...bitbucket,
+      appSecret: "short",
+      connect: true,
+    });
+    const emulator = { BITBUCKET_URL: "http://127.0.0.1:1/", BITBUCKET_API_URL: "http://127.0.0.1:2" };
+    expect(read(emulator).config.bitbucket).toMatchObject({
+      url: "http://127.0.0.1:1",
+      apiUrl: "http://127.0.0.1:2",
+      connect: true,
+    });
   });
 
   it("reports all problems at once", () => {
@@ -203,6 +232,17 @@ describe("parseConfig", () => {
       { GITHUB_API_URL: "https://g.example/api/v3" },
       "GITHUB_URL is not set, but GITHUB_API_URL",
     ],
+    [
+      "Bitbucket's web address alone",
+      { BITBUCKET_URL: "https://b.example" },
+      "BITBUCKET_API_URL is not set, but BITBUCKET_URL is",
+    ],
+    [
+      "Bitbucket's API address alone",
+      { BITBUCKET_API_URL: "https://b.example" },
+      "BITBUCKET_URL is not set, but BITBUCKET_API_URL is",
+    ],
+    ["an app key no client key could end in", { BITBUCKET_APP_KEY: "a/b" }, "BITBUCKET_APP_KEY has characters other"],
     ["bodies kept longer than deliveries", { RETENTION_DELIVERIES_DAYS: "7" }, "RETENTION_DELIVERIES_DAYS is less"],
   ])("refuses %s", (_, env, text) => {
     const problems = wrong(env);
@@ -248,6 +288,9 @@ describe("parseConfig", () => {
     ]) {
       expect(JSON.stringify(parseConfig({ [name]: value }))).not.toContain(value);
     }
+    for (const name of ["BITBUCKET_APP_SECRET", "BITBUCKET_CLIENT_SECRET"]) {
+      expect(JSON.stringify(parseConfig({ [name]: ` ${value}` }))).not.toContain(value);
+    }
     expect(JSON.stringify(parseConfig({ REGISTRY_URL: `https://u:${value}@r.example` }))).not.toContain(value);
   });
 });
@@ -268,6 +311,22 @@ describe("startProblems", () => {
     expect(read({}).config.builds.network).toBe("internet");
   });
 
+  it("needs no GitHub App where Bitbucket is configured", () => {
+    expect(startProblems({ BITBUCKET_APP_KEY: "wharfinger", REGISTRY_URL: "https://r.example" })).toEqual([]);
+    expect(startProblems({ BITBUCKET_CLIENT_ID: "x" }).map(({ variable }) => variable)).toContain("APP_ID");
+    expect(startHelp()).toContain("wharfinger connect bitbucket");
+  });
+
+  it("refuses variables that would change what the Connect add-on lets in, wherever it is served", () => {
+    const overrides = { AC_OPTS: "no-auth", AC_LOCAL_BASE_URL: "https://x", AC_PRODUCT: "" };
+    const ready = { ...github, REGISTRY_URL: "https://r.example", ...overrides };
+    expect(startProblems({ ...ready, BITBUCKET_APP_KEY: "w" }).map(({ variable }) => variable)).toEqual([
+      "AC_LOCAL_BASE_URL",
+      "AC_OPTS",
+    ]);
+    expect(startProblems(ready)).toEqual([]);
+  });
+
   it("repeats nothing that parseConfig says of a half-set GitHub App", () => {
     const env = { APP_ID: "1", REGISTRY_URL: "https://r.example", BUILD_NETWORK: "none" };
     expect(startProblems(env)).toEqual([]);
@@ -277,10 +336,15 @@ describe("startProblems", () => {
 
 describe("describeConfig", () => {
   it("shows values and defaults, and of secrets only that they are set", () => {
-    const described = describeConfig({ ...github, PORT: "8080", REGISTRY_URL: "https://u:letmein@r.example" });
+    const described = describeConfig({
+      ...github,
+      BITBUCKET_APP_SECRET: "shared-with-bitbucket",
+      PORT: "8080",
+      REGISTRY_URL: "https://u:letmein@r.example",
+    });
     expect(described).toMatchObject({ PORT: "8080", APP_ID: "12", HOST: "(not set; default: 127.0.0.1)" });
     const text = JSON.stringify(described);
-    for (const hidden of [secret, "BEGIN", "letmein"]) {
+    for (const hidden of [secret, "BEGIN", "letmein", "shared-with-bitbucket"]) {
       expect(text).not.toContain(hidden);
     }
   });
