@@ -4,7 +4,7 @@ import type { BuildRequest } from "../../src/core/build-request.ts";
 import { ok, type Sha } from "../../src/core/model.ts";
 import type { BuildContext, BuildEnd, Builder } from "../../src/engine/ports.ts";
 import { createRegistryClient, type RegistryClient } from "../../src/registry/client.ts";
-import type { TreeEntry } from "../hosts/github/contract.ts";
+import type { TreeEntry } from "../hosts/git/git.ts";
 import { pushBaseImage } from "../support/base-image.ts";
 import { type GitServer, startGitServer } from "../support/git-server.ts";
 import { readImage } from "../support/image.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { InstallationEvent } from "../../src/core/events.ts";
 import type { RefChange } from "../../src/core/model.ts";
 import type { Host } from "../../src/engine/ports.ts";
-import { runClient } from "../hosts/github/git-client.ts";
+import { runClient } from "../hosts/git/git-client.ts";
 import {
   createGithubHost,
   type GithubHost,

@@ -7,8 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseSha, type Sha } from "../../src/core/model.ts";
-import type { TreeEntry } from "../hosts/github/contract.ts";
-import { commitFiles, createRepository, git, gitEnvironment } from "../hosts/github/git.ts";
+import { commitFiles, createRepository, git, gitEnvironment, type TreeEntry } from "../hosts/git/git.ts";
 
 export interface GitServer {
   readonly url: string;

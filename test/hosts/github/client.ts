@@ -1,7 +1,7 @@
 /** A bare client for the stand-in's own tests: it sends exactly what it is told to, good or bad. */
 import { createSign } from "node:crypto";
+import { isObject, type JsonObject, textAt } from "../json.ts";
 import type { GithubHost, HostInstallation } from "./contract.ts";
-import { isObject, type JsonObject, textAt } from "./json.ts";
 
 export interface Answer {
   readonly status: number;

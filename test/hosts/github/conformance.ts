@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
-import { isObject, type JsonObject, listAt, objectAt, textAt } from "./json.ts";
+import { isObject, type JsonObject, listAt, objectAt, textAt } from "../json.ts";
 
 export interface Operation {
   readonly method: string;

@@ -1,4 +1,5 @@
 /** What tests, the demo and the benches see of the stand-in. The header of index.ts has an example. */
+import type { TreeEntry } from "../git/git.ts";
 
 export interface GithubHostOptions {
   /** Default: 1 000 001. */
@@ -52,15 +53,6 @@ export interface HostInstallation {
   readonly repositories: "all" | readonly HostRepository[];
   readonly suspended: boolean;
 }
-
-/** Contents of a file, null to delete it, or something else a tree may hold. */
-export type TreeEntry =
-  | string
-  | Uint8Array
-  | null
-  | { readonly symlink: string }
-  | { readonly submodule: string }
-  | { readonly executable: string };
 
 export interface CommitInput {
   /** Short name; default: the default branch. */

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { isObject } from "../json.ts";
 import { appJwt, call } from "./client.ts";
 import { createGithubHost, type GithubHost, HOST_KINDS } from "./index.ts";
-import { isObject } from "./json.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 

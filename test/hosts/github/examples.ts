@@ -1,6 +1,6 @@
 /** Example payloads of @octokit/webhooks-examples, from which ours take the fields nobody reads. */
 import { createRequire } from "node:module";
-import { isObject, type JsonObject, listAt, textAt } from "./json.ts";
+import { isObject, type JsonObject, listAt, textAt } from "../json.ts";
 
 const require = createRequire(import.meta.url);
 

@@ -2,10 +2,10 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { isObject, listAt } from "../json.ts";
 import { appJwt, call, mint } from "./client.ts";
 import { examplePayload } from "./examples.ts";
 import { createGithubHost, type GithubHost, HOST_KINDS } from "./index.ts";
-import { isObject, listAt } from "./json.ts";
 
 /** An installation's permissions differ with reason; only checks of deployments have one. */
 const NOT_OURS = new Set(["permissions", "deployment"]);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { runClient } from "../git/git-client.ts";
+import { textAt } from "../json.ts";
 import { call, mint } from "./client.ts";
-import { runClient } from "./git-client.ts";
 import { createGithubHost, type GithubHost, HOST_KINDS, type HostInstallation, type HostRepository } from "./index.ts";
-import { textAt } from "./json.ts";
 
 describe.each(HOST_KINDS)("a repository that moved, on $kind", (kind) => {
   let host: GithubHost;

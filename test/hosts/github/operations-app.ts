@@ -1,7 +1,7 @@
 /** Operations of the app and of an installation as a whole. */
 
+import { isObject, listAt } from "../json.ts";
 import type { DeliveryAttempt, TokenFormat } from "./contract.ts";
-import { isObject, listAt } from "./json.ts";
 import { rateOf } from "./limits.ts";
 import { type ApiRequest, installationToken, type OperationHandler, paginate, type World } from "./operation.ts";
 import { Refusal } from "./refusal.ts";

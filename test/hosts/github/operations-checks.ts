@@ -1,7 +1,8 @@
 /** Check runs. Each write makes the webhook that GitHub sends to the very app that wrote. */
+
+import { listRefs, resolveCommit } from "../git/git.ts";
+import { isObject, type JsonObject, listAt, textAt } from "../json.ts";
 import type { HostAnnotation } from "./contract.ts";
-import { listRefs, resolveCommit } from "./git.ts";
-import { isObject, type JsonObject, listAt, textAt } from "./json.ts";
 import {
   type ApiAnswer,
   type ApiRequest,

@@ -1,5 +1,5 @@
 /** Operations that read a repository, out of the real repository on disk. */
-import { listRefs, resolveCommit } from "./git.ts";
+import { listRefs, resolveCommit } from "../git/git.ts";
 import {
   changedFiles,
   compare,
@@ -10,8 +10,8 @@ import {
   type TreeItem,
   treeItem,
   treeItems,
-} from "./git-read.ts";
-import type { JsonObject } from "./json.ts";
+} from "../git/git-read.ts";
+import type { JsonObject } from "../json.ts";
 import {
   type ApiAnswer,
   type ApiRequest,

@@ -1,9 +1,10 @@
 /** Webhook payloads: an example of the event, with every field that means something replaced by this host's state. */
+
+import { git, lines, listRefs, ZERO } from "../git/git.ts";
+import { type CommitData, changedFiles, EMPTY_TREE, isAncestor, readCommit, readCommits } from "../git/git-read.ts";
+import type { JsonObject } from "../json.ts";
 import type { HostAccount, HostRepository } from "./contract.ts";
 import { examplePayload } from "./examples.ts";
-import { git, lines, listRefs, ZERO } from "./git.ts";
-import { type CommitData, changedFiles, EMPTY_TREE, isAncestor, readCommit, readCommits } from "./git-read.ts";
-import type { JsonObject } from "./json.ts";
 import {
   accountShape,
   appShape,

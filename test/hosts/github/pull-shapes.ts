@@ -1,6 +1,6 @@
 /** Pull requests as REST answers and webhooks spell them. */
-import { compare } from "./git-read.ts";
-import type { JsonObject } from "./json.ts";
+import { compare } from "../git/git-read.ts";
+import type { JsonObject } from "../json.ts";
 import { withInstallation } from "./payloads.ts";
 import { personOf } from "./repositories.ts";
 import { accountShape, repositoryShape } from "./shapes.ts";

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { runClient } from "../git/git-client.ts";
+import { isObject, type JsonObject, objectAt } from "../json.ts";
 import { call, mint } from "./client.ts";
 import { examplePayload } from "./examples.ts";
-import { runClient } from "./git-client.ts";
 import {
   createGithubHost,
   type GithubHost,
@@ -10,7 +11,6 @@ import {
   type HostPull,
   type HostRepository,
 } from "./index.ts";
-import { isObject, type JsonObject, objectAt } from "./json.ts";
 
 describe.each(HOST_KINDS)("a pull request, on $kind", (kind) => {
   let host: GithubHost;

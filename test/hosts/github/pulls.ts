@@ -2,8 +2,9 @@
  * Pull requests: `refs/pull/<number>/head` follows the branch they come from, also one of a fork; `refs/pull/<number>/merge`
  * is a test merge, made after the app was told, missing after a conflict, and out of date once the base moved on.
  */
+
+import { git, mergeCommits, readRef, writeRef } from "../git/git.ts";
 import type { EventDelivery, GithubHost, HostRepository } from "./contract.ts";
-import { git, mergeCommits, readRef, writeRef } from "./git.ts";
 import { email, type RefMove } from "./payloads.ts";
 import { pullPayload } from "./pull-shapes.ts";
 import { personOf, stateOf } from "./repositories.ts";

@@ -1,6 +1,7 @@
 /** Pushes: refs of the real repository move, then the app is told as GitHub tells it. */
+
+import { createTagObject, git, readRef, writeRef } from "../git/git.ts";
 import type { EventDelivery, GithubHost, HostRepository, TagInput } from "./contract.ts";
-import { createTagObject, git, readRef, writeRef } from "./git.ts";
 import { email, pushPayload, type RefMove } from "./payloads.ts";
 import type { Pulls } from "./pulls.ts";
 import { commitTo, personOf, stateOf } from "./repositories.ts";

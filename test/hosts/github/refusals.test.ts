@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { textAt } from "../json.ts";
 import { appJwt, type CallOptions, call, mint } from "./client.ts";
 import type { GithubHost, HostInstallation, HostRepository } from "./index.ts";
 import { createGithubHost, HOST_KINDS } from "./index.ts";
-import { textAt } from "./json.ts";
 
 const TOKEN = { classic: /^ghs_[A-Za-z0-9]{36}$/, stateless: /^ghs_\d+_[\w-]+\.[\w-]+\.[\w-]+$/ };
 

@@ -1,7 +1,7 @@
 /** Repositories as tests hold them: identity and names, with git behind. */
 import { join } from "node:path";
+import { commitFiles, createRepository, git, readRef } from "../git/git.ts";
 import type { CommitInput, HostAccount, HostRepository } from "./contract.ts";
-import { commitFiles, createRepository, git, readRef } from "./git.ts";
 import { email } from "./payloads.ts";
 import { type AccountState, nodeId, type RepositoryState, type State, timestamp } from "./state.ts";
 

@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { runClient } from "../git/git-client.ts";
+import { isObject, listAt, textAt } from "../json.ts";
 import { call, mint } from "./client.ts";
-import { runClient } from "./git-client.ts";
 import type { GithubHost, HostInstallation, HostRepository } from "./index.ts";
 import { createGithubHost, HOST_KINDS } from "./index.ts";
-import { isObject, listAt, textAt } from "./json.ts";
 
 describe.each(HOST_KINDS)("on $kind", (kind) => {
   let host: GithubHost;

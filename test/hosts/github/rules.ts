@@ -2,7 +2,7 @@
  * What GitHub documents about requests in words and its description therefore does not hold: "Using check runs",
  * "Create a check run", "Create an installation access token", "Getting started with the REST API".
  */
-import { isObject, listAt, objectAt, textAt } from "./json.ts";
+import { isObject, listAt, objectAt, textAt } from "../json.ts";
 
 const CHECK_RUN_WRITES = new Set([
   "POST /repos/{owner}/{repo}/check-runs",

@@ -1,9 +1,10 @@
 /** The REST API over HTTP: every request and answer is recorded and held to the API description. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isGitPath } from "../git/http-backend.ts";
 import { conditional } from "./conditional.ts";
 import { createConformance, type Matched } from "./conformance.ts";
 import type { ApiCall, Effect, Injection } from "./contract.ts";
-import { answerGit, isGitPath } from "./git-http.ts";
+import { answerGit } from "./git-http.ts";
 import { type Caller, count, enter, rateHeaders, rateOf } from "./limits.ts";
 import type { ApiAnswer, ApiRequest, OperationHandler, World } from "./operation.ts";
 import { APP_OPERATIONS } from "./operations-app.ts";

@@ -1,8 +1,9 @@
 /** State as GitHub's REST answers spell it. Webhook payloads (payloads.ts) are made of the same shapes. */
+
+import type { CommitData, FileChange } from "../git/git-read.ts";
+import { isObject, type JsonObject, objectAt } from "../json.ts";
 import type { HostAccount, HostRepository, Permissions } from "./contract.ts";
 import { examplePayload } from "./examples.ts";
-import type { CommitData, FileChange } from "./git-read.ts";
-import { isObject, type JsonObject, objectAt } from "./json.ts";
 import { type CheckRunState, type InstallationState, nodeId, type RepositoryState, type State } from "./state.ts";
 
 export function accountShape(state: State, account: HostAccount): JsonObject {

@@ -1,7 +1,7 @@
 /** Who calls, and what they may do: the app's JWTs, installation tokens, the permissions and repositories of both. */
 import { createHmac, randomBytes, verify } from "node:crypto";
+import { isObject } from "../json.ts";
 import type { HostRepository, Permissions, TokenFormat } from "./contract.ts";
-import { isObject } from "./json.ts";
 import { Refusal } from "./refusal.ts";
 import { covers, type InstallationState, type InstallationToken, type RepositoryState, type State } from "./state.ts";
 

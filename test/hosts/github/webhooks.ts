@@ -1,8 +1,8 @@
 /** Signs and sends webhooks, once each, and keeps the app's delivery log. GitHub does not retry by itself either. */
 import { createHmac } from "node:crypto";
 import { v1 } from "uuid";
+import { textAt } from "../json.ts";
 import type { DeliveryAttempt, EventDelivery } from "./contract.ts";
-import { textAt } from "./json.ts";
 import { type State, timestamp } from "./state.ts";
 
 export interface Sender {

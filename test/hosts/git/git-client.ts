@@ -1,15 +1,16 @@
-/** A git client for the stand-in's own tests, with nothing of the machine's configuration. */
+/** A git client for the stand-ins' own tests, with nothing of the machine's configuration. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Runs git with an installation token as its password (null: none). Rejects with git's `stderr`. */
+/** Runs git with a token as its password (null: none). Rejects with git's `stderr`. */
 export async function runClient(
   args: readonly string[],
   password: string | null,
+  user = "x-access-token",
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const credentials = Buffer.from(`x-access-token:${password ?? ""}`).toString("base64");
+  const credentials = Buffer.from(`${user}:${password ?? ""}`).toString("base64");
   const env = {
     PATH: process.env["PATH"],
     GIT_CONFIG_NOSYSTEM: "1",

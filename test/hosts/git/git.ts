@@ -3,7 +3,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TreeEntry } from "./contract.ts";
+
+/** Contents of a file, null to delete it, or something else a tree may hold. */
+export type TreeEntry =
+  | string
+  | Uint8Array
+  | null
+  | { readonly symlink: string }
+  | { readonly submodule: string }
+  | { readonly executable: string };
 
 export const ZERO = "0".repeat(40);
 
