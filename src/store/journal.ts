@@ -4,7 +4,7 @@ import { lockKey } from "./attendance.ts";
 import { toStore } from "./bodies.ts";
 import type { Database } from "./database.ts";
 import { storable } from "./postgres.ts";
-import { type Row, text } from "./rows.ts";
+import { type Row, text, type Value } from "./rows.ts";
 
 const INTO = `INSERT INTO deliveries (
     body, packed, delivery_key, provider, host, delivery_id, event, action, stream,
@@ -44,22 +44,31 @@ const POSTGRES = `
   RETURNING provider || chr(10) || host || chr(10) || delivery_id AS identity`;
 
 export function createJournal(database: Database): Journal {
-  const insert = database.dialect === "sqlite" ? SQLITE : POSTGRES;
   return {
     async append(batch) {
       if (batch.length === 0) return [];
-      const bodies: Buffer[] = [];
-      const rows: unknown[][] = [];
-      let start = 1;
-      for (const delivery of batch) {
-        const { bytes, packed } = await toStore(delivery.body);
-        bodies.push(bytes);
-        rows.push([start, bytes.length, packed ? 1 : 0, ...facts(delivery).map(storable)]);
-        start += bytes.length;
-      }
-      return positions(batch, await database.prepared(insert, [Buffer.concat(bodies), JSON.stringify(rows)]));
+      const { statement, bind } = await journalStatement(database.dialect, batch);
+      return positions(batch, await database.prepared(statement, bind));
     },
   };
+}
+
+/** What stores a batch, by itself or as the end of a transaction. */
+export async function journalStatement(
+  dialect: Database["dialect"],
+  batch: readonly IncomingDelivery[],
+): Promise<{ readonly statement: string; readonly bind: readonly Value[] }> {
+  const bodies: Buffer[] = [];
+  const rows: unknown[][] = [];
+  let start = 1;
+  for (const delivery of batch) {
+    const { bytes, packed } = await toStore(delivery.body);
+    bodies.push(bytes);
+    rows.push([start, bytes.length, packed ? 1 : 0, ...facts(delivery).map(storable)]);
+    start += bytes.length;
+  }
+  const statement = dialect === "sqlite" ? SQLITE : POSTGRES;
+  return { statement, bind: [Buffer.concat(bodies), JSON.stringify(rows)] };
 }
 
 const UUID_V1 = /^([0-9a-f]{8})-([0-9a-f]{4})-(1[0-9a-f]{3})-([0-9a-f]{4})-([0-9a-f]{12})$/;
