@@ -52,14 +52,15 @@ export interface Connection {
 export interface GrantStore {
   /** Removed ones included; null: nobody has proven to be this client. */
   connectClient(clientKey: string): Promise<ConnectClient | null>;
-  /** Active ones, the one proven last first. */
+  /** Active ones, the one proven or renewed last first. */
   connectClientsOf(workspace: string): Promise<readonly ConnectClient[]>;
   /**
-   * Remembers an unproven install. False: the client is known, or too many candidates wait for it (20) or in all (1,000);
-   * those that were tried longest ago make room first. The same claim again is the same candidate.
+   * Remembers an unproven install. False: the client is known, or too many candidates wait for it (20) or in all (1,000).
+   * Those that were tried and are not being tried now make room, the one tried longest ago first; without one there is no
+   * room. The same claim again is the same candidate.
    */
   addConnectCandidate(claim: Omit<ConnectCandidate, "id" | "attempts">): Promise<boolean>;
-  /** Due candidates, those never tried first, then the oldest. Leased like deliveries. */
+  /** Due candidates, those never tried first, then those tried longest ago. Leased like deliveries. */
   claimConnectCandidates(options: { limit: number; leaseMs: number }): Promise<readonly ConnectCandidate[]>;
   postponeConnectCandidate(id: string, notBefore: string): Promise<void>;
   dropConnectCandidate(id: string): Promise<void>;
@@ -87,7 +88,7 @@ export interface GrantStore {
   addConnection(connection: Omit<Connection, "createdAt">, delivery: IncomingDelivery): Promise<void>;
   /**
    * `secret` becomes the current one; the one it replaces stays accepted, an older one does not. `token` and `hook`
-   * replace what is there. False: no such connection.
+   * replace what is there. The current secret again changes no secret. False: no such connection.
    */
   changeConnection(
     id: string,

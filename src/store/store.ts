@@ -1,10 +1,12 @@
 import { v7 as uuidv7 } from "uuid";
+import type { GrantStore } from "../engine/grants-port.ts";
 import type { Clock, Logger, LogStore, Vault } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
 import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
+import { createGrants } from "./grants.ts";
 import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
 import { createLogRows } from "./log-rows.ts";
@@ -12,20 +14,24 @@ import { migrate, schemaProblem } from "./migrate.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
 import { bytesOrNull, text } from "./rows.ts";
+import { SECRETS_LOCK } from "./secrets.ts";
 import { createUpkeep } from "./upkeep.ts";
 
 export interface StoreOptions {
   /** `sqlite:PATH`, `sqlite::memory:`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. */
   readonly url: string;
   readonly clock: Clock;
-  /** When given, the store refuses a database whose secrets this vault can not open. */
+  /**
+   * When given, the store refuses a database whose secrets this vault can not open. Without one it throws where a grant
+   * with a secret is to be stored or read.
+   */
   readonly vault?: Vault;
   readonly log?: Logger;
   /** Ids of builds and external ids of checks; default: UUID version 7, which sorts by time. */
   readonly newId?: () => string;
 }
 
-export interface OpenedStore extends Store {
+export interface OpenedStore extends Store, GrantStore {
   /** Null: one process works on this database, and keeps logs as files. */
   readonly logs: LogStore | null;
 }
@@ -66,6 +72,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createBuilds(parts),
     ...createPublications(parts),
     ...createChecks(parts),
+    ...createGrants(parts, vault),
     ...createUpkeep(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {
@@ -93,7 +100,7 @@ const KEY_CHECK = "key-check";
  */
 async function checkKey(database: Database, vault: Vault): Promise<void> {
   await database.transaction(async (sql) => {
-    await sql.lock("secrets");
+    await sql.lock(SECRETS_LOCK);
     const rows = await sql.query("SELECT name, sealed FROM secrets");
     const secrets = new Map<string, string>([[KEY_CHECK, "this key opens what is sealed here"]]);
     for (const row of rows) secrets.set(text(row, "name"), open(vault, text(row, "name"), bytesOrNull(row, "sealed")));

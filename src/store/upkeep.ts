@@ -21,6 +21,7 @@ export function createUpkeep({
         await sql.query("UPDATE deliveries SET lease_until = 0 WHERE outcome = 'pending' AND lease_until > $1", [now]);
         await sql.query("UPDATE builds SET lease_until = 0 WHERE state = 'running' AND lease_until > $1", [now]);
         await sql.query("UPDATE checks SET lease_until = 0 WHERE lease_until > $1", [now]);
+        await sql.query("UPDATE connect_candidates SET lease_until = 0 WHERE lease_until > $1", [now]);
       });
     },
 

@@ -73,7 +73,7 @@ export function createFakeGrants(clock: Clock): FakeGrants {
       if (!makeRoom([...candidates.values()], WAITING_IN_ALL)) return false;
       ids += 1;
       const id = `candidate-${ids}`;
-      candidates.set(id, { id, clientKey, workspace, secret, attempts: 0, triedAt: 0, notBefore: 0, leaseUntil: 0 });
+      candidates.set(id, { id, clientKey, workspace, secret, attempts: 0, triedAt: -1, notBefore: 0, leaseUntil: 0 });
       return true;
     },
 

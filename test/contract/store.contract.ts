@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe } from "@jest/globals";
+import type { GrantStore } from "../../src/engine/grants-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";
+import { grantsContract } from "./store.grants.ts";
 import { installationsContract } from "./store.installations.ts";
 import { plansContract } from "./store.plans.ts";
 import { publicationsContract } from "./store.publications.ts";
@@ -10,10 +12,10 @@ import type { TestClock } from "./store.samples.ts";
 
 /** A store just made, and empty. */
 export interface OpenedStore {
-  readonly store: Store;
+  readonly store: Store & GrantStore;
   readonly clock: TestClock;
   /** A second store on the same data, opened without closing the first: what a new process finds. Null: data is not kept. */
-  readonly reopen: (() => Promise<Store>) | null;
+  readonly reopen: (() => Promise<Store & GrantStore>) | null;
   close(): Promise<void>;
 }
 
@@ -41,5 +43,16 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     buildsContract(current);
     checksContract(current);
     publicationsContract(current);
+    grantsContract(() => {
+      const { store, clock } = current();
+      return {
+        grants: store,
+        clock,
+        async journalled() {
+          const { items } = await store.listDeliveries({ limit: 100, cursor: null });
+          return items.map(({ deliveryId }) => deliveryId).reverse();
+        },
+      };
+    });
   });
 }

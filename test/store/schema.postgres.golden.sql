@@ -77,6 +77,53 @@ CREATE UNIQUE INDEX checks_pkey ON public.checks USING btree (id)
 CREATE UNIQUE INDEX checks_repository_sha_name_key ON public.checks USING btree (repository, sha, name)
 CREATE TRIGGER checks_changed AFTER UPDATE OF revision ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
 CREATE TRIGGER checks_created AFTER INSERT ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
+COLUMN connect_candidates.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN connect_candidates.id text NOT NULL
+COLUMN connect_candidates.client_key text NOT NULL
+COLUMN connect_candidates.workspace text NOT NULL
+COLUMN connect_candidates.secret text
+COLUMN connect_candidates.attempts integer NOT NULL DEFAULT 0
+COLUMN connect_candidates.tried_at bigint NOT NULL DEFAULT 0
+COLUMN connect_candidates.not_before bigint NOT NULL DEFAULT 0
+COLUMN connect_candidates.lease_until bigint NOT NULL DEFAULT 0
+CONSTRAINT connect_candidates FOREIGN KEY (secret) REFERENCES secrets(name)
+CONSTRAINT connect_candidates PRIMARY KEY (seq)
+CONSTRAINT connect_candidates UNIQUE (id)
+CREATE INDEX connect_candidates_client ON public.connect_candidates USING btree (client_key)
+CREATE UNIQUE INDEX connect_candidates_id_key ON public.connect_candidates USING btree (id)
+CREATE UNIQUE INDEX connect_candidates_pkey ON public.connect_candidates USING btree (seq)
+COLUMN connect_clients.client_key text NOT NULL
+COLUMN connect_clients.workspace text NOT NULL
+COLUMN connect_clients.kind text NOT NULL
+COLUMN connect_clients.login text NOT NULL
+COLUMN connect_clients.state text NOT NULL
+COLUMN connect_clients.secret text
+COLUMN connect_clients.proven bigint NOT NULL
+CONSTRAINT connect_clients FOREIGN KEY (secret) REFERENCES secrets(name)
+CONSTRAINT connect_clients PRIMARY KEY (client_key)
+CREATE INDEX connect_clients_workspace ON public.connect_clients USING btree (workspace)
+CREATE UNIQUE INDEX connect_clients_pkey ON public.connect_clients USING btree (client_key)
+COLUMN connections.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN connections.id text NOT NULL
+COLUMN connections.workspace text NOT NULL
+COLUMN connections.kind text NOT NULL
+COLUMN connections.login text NOT NULL
+COLUMN connections.repository_id text
+COLUMN connections.repository_name text
+COLUMN connections.secret text NOT NULL
+COLUMN connections.previous_secret text
+COLUMN connections.token text NOT NULL
+COLUMN connections.hook text
+COLUMN connections.created_at bigint NOT NULL
+CONSTRAINT connections CHECK (((repository_id IS NULL) = (repository_name IS NULL)))
+CONSTRAINT connections FOREIGN KEY (previous_secret) REFERENCES secrets(name)
+CONSTRAINT connections FOREIGN KEY (secret) REFERENCES secrets(name)
+CONSTRAINT connections FOREIGN KEY (token) REFERENCES secrets(name)
+CONSTRAINT connections PRIMARY KEY (seq)
+CONSTRAINT connections UNIQUE (id)
+CREATE INDEX connections_workspace ON public.connections USING btree (workspace)
+CREATE UNIQUE INDEX connections_id_key ON public.connections USING btree (id)
+CREATE UNIQUE INDEX connections_pkey ON public.connections USING btree (seq)
 COLUMN decisions.delivery bigint NOT NULL
 COLUMN decisions.position integer NOT NULL
 COLUMN decisions.repository text NOT NULL

@@ -62,6 +62,50 @@ CREATE TABLE checks (
 
 CREATE INDEX checks_due ON checks (repository, changed_at, id) WHERE revision > shown_revision;
 
+CREATE TABLE connect_candidates (
+seq INTEGER PRIMARY KEY AUTOINCREMENT,
+id TEXT NOT NULL UNIQUE,
+client_key TEXT NOT NULL,
+workspace TEXT NOT NULL,
+secret TEXT REFERENCES secrets (name),
+attempts INTEGER NOT NULL DEFAULT 0,
+tried_at BIGINT NOT NULL DEFAULT 0,
+not_before BIGINT NOT NULL DEFAULT 0,
+lease_until BIGINT NOT NULL DEFAULT 0
+  );
+
+CREATE INDEX connect_candidates_client ON connect_candidates (client_key);
+
+CREATE TABLE connect_clients (
+client_key TEXT NOT NULL PRIMARY KEY,
+workspace TEXT NOT NULL,
+kind TEXT NOT NULL,
+login TEXT NOT NULL,
+state TEXT NOT NULL,
+secret TEXT REFERENCES secrets (name),
+proven BIGINT NOT NULL
+  );
+
+CREATE INDEX connect_clients_workspace ON connect_clients (workspace);
+
+CREATE TABLE connections (
+seq INTEGER PRIMARY KEY AUTOINCREMENT,
+id TEXT NOT NULL UNIQUE,
+workspace TEXT NOT NULL,
+kind TEXT NOT NULL,
+login TEXT NOT NULL,
+repository_id TEXT,
+repository_name TEXT,
+secret TEXT NOT NULL REFERENCES secrets (name),
+previous_secret TEXT REFERENCES secrets (name),
+token TEXT NOT NULL REFERENCES secrets (name),
+hook TEXT,
+created_at BIGINT NOT NULL,
+CHECK ((repository_id IS NULL) = (repository_name IS NULL))
+  );
+
+CREATE INDEX connections_workspace ON connections (workspace);
+
 CREATE TABLE decisions (
   delivery BIGINT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
   position INTEGER NOT NULL,

@@ -2,19 +2,22 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrateStore, openStore } from "../../src/store/store.ts";
+import { createVault } from "../../src/store/vault.ts";
 import { type OpenedStore, storeContract } from "../contract/store.contract.ts";
 import { testClock } from "../contract/store.samples.ts";
+
+const vault = createVault([Buffer.alloc(32, 1)]);
 
 storeContract("an SQLite file", async (): Promise<OpenedStore> => {
   const dir = await mkdtemp(join(tmpdir(), "wharfinger-store-"));
   const url = `sqlite:${join(dir, "test.db")}`;
   const clock = testClock();
   await migrateStore(url);
-  const store = await openStore({ url, clock });
+  const store = await openStore({ url, clock, vault });
   return {
     store,
     clock,
-    reopen: () => openStore({ url, clock }),
+    reopen: () => openStore({ url, clock, vault }),
     close: async () => {
       await store.close();
       await rm(dir, { recursive: true });
@@ -24,6 +27,6 @@ storeContract("an SQLite file", async (): Promise<OpenedStore> => {
 
 storeContract("SQLite in memory", async (): Promise<OpenedStore> => {
   const clock = testClock();
-  const store = await openStore({ url: "sqlite::memory:", clock });
+  const store = await openStore({ url: "sqlite::memory:", clock, vault });
   return { store, clock, reopen: null, close: () => store.close() };
 });

@@ -1,0 +1,14 @@
+import { beforeEach, describe } from "@jest/globals";
+import { grantsContract, type OpenedGrants } from "../contract/store.grants.ts";
+import { testClock } from "../contract/store.samples.ts";
+import { createFakeGrants } from "./fake-grants.ts";
+
+describe("the grants that tests work with", () => {
+  let opened: OpenedGrants;
+  beforeEach(() => {
+    const clock = testClock();
+    const grants = createFakeGrants(clock);
+    opened = { grants, clock, journalled: async () => grants.deliveries.map(({ deliveryId }) => deliveryId) };
+  });
+  grantsContract(() => opened);
+});
