@@ -1,7 +1,9 @@
-import type { Outcome } from "../core/model.ts";
-import type { GrantStore } from "../engine/grants-port.ts";
+import { failed, type Outcome, ok } from "../core/model.ts";
+import type { ConnectClient, Connection, GrantStore } from "../engine/grants-port.ts";
 import type { Clock, CloneCredential } from "../engine/ports.ts";
-import type { ApiAnswer, ApiRequest } from "./api.ts";
+import { type Api, type ApiAnswer, type ApiRequest, createApi, type RateLimited, type Unauthorized } from "./api.ts";
+import { createBudget } from "./budget.ts";
+import { createTokens, type TokenClient } from "./tokens.ts";
 
 /** What a call is about. Uuids in braces, lower case; `repository` null: the workspace as a whole. */
 export interface AccessScope {
@@ -27,6 +29,7 @@ export interface BitbucketAccess {
   call(scope: AccessScope, request: ApiRequest): Promise<Outcome<ApiAnswer>>;
   /** Whether there is any grant that `call` would use for this scope. */
   opens(scope: AccessScope): Promise<boolean>;
+  /** For reading one repository with git. */
   cloneCredential(scope: AccessScope & { readonly repository: string }): Promise<Outcome<CloneCredential>>;
   /**
    * One call with a credential nothing is known about; nothing is cached, no budget is kept. Its refusal is an answer too:
@@ -43,8 +46,7 @@ export interface BitbucketAccessOptions {
   readonly webUrl: string;
   /** `https://api.bitbucket.org`, without `/2.0`. */
   readonly apiUrl: string;
-  /** Null: there is no Connect app. */
-  readonly appKey: string | null;
+  readonly appKey: string;
   /** Of a registered app; null: every client brings its own. */
   readonly appSecret: string | null;
   readonly grants: Pick<GrantStore, "connectClientsOf" | "connectionsOf">;
@@ -55,4 +57,220 @@ export interface BitbucketAccessOptions {
   readonly timeoutMs?: number;
 }
 
-export declare function createBitbucketAccess(options: BitbucketAccessOptions): BitbucketAccess;
+/** Bitbucket takes this name beside tokens of every kind. */
+const GIT_USER = "x-token-auth";
+
+/** How long a grant that was taken back may still be used by somebody who was not told. */
+const GRANTS_MS = 5_000;
+
+/** Workspaces whose grants are remembered at a time. */
+const MAX_REMEMBERED = 1_000;
+
+/** Seconds. What was refused is for people to mend, so what waits for it should go on waiting. */
+const REFUSED_WAIT = 60;
+
+/** One thing that opens a workspace. */
+type Grant =
+  | { readonly door: "connection"; readonly key: string; readonly connection: Connection }
+  | { readonly door: "connect"; readonly key: string; readonly client: ConnectClient };
+
+type Attempt = Outcome<ApiAnswer> | Unauthorized | RateLimited;
+
+export function createBitbucketAccess(options: BitbucketAccessOptions): BitbucketAccess {
+  const { host, webUrl, apiUrl, appKey, appSecret, clock } = options;
+  const api: Api = createApi({
+    apiUrl,
+    webUrl,
+    userAgent: options.userAgent ?? "wharfinger",
+    fetch: options.fetch ?? fetch,
+    timeoutMs: options.timeoutMs ?? 15_000,
+  });
+  const tokens = createTokens({ api, appKey, clock });
+  const budget = createBudget({ clock });
+  const grants = createGrantCache(options);
+
+  /** By how much they open. */
+  async function grantsFor({ workspace, repository }: AccessScope) {
+    const known = await grants.of(workspace);
+    const connections = known.filter((grant) => grant.door === "connection");
+    return {
+      workspaces: connections.filter(({ connection }) => connection.repository === null),
+      repositories: connections.filter(
+        ({ connection }) => repository !== null && connection.repository?.id === repository,
+      ),
+      clients: known.filter((grant) => grant.door === "connect"),
+    };
+  }
+
+  /** Connections before clients: Bitbucket may give them more calls. */
+  async function callers(scope: AccessScope): Promise<readonly Grant[]> {
+    const { workspaces, repositories, clients } = await grantsFor(scope);
+    return [...workspaces, ...repositories, ...clients];
+  }
+
+  /** The narrowest first: git on a builder needs one repository, for a while. */
+  async function cloners(scope: AccessScope): Promise<readonly Grant[]> {
+    const { workspaces, repositories, clients } = await grantsFor(scope);
+    return [...clients, ...repositories, ...workspaces];
+  }
+
+  function tokenClient(client: ConnectClient): TokenClient | null {
+    const secret = client.secret ?? appSecret;
+    return secret === null || secret === ""
+      ? null
+      : { clientKey: client.clientKey, workspace: client.workspace, secret };
+  }
+
+  /** With the grant's token; what is cached of it is dropped when it is refused. */
+  async function attempt(grant: Grant, request: ApiRequest): Promise<Attempt> {
+    if (grant.door === "connection") return api.send(request, `Bearer ${grant.connection.token}`);
+    const client = tokenClient(grant.client);
+    if (client === null) return noSecret(grant.client.login);
+    const token = await tokens.get(client, null);
+    if (!token.ok) return token;
+    const answer = await api.send(request, `Bearer ${token.value}`);
+    if ("unauthorized" in answer) tokens.refused(client, token.value);
+    return answer;
+  }
+
+  /** Within the grant's budget. A client's token that is refused is replaced once: a 401 means nothing was done. */
+  async function callThrough(grant: Grant, request: ApiRequest): Promise<Attempt> {
+    let answer: Attempt | null = null;
+    for (let tries = grant.door === "connect" ? 2 : 1; tries > 0; tries -= 1) {
+      const wait = budget.take(grant.key, request.method === "GET" ? "read" : "write");
+      if (wait !== null) return usedUp(grant, wait);
+      answer = await attempt(grant, request);
+      if (answer.ok) learnLimit(grant, answer.value);
+      if ("rateLimited" in answer) budget.pause(grant.key, answer.retryAfter);
+      if (!("unauthorized" in answer) || isExchange(answer.answer)) break;
+    }
+    return answer ?? noGrant();
+  }
+
+  function learnLimit(grant: Grant, { headers }: ApiAnswer): void {
+    const said = headers.get("x-ratelimit-limit");
+    if (grant.door === "connection" && said !== null && /^\d{1,9}$/.test(said))
+      budget.setLimit(grant.key, Number(said));
+  }
+
+  return {
+    host,
+    webUrl,
+    apiUrl,
+    async call(scope, request) {
+      let refused: string | null = null;
+      for (const grant of await callers(scope)) {
+        const answer = await callThrough(grant, request);
+        if (!("unauthorized" in answer)) return answer;
+        // Nothing was done: the next may do it.
+        refused ??= `${answer.message} ${adviceFor(grant)}`;
+      }
+      return refused === null ? noGrant() : failed(refused, { retryable: true, retryAfter: REFUSED_WAIT });
+    },
+    opens: async (scope) => (await callers(scope)).length > 0,
+    async cloneCredential(scope) {
+      let refused: Outcome<never> = noGrant();
+      for (const grant of await cloners(scope)) {
+        if (grant.door === "connection") return ok({ username: GIT_USER, password: grant.connection.token });
+        const client = tokenClient(grant.client);
+        const token = client === null ? noSecret(grant.client.login) : await tokens.get(client, scope.repository);
+        if (token.ok) return ok({ username: GIT_USER, password: token.value });
+        if (!("unauthorized" in token)) return token;
+        refused = failed(`${token.message} ${adviceFor(grant)}`, { retryable: true, retryAfter: REFUSED_WAIT });
+      }
+      return refused;
+    },
+    async callWith(credential, request) {
+      let token: Outcome<string> | Unauthorized;
+      if ("token" in credential) {
+        token = ok(credential.token);
+      } else {
+        const secret = credential.secret ?? appSecret;
+        if (secret === null || secret === "") return noSecret(credential.clientKey);
+        token = await tokens.exchange({ clientKey: credential.clientKey, secret });
+      }
+      if (!token.ok) return "unauthorized" in token ? ok(token.answer) : token;
+      const answer = await api.send(request, `Bearer ${token.value}`);
+      return "unauthorized" in answer ? ok(answer.answer) : answer;
+    },
+    forget(workspace) {
+      grants.forget(workspace);
+      tokens.forget(workspace);
+    },
+  };
+}
+
+function isExchange(answer: ApiAnswer): boolean {
+  return answer.request.form !== undefined;
+}
+
+function adviceFor(grant: Grant): string {
+  return grant.door === "connection"
+    ? `The access token of connection ${grant.connection.id} was refused: connect ${grant.connection.login} again with a new one.`
+    : `The add-on is not installed on ${grant.client.login} any more, or its secret changed: install it again.`;
+}
+
+function usedUp(grant: Grant, seconds: number): Outcome<never> {
+  const login = grant.door === "connection" ? grant.connection.login : grant.client.login;
+  return failed(`The calls of Bitbucket's API that ${login} has in an hour are used up.`, {
+    retryable: true,
+    retryAfter: seconds,
+  });
+}
+
+/** Asked again it may be there: somebody installs or connects, and what waits is not lost. */
+function noGrant(): Outcome<never> {
+  return failed("Nothing opens this workspace (any more): install the add-on or connect it.", {
+    retryable: true,
+    retryAfter: REFUSED_WAIT,
+  });
+}
+
+function noSecret(client: string): Outcome<never> {
+  return failed(`The add-on on ${client} has no secret of its own. Set BITBUCKET_APP_SECRET to the app's.`, {
+    retryable: true,
+    retryAfter: REFUSED_WAIT,
+  });
+}
+
+/** Grants as they were some seconds ago: one delivery asks for them many times. */
+function createGrantCache({ grants, clock }: Pick<BitbucketAccessOptions, "grants" | "clock">) {
+  const remembered = new Map<string, { readonly at: number; readonly grants: Promise<readonly Grant[]> }>();
+
+  async function read(workspace: string): Promise<readonly Grant[]> {
+    const [clients, connections] = await Promise.all([
+      grants.connectClientsOf(workspace),
+      grants.connectionsOf(workspace),
+    ]);
+    // What is somebody else's must not be used, whoever mixed it up.
+    const isOurs = (grant: { readonly workspace: string }) => grant.workspace === workspace;
+    return [
+      ...connections
+        .filter(isOurs)
+        .map((connection) => ({ door: "connection", key: connection.id, connection }) as const),
+      ...clients.filter(isOurs).map((client) => ({ door: "connect", key: client.clientKey, client }) as const),
+    ];
+  }
+
+  return {
+    async of(workspace: string): Promise<readonly Grant[]> {
+      const now = clock.now();
+      const known = remembered.get(workspace);
+      if (known !== undefined && now - known.at < GRANTS_MS) return known.grants;
+      const entry = { at: now, grants: read(workspace) };
+      remembered.delete(workspace);
+      remembered.set(workspace, entry);
+      for (const oldest of remembered.keys()) {
+        if (remembered.size <= MAX_REMEMBERED) break;
+        remembered.delete(oldest);
+      }
+      try {
+        return await entry.grants;
+      } catch (error) {
+        if (remembered.get(workspace) === entry) remembered.delete(workspace);
+        throw error;
+      }
+    },
+    forget: (workspace: string) => void remembered.delete(workspace),
+  };
+}

@@ -1,0 +1,81 @@
+/** The parts of Bitbucket's answers that are read; whatever else is in them is left alone. */
+import { z } from "zod";
+import { parseUuid } from "./uuid.ts";
+
+/** In braces, lower case, however it was written. */
+const uuid = z.string().transform((text, context) => {
+  const parsed = parseUuid(text);
+  if (parsed !== null) return parsed;
+  context.addIssue({ code: "custom", message: "not a uuid" });
+  return z.NEVER;
+});
+
+const address = z.string().nullish();
+
+/** `detail` is text, or for a missing scope what is required and what was granted. */
+export const errorSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    detail: z
+      .union([z.string(), z.object({ required: z.array(z.string()).nullish() })])
+      .nullish()
+      .catch(null),
+  }),
+});
+
+/** How the token exchange refuses. */
+export const oauthErrorSchema = z.object({ error: z.string(), error_description: z.string().nullish() });
+
+/** `expires_in` is in seconds. */
+export const tokenSchema = z.object({
+  access_token: z.string().min(1),
+  expires_in: z.number().positive(),
+  token_type: z
+    .string()
+    .regex(/^bearer$/i)
+    .nullish(),
+});
+
+/** Of a page only `values` and `next` are sure to be there. */
+export const pageSchema = z.object({ next: address });
+
+const repository = {
+  uuid,
+  full_name: z.string().regex(/^[^/]+\/[^/]+$/),
+  is_private: z.boolean(),
+  workspace: z.object({ uuid }),
+};
+
+export const repositorySchema = z.object({
+  ...repository,
+  /** Null while a repository has no commits. */
+  mainbranch: z
+    .object({
+      name: z.string().min(1),
+      type: z.string().nullish(),
+      target: z.object({ hash: z.string() }).nullish().catch(null),
+    })
+    .nullish(),
+});
+
+export const repositoriesSchema = z.object({ values: z.array(z.object(repository)) });
+
+export const branchSchema = z.object({ name: z.string(), target: z.object({ hash: z.string() }) });
+
+export const tagsSchema = z.object({ values: z.array(z.object({ name: z.string().min(1) })) });
+
+const side = z.object({ path: z.string().min(1) }).nullish();
+
+/** An added file has no `old` side, a removed one no `new` side. */
+export const diffstatSchema = z.object({ values: z.array(z.object({ old: side, new: side })) });
+
+/** What a path is; `attributes` is one word in the API's description and a list in its examples. */
+export const entrySchema = z.object({
+  type: z.string(),
+  path: z.string(),
+  attributes: z.union([z.string().transform((word) => [word]), z.array(z.string())]).nullish(),
+});
+
+export const listingSchema = z.object({ values: z.array(z.object({ type: z.string(), path: z.string() })) });
+
+export const workspaceSchema = z.object({ uuid, slug: z.string().min(1), is_personal: z.boolean().nullish() });
