@@ -18,6 +18,15 @@ export interface PushEvent {
   readonly actor: Actor | null;
   /** May be empty. */
   readonly changes: readonly RefChange[];
+  /** Left out when there are none, as there hardly ever are. */
+  readonly unusable?: readonly UnusableChange[];
+}
+
+/** A ref that moved, of which the payload does not name both commits in full. It can not be built, and that is said. */
+export interface UnusableChange extends Pick<RefChange, "kind" | "ref" | "name" | "forced"> {
+  /** Verbatim as far as it is hex digits; null also where the payload says nothing. */
+  readonly before: string | null;
+  readonly after: string | null;
 }
 
 /** A pull request was opened, changed or closed. */
