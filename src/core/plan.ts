@@ -1,4 +1,5 @@
 import { type Draft, settle } from "./drafts.ts";
+import type { UnusableChange } from "./events.ts";
 import type { BuildPlan, Diagnostic, InstallationState, LinkState, RefChange, Repository, Skip } from "./model.ts";
 import { judgePaths } from "./path-filter.ts";
 import { closedGate, imagesRefusal, invalidFile, noTags, type Refusal } from "./refusals.ts";
@@ -30,6 +31,8 @@ export interface PlanFacts {
   readonly installation: { readonly state: InstallationState; readonly namespace: string | null } | null;
   readonly link: LinkState;
   readonly changes: readonly ChangeFacts[];
+  /** Left out: none. */
+  readonly unusable?: readonly UnusableChange[];
   /** Of the images that publishedImages (needed-facts.ts) names. */
   readonly imageOwners: ImageOwners;
   /** True: without a file, the default branch builds the root `Dockerfile` as `latest`. */
@@ -54,7 +57,8 @@ export interface ChangeFacts {
  * leads to at least one request or skip for each image; where no image is known, to one skip without image.
  */
 export function planBuilds(facts: PlanFacts): BuildPlan {
-  if (facts.changes.length === 0) {
+  const unusable = (facts.unusable ?? []).map(unusableSkip);
+  if (facts.changes.length + unusable.length === 0) {
     const detail = "not built: the push moved no branch and no tag";
     return { requests: [], diagnostics: [], skips: [{ ...NOTHING, reason: "unsupported-event", detail }] };
   }
@@ -65,12 +69,17 @@ export function planBuilds(facts: PlanFacts): BuildPlan {
   );
   return {
     requests: settled.requests,
-    skips: [...parts.flatMap((part) => part.skips), ...settled.skips],
+    skips: [...parts.flatMap((part) => part.skips), ...settled.skips, ...unusable],
     diagnostics: distinct(parts.flatMap((part) => part.diagnostics)),
   };
 }
 
 const NOTHING = { ref: null, sha: null, image: null, rule: null } as const;
+
+function unusableSkip({ kind, ref, name }: UnusableChange): Skip {
+  const detail = `not built: the event does not say in full which commits ${kind} ${name} moved between`;
+  return { ...NOTHING, ref, reason: "no-commits", detail };
+}
 
 /** What one change, or one image of it, leads to before requests of equal work are joined. */
 interface Part {

@@ -203,6 +203,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       installation: known.value,
       link,
       changes,
+      unusable: event.unusable ?? [],
       imageOwners,
       zeroConfig: false,
       now: isoTime(clock.now()),
