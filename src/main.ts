@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseEnv } from "node:util";
 import pino from "pino";
+import { parseBitbucket } from "./bitbucket/parse.ts";
 import { doctorChecks } from "./checks.ts";
 import type { CliParts } from "./cli/parts.ts";
 import { runCli } from "./cli/program.ts";
@@ -108,7 +109,12 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     openStore: (config) => openConfiguredStore(config),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,
-    parsers: { github: (event, payload) => parseGithub(event, payload, { host: "default", appId: null }) },
+    parsers: {
+      github: (event, payload) => parseGithub(event, payload, { host: "default", appId: null }),
+      // Addresses are made of it that a plan does not show.
+      bitbucket: (event, payload, installationId) =>
+        parseBitbucket(event, payload, { host: "default", webUrl: "https://bitbucket.org", installationId }),
+    },
   };
 }
 

@@ -5,7 +5,7 @@ import { oneLine } from "../core/markdown.ts";
 import type { BuildPlan, Provider, Repository } from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
 import { distinct, type PlanFacts, planBuilds } from "../core/plan.ts";
-import { type Planned, planReport, planText } from "../core/plan-report.ts";
+import { type Planned, planReport, planText, pullRequestChange } from "../core/plan-report.ts";
 import type { ConfigFact, ParsedConfig } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
@@ -13,16 +13,22 @@ import type { ExitCode, Terminal } from "./terminal.ts";
 export interface PlanOptions {
   readonly provider: Provider;
   readonly event: string;
-  /** A file, or the body of a stored delivery. Of the files one may be `-`, standard input. */
-  readonly payload: string | { readonly body: string };
+  /** A file, or a stored delivery. Of the files one may be `-`, standard input. */
+  readonly payload: string | StoredPayload;
   readonly config: string | null;
   readonly facts: string | null;
   readonly json: boolean;
 }
 
+export interface StoredPayload {
+  readonly body: string;
+  /** Of whom it was verified to come; null: the payload says. */
+  readonly installationId: string | null;
+}
+
 /** Payload parsers of the hosts this build knows; they never throw. */
 export type PayloadParsers = {
-  readonly [provider in Provider]?: (event: string, payload: unknown) => ParseResult;
+  readonly [provider in Provider]?: (event: string, payload: unknown, installationId: string | null) => ParseResult;
 };
 
 /** Input nobody can plan with: its message is the whole answer. */
@@ -56,10 +62,11 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
   const about = ("repository" in hostEvent ? hostEvent.repository : null) ?? null;
   const parsed = file === null ? null : parseFile(file, about);
   if (hostEvent.type !== "push") {
+    const changes = hostEvent.type === "pull_request" ? [pullRequestChange(hostEvent)] : [];
     const plan = withDiagnostics(unsupported(event, hostEvent), parsed);
-    return { provider, event, repository: about, changes: [], plan };
+    return { provider, event, repository: about, changes, plan };
   }
-  const { changes } = hostEvent;
+  const changes = [...hostEvent.changes, ...(hostEvent.unusable ?? [])];
   const repository = { ...hostEvent.repository, ...(facts.defaultBranch && { defaultBranch: facts.defaultBranch }) };
   const plan = withDiagnostics(planBuilds(planFacts(hostEvent, repository, parsed, facts)), parsed);
   return { provider, event, repository, changes, plan };
@@ -80,7 +87,11 @@ async function read(path: string, option: string, terminal: Terminal): Promise<s
   }
 }
 
-function parsePayload({ provider, event }: PlanOptions, text: string, parsers: PayloadParsers): HostEvent {
+function parsePayload(
+  { provider, event, payload: given }: PlanOptions,
+  text: string,
+  parsers: PayloadParsers,
+): HostEvent {
   const parse = parsers[provider];
   if (parse === undefined) {
     throw new UnusableInput(
@@ -93,7 +104,7 @@ function parsePayload({ provider, event }: PlanOptions, text: string, parsers: P
   } catch (error) {
     throw new UnusableInput(`--payload is not JSON: ${messageOf(error)}`);
   }
-  const parsed = parse(event, payload);
+  const parsed = parse(event, payload, typeof given === "string" ? null : given.installationId);
   if (!parsed.ok) {
     throw new UnusableInput(`--payload is not a ${provider} ${event} event: ${parsed.message}`);
   }
@@ -113,13 +124,20 @@ function messageOf(error: unknown): string {
 }
 
 function unsupported(event: string, hostEvent: Exclude<HostEvent, PushEvent>): BuildPlan {
-  const why = hostEvent.type === "ignored" ? hostEvent.detail : `the event ${event} moves no branch or tag`;
-  const nothing = { ref: null, sha: null, image: null, rule: null };
+  const ref = hostEvent.type === "pull_request" ? pullRequestChange(hostEvent).ref : null;
+  const detail = `not built: ${whyNot(event, hostEvent)}`;
   return {
     requests: [],
-    skips: [{ ...nothing, reason: "unsupported-event", detail: `not built: ${why}` }],
+    skips: [{ ref, sha: null, image: null, rule: null, reason: "unsupported-event", detail }],
     diagnostics: [],
   };
+}
+
+function whyNot(event: string, hostEvent: Exclude<HostEvent, PushEvent>): string {
+  if (hostEvent.type === "ignored") return hostEvent.detail;
+  return hostEvent.type === "pull_request"
+    ? "pull requests are not built by this release"
+    : `the event ${event} moves no branch or tag`;
 }
 
 function parseFile(text: string, about: Pick<Repository, "fullName"> | null): ParsedConfig {
@@ -151,6 +169,7 @@ function planFacts(
     repository,
     installation: stated === null ? null : { state: stated?.state ?? "active", namespace },
     link: stated?.link ?? "linked",
+    unusable: event.unusable ?? [],
     changes: event.changes.map((change) => ({
       change,
       config: file,

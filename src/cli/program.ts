@@ -35,7 +35,7 @@ export async function runCli<C>(argv: readonly string[], parts: CliParts<C>): Pr
 function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): Command {
   const { terminal } = parts;
   const program = new Command("wharfinger")
-    .description("Builds images from pushes: GitHub events in, Docker images out.")
+    .description("Builds images from pushes: GitHub and Bitbucket events in, Docker images out.")
     .version(parts.version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help of a command")
@@ -121,9 +121,12 @@ interface ImageFlags {
   readonly private?: true;
 }
 
+/** What each host calls a push. */
+const PUSH_EVENTS: Readonly<Record<Provider, string>> = { github: "push", bitbucket: "repo:push" };
+
 interface PlanFlags {
   readonly provider: Provider;
-  readonly event: string;
+  readonly event?: string;
   readonly payload?: string;
   readonly delivery?: string;
   readonly config?: string;
@@ -149,7 +152,7 @@ function addConfigFileCommands<C>(program: Command, parts: CliParts<C>, done: (c
         .choices(["github", "bitbucket"] satisfies Provider[])
         .default("github"),
     )
-    .option("--event <name>", "the event, as the host names it", "push")
+    .option("--event <name>", `the event, as the host names it (default: ${Object.values(PUSH_EVENTS).join(", ")})`)
     .addOption(new Option("--payload <file>", "the event's JSON; - is standard input").conflicts("delivery"))
     .option("--delivery <id>", "a delivery this server stored, instead of --payload")
     .option("--config <file>", "the repository's .wharfinger.yml; without it there is none")
@@ -160,6 +163,7 @@ function addConfigFileCommands<C>(program: Command, parts: CliParts<C>, done: (c
       examples(
         "plan --payload push.json --config .wharfinger.yml",
         "plan --provider github --event push --payload - --json < push.json",
+        "plan --provider bitbucket --event pullrequest:created --payload pull-request.json",
         "plan --delivery 42 --config .wharfinger.yml",
       ),
     );
@@ -172,7 +176,7 @@ function addConfigFileCommands<C>(program: Command, parts: CliParts<C>, done: (c
 }
 
 async function runPlan<C>(flags: PlanFlags, parts: CliParts<C>): Promise<ExitCode> {
-  const { provider, event, json } = flags;
+  const { provider, event = PUSH_EVENTS[provider], json } = flags;
   const options = { provider, event, json, config: flags.config ?? null, facts: flags.facts ?? null };
   const { delivery } = flags;
   if (delivery !== undefined) {
@@ -203,8 +207,9 @@ async function planDelivery<C>(
         `what was decided when the delivery came: wharfinger explain ${delivery.id}\n`,
     );
   }
-  const { provider, event } = delivery;
-  return plan({ ...options, provider, event, payload: { body: body.toString("utf8") } }, parts.terminal, parts.parsers);
+  const { provider, event, installationId } = delivery;
+  const payload = { body: body.toString("utf8"), installationId };
+  return plan({ ...options, provider, event, payload }, parts.terminal, parts.parsers);
 }
 
 function examples(...lines: readonly string[]): string {

@@ -1,6 +1,7 @@
+import type { PullRequestEvent } from "./events.ts";
 import { planLines } from "./explain.ts";
 import { oneLine } from "./markdown.ts";
-import type { BuildPlan, Diagnostic, Provider, RefChange, Repository, SkipReason } from "./model.ts";
+import type { BuildPlan, Diagnostic, Provider, Repository, SkipReason } from "./model.ts";
 
 /** What `wharfinger plan --json` prints: a public document, its keys in this order. */
 export interface PlanReport {
@@ -8,16 +9,10 @@ export interface PlanReport {
   readonly event: string;
   /** Null: the event is about no repository. */
   readonly repository: { readonly id: string; readonly fullName: string } | null;
-  readonly changes: readonly {
-    readonly ref: string;
-    readonly kind: "branch" | "tag";
-    readonly name: string;
-    readonly before: string | null;
-    readonly after: string | null;
-    readonly forced: boolean;
+  readonly changes: readonly (ReportedChange & {
     /** Only there, and true, when the payload held nothing longer. */
     readonly abbreviated?: true;
-  }[];
+  })[];
   readonly requests: readonly {
     readonly key: string;
     readonly image: string;
@@ -41,11 +36,36 @@ export interface PlanReport {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** What moved, as far as the payload says. */
+export interface ReportedChange {
+  /** Of a pull request: its source branch, which may be one of another repository. */
+  readonly ref: string;
+  readonly kind: "branch" | "tag" | "pull_request";
+  /** Of a pull request: its number. */
+  readonly name: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly forced: boolean;
+}
+
+/** Payloads do not tell what a pull request held before. */
+export function pullRequestChange({ number, source }: PullRequestEvent): ReportedChange {
+  const { branch, commit } = source;
+  return {
+    ref: `refs/heads/${branch}`,
+    kind: "pull_request",
+    name: String(number),
+    before: null,
+    after: commit,
+    forced: false,
+  };
+}
+
 export interface Planned {
   readonly provider: Provider;
   readonly event: string;
   readonly repository: Pick<Repository, "id" | "fullName"> | null;
-  readonly changes: readonly RefChange[];
+  readonly changes: readonly ReportedChange[];
   readonly plan: BuildPlan;
 }
 
@@ -83,12 +103,14 @@ export function planReport({ provider, event, repository, changes, plan }: Plann
 
 /** The same for people: what came, then one line for each request, skip and diagnostic. */
 export function planText({ event, repository, changes, plan }: Planned): string {
-  const moves = changes.map(
-    ({ ref, before, after, forced }) =>
-      `  ${oneLine(ref)} ${short(before)} -> ${short(after)}${forced ? " (forced)" : ""}`,
-  );
+  const moves = changes.map((change) => `  ${oneLine(moveText(change))}`);
   const head = repository === null ? event : `${event} to ${repository.fullName}`;
   return [oneLine(head), ...moves, ...planLines(plan).map((line) => `- ${line}`)].join("\n");
+}
+
+function moveText({ ref, kind, name, before, after, forced }: ReportedChange): string {
+  if (kind === "pull_request") return `#${name} ${ref} at ${after === null ? "an unknown commit" : short(after)}`;
+  return `${ref} ${short(before)} -> ${short(after)}${forced ? " (forced)" : ""}`;
 }
 
 function short(hash: string | null): string {
