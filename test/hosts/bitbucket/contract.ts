@@ -13,6 +13,11 @@ export interface BitbucketHostOptions {
   readonly retryDelayMs?: number;
   /** Seconds a token of a Connect app lives, as `expires_in` says. Default: 7200. */
   readonly tokenSeconds?: number;
+  /**
+   * Default: false, an install counts, and its secret is known to the token endpoint, once the app has answered its
+   * callback with 2xx. True: it counts from before the callback, whatever the app answers.
+   */
+  readonly commitBeforeCallback?: boolean;
 }
 
 /** As Bitbucket's documents spell them: `account`, `repository`, `repository:write`, `pullrequest`, `webhook`, … */
@@ -192,6 +197,25 @@ export interface HostInstall {
   readonly active: boolean;
 }
 
+/** One call of `installed` or `uninstalled`. Bitbucket sends it once, whatever comes of it. */
+export interface LifecycleCallback {
+  readonly event: "installed" | "uninstalled";
+  readonly clientKey: string;
+  readonly url: string;
+  readonly requestHeaders: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly status: number | null;
+  readonly responseBody: string;
+}
+
+/** An event that no listener gets because its payload is larger than Bitbucket sends. */
+export interface UnsentDelivery {
+  readonly event: string;
+  readonly door: "connect" | "webhook";
+  readonly url: string;
+  readonly bytes: number;
+}
+
 /** One event to one listener, after its last attempt. */
 export interface EventDelivery {
   readonly event: string;
@@ -305,6 +329,8 @@ export interface BitbucketHost {
   readonly issuedTokens: readonly string[];
   /** Every attempt of every delivery, oldest first. */
   readonly deliveries: readonly DeliveryAttempt[];
+  readonly unsent: readonly UnsentDelivery[];
+  readonly callbacks: readonly LifecycleCallback[];
   readonly hooks: readonly HostHook[];
   readonly installs: readonly HostInstall[];
 
@@ -353,12 +379,24 @@ export interface BitbucketHost {
   addHook(input: HookInput): HostHook;
   removeHook(hook: HostHook): void;
 
-  /** Installs the app and sends the lifecycle callback; its answer is in `delivery`. */
+  /** The secret that all installs of a registered app share, as its owner reads it under *Develop apps*. */
+  appSecret(appKey: string): string;
+  /**
+   * Installs the app, or installs it anew, and sends the lifecycle callback; `status` is its answer, null for none.
+   * Rejects with a `DescriptorRefused` for a descriptor that Bitbucket does not take.
+   */
   install(
     workspace: HostWorkspace,
     input: InstallInput,
   ): Promise<{ readonly install: HostInstall; readonly status: number | null }>;
   uninstall(install: HostInstall): Promise<{ readonly status: number | null }>;
+  /**
+   * Where the browser goes after somebody consented, with a JWT over it: `redirectUri`, or what the descriptor's
+   * `postInstallRedirect` says.
+   */
+  landing(install: HostInstall, redirectUri?: string): string;
+  /** What Bitbucket puts into `Authorization` (after `JWT `) or `?jwt=` of a request to the app, whoever sends it. */
+  jwt(install: HostInstall, method: string, url: string): string;
   /** Address of the page that shows a module of the app in a frame, as the user's browser would open it. */
   framePage(install: HostInstall, module: string, context: FrameContext): string;
 

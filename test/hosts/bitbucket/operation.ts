@@ -41,6 +41,9 @@ export interface Connect {
   token(request: { readonly headers: IncomingHttpHeaders; readonly path: string; readonly body: Buffer }): ApiAnswer;
   /** The install whose JWT this `Authorization` holds, for `/2.0` calls that take one; a refusal (401) otherwise. */
   clientOf(authorization: string, method: string, path: string): InstallState;
+  appSecret(appKey: string): string;
+  landing(install: HostInstall, redirectUri?: string): string;
+  jwt(install: HostInstall, method: string, url: string): string;
   framePage(install: HostInstall, module: string, context: FrameContext): string;
   /** The page of {@link framePage}, or null when the path is no such page. */
   frame(url: URL): ApiAnswer | null;

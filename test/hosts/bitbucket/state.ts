@@ -13,10 +13,13 @@ import type {
   HostStatus,
   HostUser,
   HostWorkspace,
+  LifecycleCallback,
   RepositoryPermission,
   Scope,
+  UnsentDelivery,
   WorkspacePermission,
 } from "./contract.ts";
+import type { Descriptor } from "./descriptor.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -73,9 +76,12 @@ export type HookState = Mutable<HostHook> & {
 
 export type InstallState = Mutable<HostInstall> & {
   readonly workspace: WorkspaceState;
-  /** The descriptor it was installed from. */
-  readonly descriptor: object;
+  descriptor: Descriptor;
   readonly registered: boolean;
+  /** What the last install that counted brought, also when it was removed since: signs the next callback. */
+  precedingSecret: string | null;
+  /** One for each webhook of the descriptor. */
+  hookUuids: readonly string[];
 };
 
 /** What opens the API: a Connect app's token, or an access token somebody made in the settings. */
@@ -108,6 +114,9 @@ export interface State {
   readonly webhookTimeoutMs: number;
   readonly retryDelayMs: number;
   readonly tokenSeconds: number;
+  readonly commitBeforeCallback: boolean;
+  /** By app key, of registered apps. */
+  readonly appSecrets: Map<string, string>;
   readonly users: UserState[];
   readonly workspaces: WorkspaceState[];
   readonly repositories: RepositoryState[];
@@ -115,6 +124,8 @@ export interface State {
   readonly hooks: HookState[];
   readonly tokens: Map<string, TokenState>;
   readonly deliveries: DeliveryAttempt[];
+  readonly unsent: UnsentDelivery[];
+  readonly callbacks: LifecycleCallback[];
   readonly calls: ApiCall[];
   readonly gitCalls: GitCall[];
   readonly violations: string[];
@@ -127,7 +138,10 @@ export interface State {
 }
 
 export function createState(
-  options: Pick<State, "folder" | "hourlyLimit" | "webhookTimeoutMs" | "retryDelayMs" | "tokenSeconds">,
+  options: Pick<
+    State,
+    "folder" | "hourlyLimit" | "webhookTimeoutMs" | "retryDelayMs" | "tokenSeconds" | "commitBeforeCallback"
+  >,
 ): State {
   let lastId = 0;
   let ahead = 0;
@@ -142,6 +156,9 @@ export function createState(
     hooks: [],
     tokens: new Map(),
     deliveries: [],
+    unsent: [],
+    callbacks: [],
+    appSecrets: new Map(),
     calls: [],
     gitCalls: [],
     violations: [],
