@@ -1,5 +1,6 @@
 import { beforeEach, describe } from "@jest/globals";
-import { grantsContract, type OpenedGrants } from "../contract/store.grants.ts";
+import type { OpenedGrants } from "../contract/grants.samples.ts";
+import { grantsContract } from "../contract/store.grants.ts";
 import { testClock } from "../contract/store.samples.ts";
 import { createFakeGrants } from "./fake-grants.ts";
 

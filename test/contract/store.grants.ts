@@ -1,65 +1,18 @@
-import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import type { ConnectCandidate, Connection, GrantStore } from "../../src/engine/grants-port.ts";
-import type { IncomingDelivery } from "../../src/engine/ports.ts";
-import { delivery, type TestClock } from "./store.samples.ts";
+import type { ConnectCandidate, GrantStore } from "../../src/engine/grants-port.ts";
+import {
+  ACME,
+  claim,
+  claimOne,
+  type OpenedGrants,
+  OTHER_WORKSPACE,
+  proven,
+  told,
+  WORKSPACE,
+} from "./grants.samples.ts";
+import { connectionsContract } from "./store.connections.ts";
 
-/** Grants just made, and none given yet. */
-export interface OpenedGrants {
-  readonly grants: GrantStore;
-  readonly clock: TestClock;
-  /** Ids of all deliveries that were journalled, oldest first. */
-  journalled(): Promise<readonly string[]>;
-}
-
-export const WORKSPACE = "{11111111-2222-4333-8444-555555555555}";
-export const OTHER_WORKSPACE = "{99999999-2222-4333-8444-555555555555}";
-const ACME = { kind: "organization", login: "acme" } as const;
 const LEASE = { limit: 2_000, leaseMs: 10_000 };
-
-export function told(deliveryId: string = randomUUID()): IncomingDelivery {
-  return delivery(deliveryId, {
-    provider: "bitbucket",
-    event: "installed",
-    stream: `installation:${WORKSPACE}`,
-    repositoryId: null,
-    repositoryName: null,
-    installationId: WORKSPACE,
-  });
-}
-
-export function claim(clientKey: string, secret: string | null, workspace = WORKSPACE) {
-  return { clientKey, workspace, secret };
-}
-
-export function connectionOf(id: string, more: Partial<Connection> = {}): Omit<Connection, "createdAt"> {
-  return {
-    id,
-    workspace: WORKSPACE,
-    ...ACME,
-    repository: null,
-    secrets: [`first secret of ${id}`],
-    token: `token of ${id}`,
-    hook: null,
-    ...more,
-  };
-}
-
-/** The candidate with this secret, claimed; the rest goes back to wait. */
-async function claimOne(grants: GrantStore, secret: string | null): Promise<ConnectCandidate> {
-  const claimed = await grants.claimConnectCandidates(LEASE);
-  const one = claimed.find((candidate) => candidate.secret === secret);
-  if (one === undefined) throw new Error(`no candidate with the secret ${secret} is due`);
-  for (const { id } of claimed)
-    if (id !== one.id) await grants.postponeConnectCandidate(id, "2026-01-01T00:00:00.000Z");
-  return one;
-}
-
-export async function proven(grants: GrantStore, clientKey: string, secret: string | null, workspace = WORKSPACE) {
-  expect(await grants.addConnectCandidate(claim(clientKey, secret, workspace))).toBe(true);
-  const { id } = await claimOne(grants, secret);
-  expect(await grants.proveConnectCandidate(id, ACME, told())).toBe(true);
-}
 
 function secretsOf(candidates: readonly ConnectCandidate[]): readonly (string | null)[] {
   return candidates.map(({ secret }) => secret);
@@ -256,7 +209,7 @@ export function grantsContract(opened: () => OpenedGrants): void {
       await grants.postponeConnectCandidate(id, new Date(clock.now() + 60_000).toISOString());
       clock.advance(59_999);
       expect(await grants.claimConnectCandidates(LEASE)).toEqual([]);
-      // Claimed again it may be at once by whoever claimed it first: so says the claim itself.
+      // To claim the same again hastens nothing.
       expect(await grants.addConnectCandidate(claim("key", "a"))).toBe(true);
       expect(await grants.claimConnectCandidates(LEASE)).toEqual([]);
       clock.advance(1);
@@ -338,85 +291,7 @@ export function grantsContract(opened: () => OpenedGrants): void {
       expect(await journalled()).toEqual(["same"]);
     });
   });
-
-  describe("keeps connections", () => {
-    it("with all their facts, until they are removed", async () => {
-      const { grants, clock, journalled } = opened();
-      const repository = { id: "{aaaaaaaa-2222-4333-8444-555555555555}", fullName: "acme/api" };
-      const wide = connectionOf("wide");
-      const narrow = connectionOf("narrow", { repository, hook: "{hook}", kind: "user", secrets: ["new", "old"] });
-      const createdAt = new Date(clock.now()).toISOString();
-      await grants.addConnection(wide, told("wide"));
-      await grants.addConnection(narrow, told("narrow"));
-      await grants.addConnection(connectionOf("elsewhere", { workspace: OTHER_WORKSPACE }), told("elsewhere"));
-      expect(await grants.connection("wide")).toEqual({ ...wide, createdAt });
-      expect(await grants.connection("narrow")).toEqual({ ...narrow, createdAt });
-      expect(await grants.connection("Wide")).toBeNull();
-      const ids = (connections: readonly Connection[]) => connections.map(({ id }) => id);
-      expect(ids(await grants.connectionsOf(WORKSPACE))).toEqual(["narrow", "wide"]);
-      expect(ids(await grants.listConnections())).toEqual(["elsewhere", "narrow", "wide"]);
-
-      expect(await grants.removeConnection("narrow", told("gone"))).toBe(true);
-      expect(await grants.removeConnection("narrow", told("gone again"))).toBe(false);
-      expect(await grants.connection("narrow")).toBeNull();
-      expect(ids(await grants.connectionsOf(WORKSPACE))).toEqual(["wide"]);
-      expect(await journalled()).toEqual(["wide", "narrow", "elsewhere", "gone"]);
-    });
-
-    it("of which none takes the place of another, and none is without a secret or has three", async () => {
-      const { grants, journalled } = opened();
-      await grants.addConnection(connectionOf("one"), told("one"));
-      await expect(grants.addConnection(connectionOf("one", { token: "x" }), told("two"))).rejects.toThrow();
-      await expect(grants.addConnection(connectionOf("none", { secrets: [] }), told())).rejects.toThrow(RangeError);
-      await expect(grants.addConnection(connectionOf("three", { secrets: ["a", "b", "c"] }), told())).rejects.toThrow(
-        RangeError,
-      );
-      expect(await grants.listConnections()).toMatchObject([connectionOf("one")]);
-      expect(await journalled()).toEqual(["one"]);
-    });
-
-    it("and accepts the secret before the current one until it is dropped, but none older", async () => {
-      const { grants } = opened();
-      await grants.addConnection(connectionOf("one", { secrets: ["1"] }), told());
-      const secrets = async () => (await grants.connection("one"))?.secrets;
-      expect(await grants.changeConnection("one", { secret: "2" })).toBe(true);
-      expect(await secrets()).toEqual(["2", "1"]);
-      expect(await grants.changeConnection("one", { secret: "3" })).toBe(true);
-      expect(await secrets()).toEqual(["3", "2"]);
-      // Said twice, for whoever did not hear the answer.
-      expect(await grants.changeConnection("one", { secret: "3" })).toBe(true);
-      expect(await secrets()).toEqual(["3", "2"]);
-      await grants.dropPreviousSecret("one");
-      await grants.dropPreviousSecret("one");
-      expect(await secrets()).toEqual(["3"]);
-    });
-
-    it("and changes what it is told to change, and nothing else", async () => {
-      const { grants } = opened();
-      await grants.addConnection(connectionOf("one"), told());
-      await grants.addConnection(connectionOf("two"), told());
-      const [two, one] = await grants.listConnections();
-      expect(await grants.changeConnection("one", {})).toBe(true);
-      expect(await grants.connection("one")).toEqual(one);
-      expect(await grants.changeConnection("one", { token: "new token", hook: "{hook}" })).toBe(true);
-      expect(await grants.connection("one")).toEqual({ ...one, token: "new token", hook: "{hook}" });
-      expect(await grants.changeConnection("one", { hook: null })).toBe(true);
-      expect(await grants.connection("one")).toEqual({ ...one, token: "new token" });
-      expect(await grants.connection("two")).toEqual(two);
-    });
-
-    it("and neither changes nor removes one that is not there", async () => {
-      const { grants, journalled } = opened();
-      expect(await grants.changeConnection("none", { secret: "x", token: "y", hook: "z" })).toBe(false);
-      await grants.dropPreviousSecret("none");
-      expect(await grants.removeConnection("none", told())).toBe(false);
-      await grants.addConnection(connectionOf("gone"), told("added"));
-      await grants.removeConnection("gone", told("removed"));
-      expect(await grants.changeConnection("gone", { secret: "x" })).toBe(false);
-      expect(await grants.listConnections()).toEqual([]);
-      expect(await journalled()).toEqual(["added", "removed"]);
-    });
-  });
+  connectionsContract(opened);
 }
 
 async function claimOneInTurn(grants: GrantStore): Promise<ConnectCandidate> {
