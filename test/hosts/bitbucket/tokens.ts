@@ -2,21 +2,8 @@
 import { randomBytes } from "node:crypto";
 import type { AccessTokenInput, HostAccessToken, Scope } from "./contract.ts";
 import { Refusal } from "./refusal.ts";
+import { allowsScope } from "./scopes.ts";
 import { type InstallState, type RepositoryState, type State, stateOf, type TokenState, workspaceOf } from "./state.ts";
-
-/** What each scope holds besides itself. `repository:admin` holds neither reading nor writing. */
-const IMPLIED: Readonly<Record<Scope, readonly Scope[]>> = {
-  "account:write": ["account"],
-  "repository:write": ["repository"],
-  "project:admin": ["project"],
-  project: ["repository"],
-  pullrequest: ["repository"],
-  "pullrequest:write": ["pullrequest", "repository:write"],
-};
-
-export function allows(scopes: readonly Scope[], wanted: Scope): boolean {
-  return scopes.some((scope) => scope === wanted || allows(IMPLIED[scope] ?? [], wanted));
-}
 
 /** Makes a token of a Connect app, limited to `repository` when one is given. */
 export function mintToken(
@@ -82,7 +69,7 @@ export function reaches(token: TokenState, repository: RepositoryState): boolean
 
 /** Refuses a call without the scope, as Bitbucket says it. */
 export function requireScope(token: TokenState | null, scope: Scope): void {
-  if (token === null || allows(token.scopes, scope)) return;
+  if (token === null || allowsScope(token.scopes, scope)) return;
   throw new Refusal(403, "Your credentials lack one or more required privilege scopes.", {
     detail: { required: [scope], granted: token.scopes },
   });

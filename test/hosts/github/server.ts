@@ -1,8 +1,9 @@
 /** The REST API over HTTP: every request and answer is recorded and held to the API description. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { isGitPath } from "../git/http-backend.ts";
+import type { Matched } from "../openapi.ts";
 import { conditional } from "./conditional.ts";
-import { createConformance, type Matched } from "./conformance.ts";
+import { createGithubConformance } from "./conformance.ts";
 import type { ApiCall, Effect, Injection } from "./contract.ts";
 import { answerGit } from "./git-http.ts";
 import { type Caller, count, enter, rateHeaders, rateOf } from "./limits.ts";
@@ -22,7 +23,7 @@ const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
 };
 
 /** A constant of the committed description; its validators are compiled once for all hosts of a test file. */
-const CONFORMANCE = createConformance();
+const CONFORMANCE = createGithubConformance();
 
 export interface ApiServer {
   readonly server: Server;
