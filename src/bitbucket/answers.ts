@@ -1,16 +1,8 @@
 /** The parts of Bitbucket's answers that are read; whatever else is in them is left alone. */
 import { z } from "zod";
-import { parseUuid } from "./uuid.ts";
+import { repositoryNameSchema } from "./payloads.ts";
 
-/** In braces, lower case, however it was written. */
-const uuid = z.string().transform((text, context) => {
-  const parsed = parseUuid(text);
-  if (parsed !== null) return parsed;
-  context.addIssue({ code: "custom", message: "not a uuid" });
-  return z.NEVER;
-});
-
-const address = z.string().nullish();
+const { uuid, full_name } = repositoryNameSchema.shape;
 
 /** `detail` is text, or for a missing scope what is required and what was granted. */
 export const errorSchema = z.object({
@@ -37,24 +29,15 @@ export const tokenSchema = z.object({
 });
 
 /** Of a page only `values` and `next` are sure to be there. */
-export const pageSchema = z.object({ next: address });
+export const pageSchema = z.object({ next: z.string().nullish() });
 
-const repository = {
-  uuid,
-  full_name: z.string().regex(/^[^/]+\/[^/]+$/),
-  is_private: z.boolean(),
-  workspace: z.object({ uuid }),
-};
+const repository = { uuid, full_name, is_private: z.boolean(), workspace: z.object({ uuid }) };
 
+/** `mainbranch` is null while a repository has no commits; that its `target` comes along is not documented. */
 export const repositorySchema = z.object({
   ...repository,
-  /** Null while a repository has no commits. */
   mainbranch: z
-    .object({
-      name: z.string().min(1),
-      type: z.string().nullish(),
-      target: z.object({ hash: z.string() }).nullish().catch(null),
-    })
+    .object({ name: z.string().min(1), target: z.object({ hash: z.string() }).nullish().catch(null) })
     .nullish(),
 });
 

@@ -1,0 +1,113 @@
+import type { HostEvent } from "../core/events.ts";
+import { failed, type HostId, ok, type Repository } from "../core/model.ts";
+import type { Clock, Host, Logger } from "../engine/ports.ts";
+import type { BitbucketAccess } from "./access.ts";
+import {
+  type GrantReader,
+  readChangedPaths,
+  readGrants,
+  readInstallation,
+  readRepositories,
+  readTags,
+} from "./facts.ts";
+import { type Place, readFile, readTip } from "./file.ts";
+import { createLooker } from "./look.ts";
+import { parseBitbucket } from "./parse.ts";
+
+export interface BitbucketHostOptions {
+  readonly access: BitbucketAccess;
+  readonly grants: GrantReader;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Bitbucket's reading side. */
+export function createBitbucketHost(options: BitbucketHostOptions): Host {
+  const { access, grants, log } = options;
+  const looker = createLooker(options);
+
+  function placeOf(installation: HostId, repository: HostId): Place {
+    return { access, installation, repository };
+  }
+
+  function forget(installation: HostId): void {
+    access.forget(installation.id);
+    looker.forget(installation);
+  }
+
+  /**
+   * A workspace may have let us in by more than one door: that one of them closed is the end of the installation only if
+   * none is left open.
+   */
+  async function settle(event: HostEvent): Promise<HostEvent> {
+    if (event.type !== "installation") return event;
+    // What was granted has just changed.
+    forget(event.installation);
+    if (event.action !== "removed") return event;
+    const left = await readGrants(grants, event.installation.id);
+    if (left.account === null) return event;
+    log.info({ workspace: event.installation.id }, "a grant was taken back, another is left");
+    if (!left.whole) return { ...event, action: "permissions" };
+    const detail = `One of several grants of ${event.account.login} was taken back; what is left opens the whole workspace.`;
+    return { type: "ignored", reason: "unsupported-event", detail };
+  }
+
+  return {
+    provider: "bitbucket",
+    host: access.host,
+    async receive(delivery, handle) {
+      const payload = parsePayload(delivery.body);
+      const { host, webUrl } = access;
+      const installationId = delivery.installationId ?? null;
+      const result = parseBitbucket(delivery.event, payload, { host, webUrl, installationId });
+      // Proven to be Bitbucket's and yet not usable: nothing to do now, nor when asked again.
+      const event: HostEvent = result.ok
+        ? result.event
+        : { type: "ignored", reason: "unsupported-event", detail: result.message };
+      await handle(await settle(event));
+    },
+    async look(installation, repository) {
+      const looked = await looker.look(installation, repository);
+      if (!looked.ok) return looked;
+      return ok(looked.value === null ? { kind: "gone" } : { kind: "seen", repository: looked.value.repository });
+    },
+    async file(installation, repository, at, path) {
+      const place = placeOf(installation, repository);
+      if (typeof at === "string") return readFile(place, at, path, { tip: false });
+      const recent = looker.recentTip(installation, repository, at.branch);
+      const tip = recent === null ? await readTip(place, at.branch) : ok(recent);
+      if (!tip.ok) return tip;
+      if (tip.value === null) return ok({ kind: "missing", hint: null });
+      return readFile(place, tip.value, path, { tip: true });
+    },
+    changedPaths(installation, repository, change) {
+      const { defaultBranch } = repository;
+      const recentTip = defaultBranch === null ? null : looker.recentTip(installation, repository, defaultBranch);
+      return readChangedPaths(placeOf(installation, repository), change, { defaultBranch, recentTip });
+    },
+    tags: (installation, repository) => readTags(placeOf(installation, repository)),
+    installation: (id) => readInstallation(access, grants, id),
+    repositories: (id) => readRepositories(access, grants, looker, id),
+    async cloneCredential(installation, repository) {
+      // Git sends the credential wherever the address points.
+      if (!isSameOrigin(repository, access.webUrl)) {
+        return failed(`The clone address of ${repository.fullName} is not on this Bitbucket.`, { retryable: false });
+      }
+      return access.cloneCredential({ workspace: installation.id, repository: repository.id });
+    },
+    forget,
+  };
+}
+
+function isSameOrigin({ cloneUrl }: Repository, webUrl: string): boolean {
+  return URL.canParse(cloneUrl) && new URL(cloneUrl).origin === new URL(webUrl).origin;
+}
+
+/** The entrance took nothing that is not JSON, so what is not was damaged since. V8's own error would quote it. */
+function parsePayload(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    throw new Error("The stored body of the delivery is not JSON.");
+  }
+}
