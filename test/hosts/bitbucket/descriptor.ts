@@ -41,17 +41,17 @@ function located(...locations: readonly string[]) {
 /** Every module there is; those this stand-in does nothing with are held to their shape all the same. */
 const MODULES = z.strictObject({
   adminPages: z.array(PAGE).default([]),
-  apiProxy: z.unknown(),
+  apiProxy: z.unknown().optional(),
   configurePage: PAGE.optional(),
-  fileEditors: z.unknown(),
+  fileEditors: z.unknown().optional(),
   fileViews: z.array(PAGE).default([]),
   generalPages: z.array(PAGE).default([]),
-  linkers: z.unknown(),
+  linkers: z.unknown().optional(),
   oauthConsumer: z.looseObject({ clientId: z.string().min(1) }).optional(),
   postInstallRedirect: z.looseObject({ key: KEY, url: ADDRESS }).optional(),
   profileTabs: z.array(PAGE).default([]),
   repoPages: z.array(located("org.bitbucket.repository.navigation", "org.bitbucket.repository.actions")).default([]),
-  webCards: z.unknown(),
+  webCards: z.unknown().optional(),
   webItems: z.array(PAGE.extend({ location: z.string().startsWith("org.bitbucket.") })).default([]),
   webPanels: z
     .array(
@@ -95,7 +95,7 @@ const DESCRIPTOR = z.looseObject({
 
 /** Tests run apps without TLS, but only where nothing leaves the machine. */
 function isLoopback(address: string): boolean {
-  return ["127.0.0.1", "localhost", "[::1]"].includes(new URL(address).hostname);
+  return URL.canParse(address) && ["127.0.0.1", "localhost", "[::1]"].includes(new URL(address).hostname);
 }
 
 /** Throws {@link DescriptorRefused}. */

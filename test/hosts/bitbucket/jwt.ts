@@ -58,8 +58,9 @@ export function hostJwt(
   });
 }
 
-export function signJwt(secret: string, claims: object): string {
-  const head = encodePart({ alg: "HS256", typ: "JWT" });
+/** The signature is always HMAC with SHA-256, whatever a forger's `header` says. */
+export function signJwt(secret: string, claims: object, header: object = { alg: "HS256", typ: "JWT" }): string {
+  const head = encodePart(header);
   const body = encodePart(claims);
   return `${head}.${body}.${createHmac("sha256", secret).update(`${head}.${body}`).digest("base64url")}`;
 }
