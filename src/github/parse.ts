@@ -38,7 +38,7 @@ export function parseGithub(event: string, payload: unknown, context: ParseConte
     : result;
 }
 
-/** As `X-GitHub-Event` spells them. Bitbucket's hold a colon: `repo:push`. */
+/** As `X-GitHub-Event` and the actions of payloads are spelled. Bitbucket's hold a colon: `repo:push`. */
 const EVENT_NAME = /^[a-z][a-z0-9_]{0,99}$/;
 
 function repositoryOf(payload: object, context: ParseContext): Pick<IgnoredEvent, "repository"> {
@@ -79,20 +79,22 @@ function parsePush(payload: unknown, context: ParseContext): ParseResult {
   });
 }
 
-/** Null for refs that are neither branch nor tag (`refs/notes/…`, `refs/pull/…`). */
+/** Null for refs that are neither branch nor tag (`refs/notes/…`, `refs/pull/…`), and for one that neither was nor is. */
 function refChange(push: z.infer<typeof pushSchema>): RefChange | null {
   const kind = push.ref.startsWith("refs/heads/") ? "branch" : push.ref.startsWith("refs/tags/") ? "tag" : null;
   if (kind === null) return null;
   const name = push.ref.slice(kind === "branch" ? "refs/heads/".length : "refs/tags/".length);
   if (name === "") return null;
+  const before = parseSha(push.before);
   const after = parseSha(push.after);
+  if (before === null && after === null) return null;
   // `after` of an annotated tag is the tag object; `head_commit` is the commit it points to.
   const peeled = kind === "tag" ? (parseSha(push.head_commit?.id) ?? after) : after;
   return {
     kind,
     ref: push.ref,
     name,
-    before: parseSha(push.before),
+    before,
     after,
     commit: after === null ? null : peeled,
     forced: push.forced ?? false,
@@ -242,7 +244,8 @@ function ignored(reason: IgnoredEvent["reason"], detail: string): ParseResult {
 }
 
 function unsupported(event: string, action: string | null): ParseResult {
-  const name = action === null ? event : `${event}.${action}`;
+  // Shown where people look: of an action that is no name, nothing.
+  const name = action === null || !EVENT_NAME.test(action) ? event : `${event}.${action}`;
   return ignored("unsupported-event", `Nothing is built for \`${name.slice(0, 100)}\` events.`);
 }
 

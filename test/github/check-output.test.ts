@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { CheckContent } from "../../src/core/check.ts";
 import { checkOutput, keepHead, keepTail } from "../../src/github/check-output.ts";
-import { createRandom } from "./mutate.ts";
+import { createRandom } from "../support/mutate.ts";
 
 const content: CheckContent = {
   status: "completed",
@@ -10,6 +10,8 @@ const content: CheckContent = {
   summary: "It is there.",
   text: null,
   annotations: [],
+  results: [],
+  branch: null,
   detailsUrl: "https://wharfinger.test/builds/1",
   startedAt: null,
   completedAt: null,

@@ -3,8 +3,8 @@ import type { HostEvent } from "../../src/core/events.ts";
 import type { HostId, Repository } from "../../src/core/model.ts";
 import type { Logger } from "../../src/engine/ports.ts";
 import { createGithubHost } from "../../src/github/host.ts";
+import { createRandom, mutate } from "../support/mutate.ts";
 import { examplePayloads } from "./examples.ts";
-import { createRandom, mutate } from "./mutate.ts";
 import { accessAnswering } from "./recorded-fetch.ts";
 
 const installation: HostId = { provider: "github", host: "default", id: "7" };

@@ -9,7 +9,11 @@ export function createRandom(seed: number): () => number {
   };
 }
 
+/** What must not turn up where somebody would read it. */
+export const CANARY = "canary\u001b[31m";
+
 const HOSTILE: readonly unknown[] = [
+  CANARY,
   null,
   undefined,
   true,
@@ -34,6 +38,8 @@ const HOSTILE: readonly unknown[] = [
   [null],
   {},
   { id: "1" },
+  "{}",
+  "{00000000-0000-0000-0000-00000000000g}",
   JSON.parse('{"__proto__":{"polluted":true},"constructor":1}'),
 ];
 
