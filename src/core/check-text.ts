@@ -59,12 +59,19 @@ function result({ digest, state }: Build): string {
   return digest === null ? STATE_WORDS[state] : codeSpan(digest);
 }
 
+/** Whole seconds a build took; null while it runs. */
+export function secondsOf({ startedAt, finishedAt }: Pick<Build, "startedAt" | "finishedAt">): number | null {
+  return startedAt === null || finishedAt === null
+    ? null
+    : Math.max(0, Math.round((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000));
+}
+
 /** `1 min 12 s`; empty while it runs. */
-function duration({ startedAt, finishedAt }: Build): string {
-  if (startedAt === null || finishedAt === null) {
+function duration(build: Build): string {
+  const seconds = secondsOf(build);
+  if (seconds === null) {
     return "";
   }
-  const seconds = Math.max(0, Math.round((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000));
   const minutes = Math.floor(seconds / 60);
   return minutes === 0 ? `${seconds} s` : `${minutes} min ${seconds % 60} s`;
 }

@@ -1,4 +1,4 @@
-import type { Build, Skip } from "./model.ts";
+import type { Build, BuildState, Skip } from "./model.ts";
 
 /** Everything recorded about one commit that its checks are made of. */
 export interface CheckFacts {
@@ -20,10 +20,26 @@ export interface CheckContent {
   /** Markdown: longer matter, e.g. the log's tail; null: none. */
   readonly text: string | null;
   readonly annotations: readonly Annotation[];
+  /** What became of each build, for hosts that show data in fields. */
+  readonly results: readonly BuildResult[];
+  /** Short name of the one branch that all of it is about; null: of several refs, of a tag, or of none. */
+  readonly branch: string | null;
   /** Page with more. */
   readonly detailsUrl: string;
   readonly startedAt: string | null;
   readonly completedAt: string | null;
+}
+
+export interface BuildResult {
+  /** With its namespace: `acme/api`. */
+  readonly image: string;
+  /** Tags it has; those it asks for as long as nothing is published. */
+  readonly tags: readonly string[];
+  /** `sha256:…`; null: nothing is published. */
+  readonly digest: string | null;
+  readonly state: BuildState;
+  /** How long it took; null: it has not both begun and ended. */
+  readonly seconds: number | null;
 }
 
 export interface Annotation {

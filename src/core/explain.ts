@@ -1,5 +1,5 @@
-import type { Annotation, CheckContent, CheckFacts } from "./check.ts";
-import { checkSummary, checkText, type TextOptions } from "./check-text.ts";
+import type { Annotation, BuildResult, CheckContent, CheckFacts } from "./check.ts";
+import { checkSummary, checkText, secondsOf, type TextOptions } from "./check-text.ts";
 import { oneLine } from "./markdown.ts";
 import { type Build, type BuildPlan, isFinal, type Skip, type SkipReason, shownTags } from "./model.ts";
 import { dockerfilePath } from "./path-filter.ts";
@@ -65,6 +65,8 @@ export function checkContent(name: string, facts: CheckFacts, options: ExplainOp
     summary: checkSummary(matter, options),
     text: checkText(matter, options),
     annotations: [...fileAnnotations(skips), ...builds.flatMap(buildAnnotation)],
+    results: builds.map(resultOf),
+    branch: branchOf(about),
     detailsUrl: detailsOf(builds, options),
     startedAt: started[0] ?? null,
     completedAt: running ? null : (finished.at(-1) ?? options.now),
@@ -93,6 +95,20 @@ function withoutReplaced(builds: readonly Build[]): readonly Build[] {
 /** That one ref matches no rule is not worth a word where another ref at the same commit built the image. */
 function isWorthSaying({ reason, image }: Skip, builds: readonly Build[]): boolean {
   return !QUIET.includes(reason) && !(reason === "no-match" && builds.some(({ planned }) => planned.image === image));
+}
+
+function resultOf(build: Build): BuildResult {
+  const { image, digest, state } = build;
+  return { image, tags: shownTags(build), digest, state, seconds: secondsOf(build) };
+}
+
+const BRANCH = "refs/heads/";
+
+/** Of all that is recorded, shown or not: a check that another ref's people look at, too, belongs to no one branch. */
+function branchOf({ builds, skips }: CheckFacts): string | null {
+  const refs = new Set([...builds.map(({ planned }) => planned.ref), ...skips.flatMap(({ ref }) => ref ?? [])]);
+  const [only] = refs;
+  return refs.size === 1 && only?.startsWith(BRANCH) ? only.slice(BRANCH.length) : null;
 }
 
 function isWaiting(state: Build["state"]): boolean {

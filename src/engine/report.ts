@@ -123,7 +123,7 @@ async function showOrConclude(
 ): ReturnType<Reporter["show"]> {
   const result = await reporter.show(check, content);
   if (result.ok || result.retryable || content.status !== "completed") return result;
-  const bare = { ...content, summary: content.title, text: null, annotations: [] };
+  const bare = { ...content, summary: content.title, text: null, annotations: [], results: [] };
   // The first may have been created all the same.
   return reporter.show({ ...check, shown: { ...check.shown, uncertain: check.shown.hostId === null } }, bare);
 }

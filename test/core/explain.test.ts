@@ -259,3 +259,28 @@ describe("a plan in lines", () => {
     expect(sentence(skip({ image: null, detail: "not built: why" }))).toBe("not built: why");
   });
 });
+
+describe("what hosts with fields are told", () => {
+  it("is each build with what it has, or asks for", () => {
+    const tags = { published: ["latest"], older: [{ tag: "1", why: "1.2 has it" }] };
+    const web = of("web", { state: "running", digest: null, finishedAt: null });
+    expect(content({ builds: [of("api", { tags, digest }), web], skips: [skip()] })?.results).toEqual([
+      { image: "acme/api", tags: ["latest"], digest, state: "succeeded", seconds: 72 },
+      { image: "acme/web", tags: ["latest"], digest: null, state: "running", seconds: null },
+    ]);
+    expect(content({ skips: [skip()] })?.results).toEqual([]);
+  });
+
+  it.each([
+    ["of one branch", ["refs/heads/feature/a"], ["refs/heads/feature/a"], "feature/a"],
+    ["of one branch that is not built", [], ["refs/heads/main"], "main"],
+    ["of a tag", ["refs/tags/v1"], [], null],
+    ["of a branch and a tag", ["refs/heads/main", "refs/tags/v1"], [], null],
+    ["of a branch that is built and one that is not", ["refs/heads/main"], ["refs/heads/docs"], null],
+    ["of one branch, and of no ref", ["refs/heads/main"], [null], "main"],
+    ["of something else with refs/heads/ in its name", ["refs/tags/refs/heads/x"], [], null],
+  ])("is the branch of what is %s", (_, built, skipped, branch) => {
+    const builds = built.map((ref) => build({ planned: planned({ ref }) }));
+    expect(content({ builds, skips: skipped.map((ref) => skip({ ref, image: "web" })) })?.branch).toBe(branch);
+  });
+});

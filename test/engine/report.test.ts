@@ -163,11 +163,13 @@ describe("a check that can not be shown", () => {
     const failure = { class: "build", message: "RUN failed.", line: 3 } as const;
     const step = reportsOf({ show, logs: { tail: async () => ["Error 2"] } });
     for (const shown of [OPEN, NEW]) await step(checkOf(shown, { ...DONE, state: "failed", failure }));
-    expect(contents.map(({ conclusion, annotations }) => [conclusion, annotations.length])).toEqual([
-      ["failure", 1],
-      ["failure", 0],
-      ["failure", 1],
-      ["failure", 0],
+    expect(
+      contents.map(({ conclusion, annotations, results }) => [conclusion, annotations.length, results.length]),
+    ).toEqual([
+      ["failure", 1, 1],
+      ["failure", 0, 0],
+      ["failure", 1, 1],
+      ["failure", 0, 0],
     ]);
     // A creation that was refused may have happened: the host is asked before another.
     expect(uncertain).toEqual([false, false, false, true]);

@@ -23,6 +23,8 @@ const queued: CheckContent = {
   summary: "One image waits.",
   text: null,
   annotations: [],
+  results: [],
+  branch: null,
   detailsUrl: "https://wharfinger.test/builds/1",
   startedAt: null,
   completedAt: null,

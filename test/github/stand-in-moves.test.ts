@@ -19,6 +19,8 @@ const running: CheckContent = {
   summary: "One image is built.",
   text: null,
   annotations: [],
+  results: [],
+  branch: null,
   detailsUrl: "https://wharfinger.test/builds/1",
   startedAt: "2026-11-20T10:00:00.000Z",
   completedAt: null,
