@@ -13,6 +13,7 @@ import type { CliParts } from "./cli/parts.ts";
 import { runCli } from "./cli/program.ts";
 import type { ExitCode, Terminal } from "./cli/terminal.ts";
 import { type Config, type Environment, parseConfig, startHelp, startProblems } from "./config.ts";
+import { openConnections } from "./connections.ts";
 import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
 import { createParts, createWorkerParts, openConfiguredStore, StartError } from "./parts.ts";
@@ -107,6 +108,7 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     work: (config) => run(terminal, () => work(config)),
     severalProcesses: (config) => !config.databaseUrl.startsWith("sqlite:"),
     openStore: (config) => openConfiguredStore(config),
+    openConnections: (config) => openConnections(config),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,
     parsers: {

@@ -1,3 +1,4 @@
+import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
@@ -19,6 +20,8 @@ export interface CliParts<C> {
   severalProcesses(config: C): boolean;
   /** Rejects with an error that says what to do, e.g. when the schema is not current. */
   openStore(config: C): Promise<CliStore>;
+  /** Connections to Bitbucket; rejects as {@link openStore} does. */
+  openConnections(config: C): Promise<OpenConnections>;
   /** Brings the schema up to date; answers the names of what was applied. */
   migrate(config: C): Promise<readonly string[]>;
   /** Every dependency and credential that can be tried. */

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import type { Provider } from "../core/model.ts";
+import { type ConnectFlags, connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { image } from "./image.ts";
@@ -50,6 +51,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
     .addHelpText("after", examples("start", "doctor", "lint", "plan --payload push.json", "explain 42"))
     .addHelpText("after", EXIT_CODES);
   addServerCommands(program, parts, done);
+  addConnect(program, parts, done);
   addConfigFileCommands(program, parts, done);
   for (const command of program.commands) {
     command.showHelpAfterError(`Try: wharfinger ${command.name()} --help`);
@@ -112,6 +114,33 @@ function addServerCommands<C>(program: Command, parts: CliParts<C>, done: (code:
     .option("--json", "print one JSON object", false)
     .addHelpText("after", examples("doctor", "doctor --json"))
     .action(async (options: { json: boolean }) => done(await doctor(options, parts)));
+}
+
+function addConnect<C>(program: Command, parts: CliParts<C>, done: (code: ExitCode) => void): void {
+  const group = program.command("connect").description("connect a host whose webhooks are made one by one");
+  group
+    .command("bitbucket")
+    .description("make a signed webhook of a Bitbucket Cloud workspace or repository, and look after it")
+    .option("--workspace <slug>", "connect a whole workspace; its access token comes from standard input")
+    .option("--repository <workspace/repository>", "connect one repository instead")
+    .option("--token-file <file>", "read the access token from a file; - is standard input, the default")
+    .option("--list", "list the connections")
+    .option("--rotate <id>", "give a connection's webhook a new secret; the former one stays accepted")
+    .option("--finish-rotation <id>", "accept the new secret only")
+    .option("--new-token <id>", "replace a connection's access token")
+    .option("--disconnect <id>", "delete the webhook, erase its secrets and the token")
+    .option("--json", "print one JSON object", false)
+    .addHelpText(
+      "after",
+      examples(
+        "connect bitbucket --workspace acme < token",
+        "connect bitbucket --repository acme/api --token-file token",
+        "connect bitbucket --list",
+        "connect bitbucket --disconnect 5f0c6d1e2b3a4958",
+      ),
+    )
+    .showHelpAfterError("Try: wharfinger connect bitbucket --help")
+    .action(async (flags: ConnectFlags) => done(await connect(flags, parts)));
 }
 
 interface ImageFlags {

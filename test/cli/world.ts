@@ -23,7 +23,12 @@ export const noStore: CliStore = {
 };
 
 /** Runs one command line, as somebody would type it behind the program's name. */
-export async function run(argv: readonly string[], changes: Partial<TestParts> = {}, color = false): Promise<Ran> {
+export async function run(
+  argv: readonly string[],
+  changes: Partial<TestParts> = {},
+  color = false,
+  input: Partial<Pick<Terminal, "stdin" | "readFile">> = {},
+): Promise<Ran> {
   let out = "";
   let err = "";
   const terminal: Terminal = {
@@ -36,6 +41,7 @@ export async function run(argv: readonly string[], changes: Partial<TestParts> =
     stdin: () => Promise.resolve(""),
     readFile: (path) => Promise.reject(Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" })),
     color,
+    ...input,
   };
   const parts: TestParts = {
     version: "1.2.3",
@@ -48,6 +54,7 @@ export async function run(argv: readonly string[], changes: Partial<TestParts> =
     work: () => Promise.resolve(0),
     severalProcesses: () => true,
     openStore: () => Promise.resolve(noStore),
+    openConnections: () => Promise.reject(new Error("there are none in this test")),
     migrate: () => Promise.resolve([]),
     checks: () => [],
     parsers: {},
