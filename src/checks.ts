@@ -1,8 +1,16 @@
 /** What `wharfinger doctor` tries, with what to do when it fails. */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import pino from "pino";
+import type { BitbucketAccess } from "./bitbucket/access.ts";
+import { apiPath, refusal } from "./bitbucket/api.ts";
+import { createConnections } from "./bitbucket/connections.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
+import { createConfiguredAccess } from "./connections.ts";
+import type { Installation } from "./core/model.ts";
+import type { Connections } from "./engine/connections-port.ts";
+import type { ConnectClient, Connection } from "./engine/grants-port.ts";
+import type { Page } from "./engine/store-port.ts";
 import { createGithubAccess } from "./github/access.ts";
 import {
   createConfiguredBuildah,
@@ -12,12 +20,14 @@ import {
   systemClock,
 } from "./parts.ts";
 import { withoutPassword } from "./store/postgres-url.ts";
+import type { OpenedStore } from "./store/store.ts";
 
 export function doctorChecks(config: Config): readonly DoctorCheck[] {
   return [
     { name: "data folder", run: () => checkDataFolder(config) },
     { name: "database", run: () => checkDatabase(config) },
     { name: "GitHub App", run: () => checkGithub(config) },
+    { name: "Bitbucket", run: () => checkBitbucket(config) },
     { name: "registry", run: () => checkRegistry(config) },
     { name: "builder", run: () => checkBuilder(config) },
     { name: "public address", run: () => checkPublicUrl(config) },
@@ -63,7 +73,8 @@ async function checkDatabase(config: Config): Promise<CheckResult> {
   }
 }
 
-async function checkGithub({ github }: Config): Promise<CheckResult> {
+async function checkGithub({ github, bitbucket }: Config): Promise<CheckResult> {
+  if (github === null && bitbucket.connect) return good("not used");
   if (github === null)
     return bad("not configured", "Set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET (wharfinger start says how).");
   const access = createGithubAccess({ host: "default", ...github, clock: systemClock });
@@ -74,6 +85,101 @@ async function checkGithub({ github }: Config): Promise<CheckResult> {
     return bad(`GET ${github.apiUrl}/app answered ${answer.value.status}`, "Check GITHUB_API_URL and APP_ID.");
   }
   return good(`${github.apiUrl} knows app ${github.appId}`);
+}
+
+const CONNECT_DATES =
+  "the Connect add-on is served, but new Connect apps can not be registered or installed since 2 February 2026, and support " +
+  "ends in December 2026";
+
+/** Every grant is tried: a token or an install that no longer works is not noticed otherwise before the next push. */
+async function checkBitbucket(config: Config): Promise<CheckResult> {
+  let store: OpenedStore;
+  try {
+    store = await openConfiguredStore(config);
+  } catch (error) {
+    const detail = `what is connected can not be read: ${messageOf(error)}`;
+    return config.bitbucket.connect ? bad(detail, "See the database.") : good(detail);
+  }
+  try {
+    const connections = await store.listConnections();
+    const clients = await connectClients(store);
+    const { connect } = config.bitbucket;
+    if (!connect && connections.length + clients.length === 0) return good("not used");
+    const access = createConfiguredAccess(config, store);
+    const { examine } = createConnections({ access, grants: store, publicUrl: config.publicUrl, clock: systemClock });
+    const tried = await Promise.all([
+      checkApi(config),
+      ...connections.map((connection) => checkConnection(connection, examine)),
+      ...(connect ? clients.map((client) => checkClient(client, access)) : clients.map(unserved)),
+    ]);
+    const wrong = tried.filter((one) => !one.ok);
+    const details = [
+      ...(wrong.length > 0 ? wrong : tried).map((one) => one.detail),
+      ...(connect ? [CONNECT_DATES] : []),
+    ];
+    return { ok: wrong.length === 0, detail: details.join("; "), todo: wrong.map((one) => one.todo).join("\n") };
+  } finally {
+    await store.close();
+  }
+}
+
+/** Every install that was ever proven has an installation. */
+async function connectClients(store: OpenedStore): Promise<ConnectClient[]> {
+  const found: ConnectClient[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page<Installation> = await store.listInstallations({ limit: 100, cursor });
+    for (const { provider, id } of page.items) {
+      if (provider === "bitbucket") found.push(...(await store.connectClientsOf(id)));
+    }
+    cursor = page.next;
+  } while (cursor !== null);
+  return found;
+}
+
+/** The one call that anybody may make. */
+async function checkApi({ bitbucket }: Config): Promise<CheckResult> {
+  const address = `${bitbucket.apiUrl}/2.0/hook_events`;
+  try {
+    const answer = await fetch(address, { signal: AbortSignal.timeout(10_000), redirect: "manual" });
+    if (answer.ok) return good(`${bitbucket.apiUrl} answers`);
+    return bad(`GET ${address} answered ${answer.status}`, "Check BITBUCKET_API_URL.");
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return bad(`GET ${address}: ${messageOf(cause)}`, "Check BITBUCKET_API_URL, and that this machine reaches it.");
+  }
+}
+
+async function checkConnection(connection: Connection, examine: Connections["examine"]): Promise<CheckResult> {
+  const { id, login, repository } = connection;
+  const name = `connection ${id} of ${repository?.fullName ?? login}`;
+  const examined = await examine(connection);
+  if (examined.ok) return good([`${name} works`, ...examined.value].join(": "));
+  const todo = examined.retryable
+    ? "Run doctor again later."
+    : `Put it right, or: wharfinger connect bitbucket --new-token ${id} (or --disconnect ${id})`;
+  return bad(`${name}: ${examined.message}`, todo);
+}
+
+async function checkClient(
+  { clientKey, secret, login, workspace }: ConnectClient,
+  access: BitbucketAccess,
+): Promise<CheckResult> {
+  const request = { method: "GET", path: apiPath(["repositories", workspace], { pagelen: "10" }) } as const;
+  const answer = await access.callWith({ clientKey, secret }, request);
+  const name = `the add-on in ${login}`;
+  if (!answer.ok) return bad(`${name}: ${answer.message}`, "Run doctor again later.");
+  if (answer.value.status === 200) return good(`${name} works`);
+  const refused = refusal(answer.value);
+  const todo = `Check BITBUCKET_APP_KEY and BITBUCKET_APP_SECRET, or install the add-on in ${login} anew.`;
+  return bad(`${name}: ${refused.ok ? "" : refused.message}`, todo);
+}
+
+function unserved({ login }: ConnectClient): CheckResult {
+  return bad(
+    `the add-on is installed in ${login}, but not served`,
+    "Set BITBUCKET_APP_KEY again, or uninstall it there.",
+  );
 }
 
 async function checkRegistry({ registry, dataDir }: Config): Promise<CheckResult> {
@@ -96,12 +202,16 @@ async function checkBuilder(config: Config): Promise<CheckResult> {
   );
 }
 
-async function checkPublicUrl({ publicUrl }: Config): Promise<CheckResult> {
+async function checkPublicUrl({ publicUrl, github, bitbucket }: Config): Promise<CheckResult> {
   const url = new URL(publicUrl);
-  const webhook = `${publicUrl}${GITHUB_WEBHOOK_PATH}`;
+  const webhooks = [
+    ...(github === null && bitbucket.connect ? [] : [`GitHub's webhook URL is ${publicUrl}${GITHUB_WEBHOOK_PATH}`]),
+    `Bitbucket's webhook URLs are ${publicUrl}/webhooks/bitbucket/… (wharfinger connect bitbucket)`,
+    ...(bitbucket.connect ? [`the Connect add-on is at ${publicUrl}/atlassian-connect.json`] : []),
+  ].join("; ");
   const local = url.hostname === "localhost" || url.hostname === "[::1]" || /^127\./.test(url.hostname);
-  if (local) return good(`${publicUrl}: only this machine reaches it; GitHub needs a public address for ${webhook}`);
+  if (local) return good(`${publicUrl}: only this machine reaches it; hosts need a public address. ${webhooks}`);
   if (url.protocol !== "https:")
     return bad(`${publicUrl} is not https`, "Put a TLS proxy in front and set PUBLIC_URL.");
-  return good(`the GitHub App's webhook URL is ${webhook}`);
+  return good(webhooks);
 }
