@@ -136,6 +136,7 @@ function correct(schemas) {
     schemas.pullrequest.allOf[1].properties.merge_commit.allOf[0],
     schemas.pullrequest_endpoint.properties.commit,
     schemas.base_commit.allOf[1].properties.summary,
+    schemas.project.allOf[1].properties.links,
     ...["links", "summary"].map((name) => schemas.pullrequest.allOf[1].properties[name]),
     ...Object.values(schemas.pullrequest.allOf[1].properties.rendered.properties),
   ]) {

@@ -1,16 +1,21 @@
 /** What an operation of the API gets and gives, and what the parts of the stand-in ask of each other. */
 import type { IncomingHttpHeaders } from "node:http";
-import type {
-  EventDelivery,
-  FrameContext,
-  HostInstall,
-  HostWorkspace,
-  InstallInput,
-  RepositoryPermission,
-} from "./contract.ts";
-import type { InstallState, RepositoryState, State, TokenState, WorkspaceState } from "./state.ts";
-
-export type { RepositoryPermission };
+import { resolveCommit } from "../git/git.ts";
+import type { JsonObject } from "../json.ts";
+import { LONGEST_PAGE } from "./conformance.ts";
+import type { EventDelivery, FrameContext, HostInstall, HostWorkspace, InstallInput } from "./contract.ts";
+import { filter, sorted } from "./query.ts";
+import { Refusal } from "./refusal.ts";
+import {
+  findRepository,
+  findWorkspace,
+  type InstallState,
+  type RepositoryState,
+  type State,
+  type TokenState,
+  type WorkspaceState,
+} from "./state.ts";
+import { reaches } from "./tokens.ts";
 
 /** Tells those who listen. `createSender(state): Sender` in webhooks.ts makes it. */
 export interface Sender {
@@ -72,5 +77,93 @@ export interface ApiAnswer {
   readonly status: number;
   /** Undefined: none. Bytes go out as they are, anything else as JSON. */
   readonly body?: unknown;
+  /** Like `body`, with what is only given when `fields` asks for it. */
+  readonly full?: JsonObject;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface OperationHandler {
+  /** Calls that answer nobody in particular; others are refused without a token. */
+  readonly anonymous?: true;
+  /** Takes a JWT of a Connect app instead of a token. */
+  readonly jwt?: true;
+  handle(world: World, request: ApiRequest): Promise<ApiAnswer>;
+}
+
+/** The workspace a path names, for calls about the workspace itself. */
+export function workspaceFor({ state }: World, { params, token }: ApiRequest): WorkspaceState {
+  const workspace = findWorkspace(state, params["workspace"] ?? "");
+  if (workspace === null) throw new Refusal(404, `No workspace with identifier '${params["workspace"] ?? ""}'.`);
+  if (token === null) throw unauthorized();
+  // A token of one repository or project has nothing of the workspace around it.
+  if (token.workspace !== workspace || token.repository !== null || token.project !== null) {
+    throw new Refusal(403, "You do not have access to this workspace.");
+  }
+  return workspace;
+}
+
+/**
+ * The repository a path names. A private one outside the token does not exist for it, a public one may be read by
+ * anybody.
+ */
+export function repositoryFor(
+  { state }: World,
+  { params, token, method }: ApiRequest,
+  access: "read" | "inside" = "read",
+): RepositoryState {
+  const { workspace = "", repo_slug: slug = "" } = params;
+  const repository = findRepository(state, workspace, slug);
+  const inside = repository !== null && token !== null && reaches(token, repository);
+  if (repository === null || (repository.private && !inside)) {
+    throw new Refusal(
+      404,
+      "You may not have access to this repository or it no longer exists in this workspace. If you think this repository exists and you have access, make sure you are authenticated.",
+    );
+  }
+  if (inside || (access === "read" && method === "GET")) return repository;
+  if (token === null) throw unauthorized();
+  throw new Refusal(403, "Your credentials do not reach this repository.");
+}
+
+export function unauthorized(): Refusal {
+  return new Refusal(401, "Token is invalid, expired, or not supported for this endpoint.");
+}
+
+/** A full or abbreviated hash of a commit that is there; with `names` also a branch or tag. */
+export async function commitFor(repository: RepositoryState, name: string, names = false): Promise<string> {
+  const sha = names || /^[0-9a-f]{7,40}$/.test(name) ? await resolveCommit(repository.gitDir, name) : null;
+  if (sha === null) throw new Refusal(404, `Commit not found: ${name}`);
+  return sha;
+}
+
+/** One page of a list, filtered and sorted as the query says. */
+export function paginate(
+  { state }: World,
+  request: ApiRequest,
+  items: readonly JsonObject[],
+  { pagelen = 10, longest = LONGEST_PAGE, sized = true } = {},
+): JsonObject {
+  const { query } = request;
+  const number = (name: string, otherwise: number, least: number, most: number) => {
+    const given = query.get(name);
+    if (given === null) return otherwise;
+    if (!/^\d+$/.test(given) || Number(given) > most || Number(given) < 1) throw new Refusal(400, `Invalid ${name}`);
+    return Math.max(Number(given), least);
+  };
+  const size = number("pagelen", pagelen, 10, longest);
+  const page = number("page", 1, 1, Number.MAX_SAFE_INTEGER);
+  const found = sorted(filter(items, query.get("q")), query.get("sort"));
+  const link = (to: number) => {
+    const url = new URL(state.apiUrl + request.path);
+    url.searchParams.set("page", String(to));
+    return url.href;
+  };
+  return {
+    values: found.slice((page - 1) * size, page * size),
+    pagelen: size,
+    page,
+    ...(sized ? { size: found.length } : {}),
+    ...(page * size < found.length ? { next: link(page + 1) } : {}),
+    ...(page > 1 ? { previous: link(page - 1) } : {}),
+  };
 }

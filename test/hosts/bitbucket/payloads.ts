@@ -80,10 +80,10 @@ async function changeLinks(
 }
 
 /** A branch or tag as it was or is. `object`: what it points to, which for an annotated tag is no commit. */
-async function refShape(
+export async function refShape(
   state: State,
   repository: RepositoryState,
-  { kind, name }: RefMove,
+  { kind, name }: Pick<RefMove, "kind" | "name">,
   object: string,
 ): Promise<JsonObject> {
   const { gitDir, fullName } = repository;
@@ -146,7 +146,8 @@ export function pullPayload(state: State, pull: PullState, actor: UserState): Js
   return { pullrequest: pullShape(state, pull), ...about(state, pull.repository, actor) };
 }
 
-function pullShape(state: State, pull: PullState): JsonObject {
+/** The pull request as payloads and the API show it. */
+export function pullShape(state: State, pull: PullState): JsonObject {
   const { repository } = pull;
   const api = `${state.apiUrl}/2.0/repositories/${repository.fullName}`;
   const self = `${api}/pullrequests/${pull.id}`;
