@@ -44,7 +44,7 @@ function table(builds: readonly Build[], options: TextOptions): string {
   return ["| image | tags | digest | duration |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }
 
-const STATE_WORDS: Readonly<Record<Build["state"], string>> = {
+export const STATE_WORDS: Readonly<Record<Build["state"], string>> = {
   queued: "waiting",
   held: "held back",
   running: "being built",
