@@ -31,6 +31,9 @@ export type PayloadParsers = {
   readonly [provider in Provider]?: (event: string, payload: unknown, installationId: string | null) => ParseResult;
 };
 
+/** Hosts that do not tell a repository's default branch with its pushes call it this, unless somebody chose another. */
+const USUAL_BRANCH = "main";
+
 /** Input nobody can plan with: its message is the whole answer. */
 class UnusableInput extends Error {}
 
@@ -67,7 +70,14 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
     return { provider, event, repository: about, changes, plan };
   }
   const changes = [...hostEvent.changes, ...(hostEvent.unusable ?? [])];
-  const repository = { ...hostEvent.repository, ...(facts.defaultBranch && { defaultBranch: facts.defaultBranch }) };
+  const named = facts.defaultBranch ?? hostEvent.repository.defaultBranch;
+  if (named === null && (parsed !== null || facts.zeroConfig)) {
+    terminal.err(
+      `plan: note: the payload does not say which branch is the default one, so ${USUAL_BRANCH} is taken for it; ` +
+        "--facts can say defaultBranch\n",
+    );
+  }
+  const repository = { ...hostEvent.repository, defaultBranch: named ?? USUAL_BRANCH };
   const plan = withDiagnostics(planBuilds(planFacts(hostEvent, repository, parsed, facts)), parsed);
   return { provider, event, repository, changes, plan };
 }

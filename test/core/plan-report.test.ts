@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
+import type { PullRequestEvent } from "../../src/core/events.ts";
 import type { Sha } from "../../src/core/model.ts";
-import { type Planned, planReport, planText } from "../../src/core/plan-report.ts";
+import { type Planned, planReport, planText, pullRequestChange } from "../../src/core/plan-report.ts";
 import { branch, planned, repository, sha, skip, tag } from "./samples.ts";
 
 const sample: Planned = {
@@ -63,6 +64,34 @@ describe("the report", () => {
       "abbreviated",
     );
   });
+});
+
+it("shows a pull request by its number, with the branch it comes from", () => {
+  const event: PullRequestEvent = {
+    type: "pull_request",
+    action: "opened",
+    repository,
+    installation: { provider: "github", host: "default", id: "7" },
+    number: 12,
+    source: { repository: null, branch: "feature/x", commit: "bbbbbbbbbbbb" },
+    target: { branch: "main", commit: null },
+    fork: true,
+    draft: false,
+    actor: null,
+  };
+  const shown = { ...sample, changes: [pullRequestChange(event)] };
+  expect(planReport(shown).changes).toEqual([
+    {
+      ref: "refs/heads/feature/x",
+      kind: "pull_request",
+      name: "12",
+      before: null,
+      after: "bbbbbbbbbbbb",
+      forced: false,
+      abbreviated: true,
+    },
+  ]);
+  expect(planText(shown)).toContain("  #12 refs/heads/feature/x at bbbbbbb\n");
 });
 
 it("reads well as text", () => {
