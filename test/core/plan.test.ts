@@ -321,6 +321,15 @@ describe("several rules, images and changes", () => {
     ]);
   });
 
+  it("do not suffer from one of which nobody knows the commits; that one is said not to be built", () => {
+    const lost = { kind: "tag", ref: "refs/tags/v1", name: "v1", forced: false, before: null, after: null } as const;
+    const api = config([image("api", [rule({ branch: "main" }, ["latest"])])]);
+    const built = planBuilds({ ...planFacts([changeFacts(branch("main"), api)]), unusable: [lost] });
+    expect(digestOf(built)).toEqual(["api=latest", "null:no-commits"]);
+    expect(built.skips).toMatchObject([{ ref: "refs/tags/v1", sha: null, rule: null }]);
+    expect(digestOf(planBuilds({ ...planFacts([]), unusable: [lost] }))).toEqual(["null:no-commits"]);
+  });
+
   it("make several requests of different inputs", () => {
     const built = plan(
       image("api", [rule({ branch: "main" }, ["latest"]), rule({ branch: "main" }, ["slim"], { inputs: slim })]),

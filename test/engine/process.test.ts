@@ -108,6 +108,21 @@ describe("processing", () => {
     expect(plans[0]).toMatchObject({ namespace: "acme", trigger: "event", report: [sha("b")] });
   });
 
+  it("records why a ref is not built of which the event does not name the commits", async () => {
+    const lost = {
+      kind: "branch",
+      ref: "refs/heads/lost",
+      name: "lost",
+      forced: false,
+      before: null,
+      after: "b2",
+    } as const;
+    await processorOf({ events: [{ ...PUSH, unusable: [lost] }] }).step();
+    expect(plans[0]?.plan.requests.map((planned) => planned.image)).toEqual(["api"]);
+    expect(plans[0]?.plan.skips).toMatchObject([{ ref: "refs/heads/lost", sha: null, reason: "no-commits" }]);
+    expect(plans[0]?.report).toEqual([sha("b")]);
+  });
+
   it.each<[string, Setting, string]>([
     ["a host that is away", { host: { file: async () => AWAY } }, "postponed 1 by 5 s: GitHub answered 502"],
     [
