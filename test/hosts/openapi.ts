@@ -31,6 +31,8 @@ export interface Conformance {
   scopes(operation: Operation): readonly string[];
   /** What is wrong with an answer. */
   answer(operation: Operation, status: number, body: unknown): string[];
+  /** What is wrong with an object that the description has a schema for. */
+  schema(name: string, value: unknown): string[];
 }
 
 export interface Description {
@@ -126,6 +128,8 @@ export function createConformance(description: Description): Conformance {
       const ways = listAt(operationObject(document, operation), "security");
       return ways.flatMap((way) => listAt(way, "oauth2").filter((scope) => typeof scope === "string"));
     },
+
+    schema: (name, value) => check("answers", ["components", "schemas", name], value),
 
     answer(operation, status, body) {
       const responses = objectAt(operationObject(document, operation), "responses");

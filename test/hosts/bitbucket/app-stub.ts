@@ -15,8 +15,8 @@ export interface Received {
 export interface AppStub {
   readonly url: string;
   readonly received: Received[];
-  /** Answers to the next requests, in order; then 204. `null`: the connection is cut. `hang`: there is none. */
-  readonly answers: (number | null | "hang")[];
+  /** Answers to the next requests, in order; then 204. `cut`: the connection is. `hang`: there is none. */
+  readonly answers: (number | "cut" | "hang")[];
   /** Runs before a request is answered. */
   onRequest: (received: Received) => Promise<void> | void;
   /** A descriptor of this app, served at `/descriptor.json`. */
@@ -48,7 +48,7 @@ export async function createAppStub(): Promise<AppStub> {
       stub.received.push(received);
       await stub.onRequest(received);
       const answer = stub.answers.shift() ?? 204;
-      if (answer === null) request.socket.destroy();
+      if (answer === "cut") request.socket.destroy();
       else if (answer !== "hang") response.writeHead(answer).end();
     });
   }).listen(0, "127.0.0.1");
