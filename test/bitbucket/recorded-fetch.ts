@@ -111,7 +111,7 @@ export function recordFetch(answer: Answering): RecordedFetch {
   };
 }
 
-function bodyOf(body: unknown): BodyInit | null {
+function bodyOf(body: unknown): ConstructorParameters<typeof Response>[0] {
   if (body === undefined) return null;
   if (typeof body === "string" || body instanceof ReadableStream) return body;
   return body instanceof Uint8Array ? Buffer.from(body) : JSON.stringify(body);
