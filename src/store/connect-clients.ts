@@ -34,6 +34,36 @@ export function createConnectClients({
   changing,
   telling,
 }: GrantParts): ConnectClients {
+  /**
+   * One that was tried gives way, but never one that is being tried: it may be proven any moment. So whoever floods us
+   * with claims pushes none out that had not its chance.
+   */
+  async function makeRoom(sql: Sql, clientKey: string, ofClient: number): Promise<boolean> {
+    const [all] = await sql.query("SELECT COUNT(*) AS count FROM connect_candidates");
+    const crowded = ofClient >= OF_A_CLIENT;
+    if (!crowded && all !== undefined && integer(all, "count") < IN_ALL) return true;
+    const [tried] = await sql.query(
+      `SELECT id FROM connect_candidates WHERE attempts > 0 AND lease_until <= $1 ${crowded ? "AND client_key = $2" : ""}
+       ORDER BY tried_at, seq LIMIT 1`,
+      crowded ? [clock.now(), clientKey] : [clock.now()],
+    );
+    if (tried === undefined) return false;
+    await drop(sql, "id = $1", text(tried, "id"));
+    return true;
+  }
+
+  async function drop(sql: Sql, where: "id = $1" | "client_key = $1", value: string): Promise<void> {
+    const dropped = await sql.query(`DELETE FROM connect_candidates WHERE ${where} RETURNING secret`, [value]);
+    await secrets.erase(
+      sql,
+      dropped.map((row) => textOrNull(row, "secret")),
+    );
+  }
+
+  function keepFor(sql: Sql, clientKey: string, secret: string | null): Promise<string | null> {
+    return secret === null ? Promise.resolve(null) : secrets.keep(sql, `connect-client:${clientKey}:secret`, secret);
+  }
+
   return {
     async connectClient(clientKey) {
       const [row] = await database.query(`${CLIENTS} WHERE c.client_key = $1`, [clientKey]);
@@ -140,36 +170,6 @@ export function createConnectClients({
       });
     },
   };
-
-  /**
-   * One that was tried gives way, but never one that is being tried: it may be proven any moment. So whoever floods us
-   * with claims pushes none out that had not its chance.
-   */
-  async function makeRoom(sql: Sql, clientKey: string, ofClient: number): Promise<boolean> {
-    const [all] = await sql.query("SELECT COUNT(*) AS count FROM connect_candidates");
-    const crowded = ofClient >= OF_A_CLIENT;
-    if (!crowded && all !== undefined && integer(all, "count") < IN_ALL) return true;
-    const [tried] = await sql.query(
-      `SELECT id FROM connect_candidates WHERE attempts > 0 AND lease_until <= $1 ${crowded ? "AND client_key = $2" : ""}
-       ORDER BY tried_at, seq LIMIT 1`,
-      crowded ? [clock.now(), clientKey] : [clock.now()],
-    );
-    if (tried === undefined) return false;
-    await drop(sql, "id = $1", text(tried, "id"));
-    return true;
-  }
-
-  async function drop(sql: Sql, where: "id = $1" | "client_key = $1", value: string): Promise<void> {
-    const dropped = await sql.query(`DELETE FROM connect_candidates WHERE ${where} RETURNING secret`, [value]);
-    await secrets.erase(
-      sql,
-      dropped.map((row) => textOrNull(row, "secret")),
-    );
-  }
-
-  function keepFor(sql: Sql, clientKey: string, secret: string | null): Promise<string | null> {
-    return secret === null ? Promise.resolve(null) : secrets.keep(sql, `connect-client:${clientKey}:secret`, secret);
-  }
 }
 
 function sameClaim(one: ConnectCandidate, other: Pick<ConnectCandidate, "workspace" | "secret">): boolean {
