@@ -1,8 +1,7 @@
 /**
  * Makes test/hosts/bitbucket/openapi.json: the part of Bitbucket Cloud's published API description that the stand-in
- * Bitbucket is held to. Only shapes are kept, no prose. `<folder>` holds the description as YAML files, as
- * github.com/FabianSchurig/bitbucket-cli keeps it in `schema/`. `--check` writes nothing and fails when the committed
- * slice differs.
+ * Bitbucket is held to. Only shapes are kept, no prose. `<folder>` holds the description (OpenAPI 3) in one file or
+ * several, as YAML or JSON. `--check` writes nothing and fails when the committed slice differs.
  *
  *     node scripts/bitbucket-openapi.mjs <folder> [--check]
  */
@@ -17,6 +16,8 @@ const REPOSITORY = "/repositories/{workspace}/{repo_slug}";
 const OPERATIONS = [
   "DELETE /addon",
   "GET /user",
+  "GET /hook_events",
+  "GET /hook_events/{subject_type}",
   "GET /workspaces/{workspace}",
   "GET /workspaces/{workspace}/permissions",
   "GET /workspaces/{workspace}/permissions/repositories/{repo_slug}",
@@ -47,6 +48,7 @@ const OPERATIONS = [
   `GET ${REPOSITORY}/commit/{commit}/reports/{reportId}`,
   `GET ${REPOSITORY}/commit/{commit}/reports/{reportId}/annotations`,
   `POST ${REPOSITORY}/commit/{commit}/reports/{reportId}/annotations`,
+  `GET ${REPOSITORY}/pullrequests`,
   `GET ${REPOSITORY}/pullrequests/{pull_request_id}`,
 ];
 
@@ -94,7 +96,7 @@ function sorted(value) {
 function readFolder(folder) {
   const document = { paths: {}, schemas: {} };
   for (const name of readdirSync(folder).sort()) {
-    if (!name.endsWith(".yaml")) continue;
+    if (!/\.(?:ya?ml|json)$/.test(name)) continue;
     const part = parse(readFileSync(join(folder, name), "utf8"));
     add(document.paths, strip(part.paths, true), name);
     add(document.schemas, strip(part.components?.schemas ?? {}, true), name);
@@ -115,7 +117,8 @@ function add(all, more, name) {
  * Where the description's shapes contradict its own words, or what its API is seen to send:
  * - a file's attributes are a list; a report's values are of any kind but lists
  * - nullable: a side of a difference, the main branch of an empty repository, what only annotated tags have, a status
- *   without branch, the merge of a pull request that is not merged and who closed it, the repository of a deleted fork
+ *   without branch, the merge of a pull request that is not merged and who closed it, the repository of a deleted fork,
+ *   the secret of a webhook that is to have none
  * - a refusal lists the scopes it wants as an object, or what is wrong with which field
  * - more is sent of commits of pull requests, rendered texts and links than the description closes them to
  */
@@ -128,6 +131,7 @@ function correct(schemas) {
   orNull(schemas.commitstatus.allOf[1], "refname");
   for (const name of ["merge_commit", "closed_by"]) orNull(schemas.pullrequest.allOf[1], name);
   orNull(schemas.pullrequest_endpoint, "repository");
+  orNull(schemas.webhook_subscription.allOf[1], "secret");
   const { error } = schemas.error.properties;
   if (error.properties.detail.type !== "string") throw new Error("errors are described otherwise now");
   error.properties.detail = {};

@@ -89,12 +89,7 @@ export async function createBitbucketHost(options: BitbucketHostOptions = {}): P
     expireTokens() {
       for (const token of state.tokens.values()) if (token.kind === "connect") token.expiresAt = 0;
     },
-    exhaust(of) {
-      const identity = "clientKey" in of ? of.clientKey : of.token;
-      const token = [...state.tokens.values()].find((item) => item.identity === identity);
-      if (token === undefined) throw new Error(`nothing was asked for ${identity} yet`);
-      exhaust(state, token);
-    },
+    exhaust: (of) => exhaust(state, "clientKey" in of ? of.clientKey : of.token),
     advance: state.advance,
     inject,
     async close() {

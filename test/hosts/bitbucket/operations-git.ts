@@ -66,6 +66,15 @@ async function getPull(world: World, request: ApiRequest) {
   return { status: 200, body: pullShape(world.state, pull) };
 }
 
+/** Open ones, unless `state` says which. */
+async function listPulls(world: World, request: ApiRequest) {
+  const repository = repositoryFor(world, request);
+  const states = request.query.getAll("state");
+  const pulls = repository.pulls.filter(({ state }) => (states.length === 0 ? ["OPEN"] : states).includes(state));
+  const shapes = pulls.map((pull) => pullShape(world.state, pull));
+  return { status: 200, body: paginate(world, request, shapes, { longest: 50 }) };
+}
+
 export const GIT_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   [`GET ${BASE}/refs/branches`]: { anonymous: true, handle: listOf("branch") },
   [`GET ${BASE}/refs/branches/{name}`]: { anonymous: true, handle: oneOf("branch") },
@@ -74,5 +83,6 @@ export const GIT_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   [`GET ${BASE}/commit/{commit}`]: { anonymous: true, handle: getCommit },
   [`GET ${BASE}/commits`]: { anonymous: true, handle: listCommits },
   [`GET ${BASE}/commits/{revision}`]: { anonymous: true, handle: listCommits },
+  [`GET ${BASE}/pullrequests`]: { anonymous: true, handle: listPulls },
   [`GET ${BASE}/pullrequests/{pull_request_id}`]: { anonymous: true, handle: getPull },
 };

@@ -87,12 +87,40 @@ async function deleteHook(world: World, request: ApiRequest) {
   return { status: 204 };
 }
 
-export const HOOK_OPERATIONS: Readonly<Record<string, OperationHandler>> = Object.fromEntries(
-  ["/workspaces/{workspace}", "/repositories/{workspace}/{repo_slug}"].flatMap((subject) => [
-    [`GET ${subject}/hooks`, { handle: listHooks }],
-    [`POST ${subject}/hooks`, { handle: createHook }],
-    [`GET ${subject}/hooks/{uid}`, { handle: getHook }],
-    [`PUT ${subject}/hooks/{uid}`, { handle: updateHook }],
-    [`DELETE ${subject}/hooks/{uid}`, { handle: deleteHook }],
-  ]),
-);
+const PULL_EVENTS = { created: "Created", updated: "Updated", fulfilled: "Merged", rejected: "Declined" };
+const REPOSITORY_EVENTS = { push: "Push", fork: "Fork", updated: "Updated", transfer: "Transfer accepted" };
+const WORKSPACE_EVENTS = { ...REPOSITORY_EVENTS, created: "Created", deleted: "Deleted", imported: "Import" };
+
+/** Some of what webhooks can be made for, by whose they are; workspaces hear of repositories that come and go. */
+async function listEvents(world: World, request: ApiRequest) {
+  const kind = request.params["subject_type"] ?? "";
+  if (kind !== "repository" && kind !== "workspace") throw new Refusal(404, `No such subject type: ${kind}`);
+  const shapes = (category: string, prefix: string, labels: Readonly<Record<string, string>>) =>
+    Object.entries(labels).map(([name, label]) => {
+      return { event: `${prefix}:${name}`, category, label, description: `${category} ${label}` };
+    });
+  const events = [
+    ...shapes("Repository", "repo", kind === "workspace" ? WORKSPACE_EVENTS : REPOSITORY_EVENTS),
+    ...shapes("Pull Request", "pullrequest", PULL_EVENTS),
+  ];
+  return { status: 200, body: paginate(world, request, events) };
+}
+
+async function listSubjects({ state }: World) {
+  const events = (kind: string) => ({ events: { href: `${state.apiUrl}/2.0/hook_events/${kind}` } });
+  return { status: 200, body: { repository: events("repository"), workspace: events("workspace") } };
+}
+
+export const HOOK_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
+  "GET /hook_events": { anonymous: true, handle: listSubjects },
+  "GET /hook_events/{subject_type}": { anonymous: true, handle: listEvents },
+  ...Object.fromEntries(
+    ["/workspaces/{workspace}", "/repositories/{workspace}/{repo_slug}"].flatMap((subject) => [
+      [`GET ${subject}/hooks`, { handle: listHooks }],
+      [`POST ${subject}/hooks`, { handle: createHook }],
+      [`GET ${subject}/hooks/{uid}`, { handle: getHook }],
+      [`PUT ${subject}/hooks/{uid}`, { handle: updateHook }],
+      [`DELETE ${subject}/hooks/{uid}`, { handle: deleteHook }],
+    ]),
+  ),
+};

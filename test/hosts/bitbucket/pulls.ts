@@ -91,7 +91,7 @@ export function createPulls(
       const branches = new Map(moves.flatMap((move) => (move.kind === "branch" ? [[move.name, move.after]] : [])));
       const sent: EventDelivery[] = [];
       for (const pull of state.repositories.flatMap((item) => item.pulls)) {
-        if (pull.state !== "OPEN") continue;
+        if (pull.state !== "OPEN" || pull.repository.deleted) continue;
         if (pull.repository === repository) pull.baseSha = branches.get(pull.base) ?? pull.baseSha;
         // A branch that is deleted leaves its pull requests as they are.
         const after = pull.source === repository ? (branches.get(pull.head) ?? null) : null;

@@ -23,7 +23,7 @@ export function holdBody(operation: string, body: unknown): void {
   if (/\/statuses\/build(\/\{key\})?$/.test(operation) && isObject(body)) holdStatus(body);
   if (/^PUT .*\/reports\/\{reportId\}$/.test(operation) && isObject(body)) holdReport(body);
   if (/^POST .*\/annotations$/.test(operation) && Array.isArray(body)) for (const item of body) holdAnnotation(item);
-  if (/^POST .*\/hooks$/.test(operation) && isObject(body)) require(body, ["url", "events"]);
+  if (/^POST .*\/hooks$/.test(operation) && isObject(body)) requireFields(body, ["url", "events"]);
   if (/\/hooks(\/\{uid\})?$/.test(operation) && isObject(body)) holdAddress(body);
 }
 
@@ -42,7 +42,7 @@ function holdAddress(body: JsonObject): void {
   if (url !== null && !/^https?:\/\/[^/\s]+/.test(url)) throw fieldRefusal("url", "Enter a valid URL.");
 }
 
-function require(body: JsonObject, names: readonly string[]): void {
+function requireFields(body: JsonObject, names: readonly string[]): void {
   for (const name of names) if (!(name in body)) throw fieldRefusal(name, "This field is required.");
 }
 

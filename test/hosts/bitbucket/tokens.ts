@@ -62,8 +62,9 @@ export function findToken(state: State, token: string): TokenState {
 
 /** The repository is one of those the token is for. */
 export function reaches(token: TokenState, repository: RepositoryState): boolean {
-  if (token.repository !== null) return token.repository === repository;
+  // Also of its own repository, once that has gone to somebody else.
   if (token.workspace !== repository.workspace) return false;
+  if (token.repository !== null) return token.repository === repository;
   return token.project === null || token.project === repository.project;
 }
 
