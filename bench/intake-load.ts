@@ -3,16 +3,15 @@
  * and the faster the server the more of the run that takes. Answers each `LoadOrder` with a `Load`. Every connection sends
  * its next request when the answer to the last has come.
  */
-import { createHmac } from "node:crypto";
 import { connect } from "node:net";
 import { performance } from "node:perf_hooks";
-import { v1 as uuidv1 } from "uuid";
+import { v1 as uuidv1, v4 as uuidv4 } from "uuid";
 import type { Load, LoadOrder } from "./intake.ts";
-import { payloads, SECRET } from "./intake-payloads.ts";
+import { payloads } from "./intake-payloads.ts";
 
-function bodyOf(event: string): Buffer {
-  const found = payloads().find((payload) => payload.name === event);
-  if (found === undefined) throw new Error(`there is no payload ${event}`);
+function bodyOf(name: string): Buffer {
+  const found = payloads().find((payload) => payload.name === name);
+  if (found === undefined) throw new Error(`there is no payload ${name}`);
   return found.body;
 }
 
@@ -24,20 +23,17 @@ function isWhole(text: string): boolean {
   return length === undefined ? text.endsWith("0\r\n\r\n") : text.length >= end + 4 + Number(length);
 }
 
-async function run({ port, path, payload, seconds, connections }: LoadOrder): Promise<Load> {
+async function run({ port, path, payload, headers, ids, seconds, connections }: LoadOrder): Promise<Load> {
   const body = bodyOf(payload);
-  const signature = createHmac("sha256", SECRET).update(body).digest("hex");
   const lines = [
     `POST ${path} HTTP/1.1`,
     "Host: localhost",
     "Content-Type: application/json",
-    "User-Agent: GitHub-Hookshot/bench",
-    `X-GitHub-Event: ${payload}`,
-    `X-Hub-Signature-256: sha256=${signature}`,
+    ...headers,
     `Content-Length: ${body.length}`,
   ].join("\r\n");
-  const request = () =>
-    Buffer.concat([Buffer.from(`${lines}\r\nX-GitHub-Delivery: ${uuidv1()}\r\n\r\n`, "latin1"), body]);
+  const newId = ids.version === 1 ? uuidv1 : uuidv4;
+  const request = () => Buffer.concat([Buffer.from(`${lines}\r\n${ids.header}: ${newId()}\r\n\r\n`, "latin1"), body]);
 
   const latencies: number[] = [];
   let failures = 0;

@@ -4,24 +4,27 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from "node:net";
 import { type ApplicationFunction, Probot, Server } from "probot";
 import { DataTypes, Sequelize } from "sequelize";
+import { createConnectEntrance } from "../src/bitbucket/addon.ts";
+import { createSignedWebhookEntrance } from "../src/bitbucket/hooks.ts";
+import type { Connection } from "../src/engine/grants-port.ts";
 import { createInbox } from "../src/engine/inbox.ts";
+import type { Entrance } from "../src/engine/ports.ts";
 import { createGithubEntrance } from "../src/github/entrance.ts";
 import { createIntake, serverLimits } from "../src/intake/receive.ts";
 import { migrateStore, openStore } from "../src/store/store.ts";
-import type { VariantName } from "./intake.ts";
-import { SECRET } from "./intake-payloads.ts";
+import type { ServerName } from "./intake.ts";
+import { CLIENT_KEY, CONNECTION, SECRET, WORKSPACE } from "./intake-payloads.ts";
+import { BASE_URL, GITHUB_PATH } from "./intake-requests.ts";
 
 interface Listening {
   readonly port: number;
-  readonly path: string;
+  readonly path: string | null;
 }
-
-const PATH = "/webhooks/github";
 
 async function listen(handler: RequestListener): Promise<Listening> {
   const server = createServer(serverLimits(), handler);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { port: (server.address() as AddressInfo).port, path: PATH };
+  return { port: (server.address() as AddressInfo).port, path: null };
 }
 
 /** The least a receiver must do: read the body, check its signature, answer. */
@@ -31,7 +34,10 @@ function bare(): Promise<Listening> {
     const hmac = createHmac("sha256", key);
     req.on("data", (chunk: Buffer) => hmac.update(chunk));
     req.once("end", () => {
-      const given = Buffer.from(String(req.headers["x-hub-signature-256"]).slice("sha256=".length), "hex");
+      const given = Buffer.from(
+        String(req.headers["x-hub-signature-256"] ?? req.headers["x-hub-signature"]).slice("sha256=".length),
+        "hex",
+      );
       const wanted = hmac.digest();
       const good = given.length === wanted.length && timingSafeEqual(given, wanted);
       res.writeHead(good ? 200 : 401, { "content-length": 2 }).end("ok");
@@ -43,12 +49,38 @@ function bare(): Promise<Listening> {
 async function wharfinger(file: string): Promise<Listening> {
   const url = `sqlite:${file}`;
   await migrateStore(url);
-  const entrance = createGithubEntrance({ path: PATH, host: "default", secrets: [SECRET], clock: Date });
   const inbox = createInbox(await openStore({ url, clock: Date }));
-  const intake = createIntake({ entrances: [entrance], inbox });
+  const intake = createIntake({ entrances: entrances(), inbox });
   return listen((req, res) => {
     if (!intake.handle(req, res)) res.writeHead(404).end();
   });
+}
+
+/** All doors; what is known of those who knock is at hand, as it is in a server that has heard of them a moment ago. */
+function entrances(): readonly Entrance[] {
+  const common = { host: "default", clock: Date } as const;
+  const account = { workspace: WORKSPACE, kind: "organization", login: "acme" } as const;
+  const client = { ...account, clientKey: CLIENT_KEY, state: "active", secret: SECRET } as const;
+  const connection: Connection = {
+    ...account,
+    id: CONNECTION,
+    repository: null,
+    secrets: [SECRET],
+    token: "",
+    hook: null,
+    createdAt: new Date().toISOString(),
+  };
+  return [
+    createGithubEntrance({ ...common, path: GITHUB_PATH, secrets: [SECRET] }),
+    createSignedWebhookEntrance({ ...common, grants: { connection: async () => connection } }),
+    createConnectEntrance({
+      ...common,
+      baseUrl: BASE_URL,
+      appKey: "wharfinger",
+      appSecret: null,
+      clients: { find: async () => client },
+    }),
+  ];
 }
 
 /** Probot as its documentation starts it, its log included: that goes to a standard output nobody reads. */
@@ -100,7 +132,7 @@ async function create(file: string): Promise<Listening> {
   });
 }
 
-const start: Readonly<Record<VariantName, (file: string) => Promise<Listening>>> = {
+const start: Readonly<Record<ServerName, (file: string) => Promise<Listening>>> = {
   bare,
   wharfinger,
   probot: doNothing,
@@ -108,7 +140,7 @@ const start: Readonly<Record<VariantName, (file: string) => Promise<Listening>>>
 };
 
 const [variant = "", file = ""] = process.argv.slice(2);
-const listening = await start[variant as VariantName](file);
+const listening = await start[variant as ServerName](file);
 process.on("message", () => {
   const { user, system } = process.cpuUsage();
   process.send?.(user + system);

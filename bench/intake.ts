@@ -4,13 +4,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { payloads } from "./intake-payloads.ts";
+import { type RequestKind, requestOf } from "./intake-requests.ts";
 
 /** What the load generator is asked to do. */
 export interface LoadOrder {
   readonly port: number;
   readonly path: string;
-  /** The event whose payload is sent. */
+  /** Name of the payload that is sent. */
   readonly payload: string;
+  /** Lines of the request's head, the signature among them. */
+  readonly headers: readonly string[];
+  /** The header that carries the delivery's id, and which version of UUID that is. */
+  readonly ids: { readonly header: string; readonly version: 1 | 4 };
   readonly seconds: number;
   readonly connections: number;
 }
@@ -29,20 +34,62 @@ interface Sample extends Load {
   readonly cpu: number;
 }
 
-const VARIANTS = [
-  { name: "bare", title: "(a) node:http + HMAC" },
-  { name: "wharfinger", title: "Wharfinger: durable, deduplicated" },
-  { name: "probot", title: "(b) Probot Server, no-op handler" },
-  { name: "probot-create", title: "(c) Probot + Sequelize Model.create" },
-] as const;
+interface Variant {
+  readonly server: ServerName;
+  readonly title: string;
+  readonly request: RequestKind;
+  readonly payload: string;
+}
 
-export type VariantName = (typeof VARIANTS)[number]["name"];
+/** One table: variants that take turns. The first is (a); (c), where there is one, is the last. */
+interface Series {
+  readonly title: string;
+  readonly variants: readonly Variant[];
+  readonly compared: boolean;
+}
+
+function githubSeries(payload: string): Series {
+  const sent = { request: "github", payload } as const;
+  return {
+    title: `GitHub: ${payload}`,
+    compared: true,
+    variants: [
+      { ...sent, server: "bare", title: "(a) node:http + HMAC" },
+      { ...sent, server: "wharfinger", title: "Wharfinger: durable, deduplicated" },
+      { ...sent, server: "probot", title: "(b) Probot Server, no-op handler" },
+      { ...sent, server: "probot-create", title: "(c) Probot + Sequelize Model.create" },
+    ],
+  };
+}
+
+const SERIES: readonly Series[] = [
+  githubSeries("push"),
+  githubSeries("pull_request"),
+  {
+    title: "Bitbucket: repo:push",
+    compared: false,
+    variants: [
+      { server: "bare", request: "signed", payload: "repo:push", title: "(a) node:http + HMAC" },
+      { server: "wharfinger", request: "signed", payload: "repo:push", title: "Wharfinger, signed webhook" },
+      {
+        server: "wharfinger",
+        request: "connect",
+        payload: "repo:push in an envelope",
+        title: "Wharfinger, Connect add-on",
+      },
+    ],
+  },
+];
+
+const SERVERS = ["bare", "wharfinger", "probot", "probot-create"] as const;
+
+export type ServerName = (typeof SERVERS)[number];
 
 const CONNECTIONS = 32;
 
 const METHOD = `
-Every request is a real example payload with a fresh delivery id and a true HMAC-SHA256 over its bytes. One server process
-for each variant, one load generator process with ${CONNECTIONS} keep-alive connections; the variants take turns within a round, and
+Every request is a whole payload with a fresh delivery id and a true signature: HMAC-SHA256 over its bytes, or the JWT of
+Connect, which does not cover the body. One server process for each kind of server, one load generator process with ${CONNECTIONS} keep-alive connections; the variants take turns within a round, and
 a ratio is the median over the rounds of ratios within one round. CPU is the server process's own time for a request, which
 says more than req/s when the machine is busy with other things. Wharfinger and (c) commit to SQLite with WAL and
 synchronous=FULL before they answer.`;
@@ -53,20 +100,22 @@ export async function benchIntake(args: readonly string[]): Promise<void> {
   const rounds = quick ? 2 : 7;
   const seconds = quick ? 0.5 : 2.5;
   const dir = await mkdtemp(join(tmpdir(), "wharfinger-bench-"));
-  const servers = new Map<VariantName, Server>();
+  const servers = new Map<ServerName, Server>();
   const generator = startWorker("./intake-load.js", []);
   try {
-    for (const { name } of VARIANTS) servers.set(name, await startServer(name, dir));
-    for (const { name: payload, body } of payloads()) {
-      const samples = new Map<VariantName, Sample[]>(VARIANTS.map(({ name }) => [name, []]));
+    for (const name of SERVERS) servers.set(name, await startServer(name, dir));
+    for (const series of SERIES) {
+      const runs = series.variants.map((variant) => ({ variant, samples: [] as Sample[] }));
       // The first round warms up and is not counted: it takes seconds until V8 has compiled a server's hot paths.
       for (let round = 0; round <= rounds; round += 1) {
-        for (const [name, server] of servers) {
-          const sample = await measure(server, generator, payload, round === 0 ? 2 * seconds : seconds);
-          if (round > 0) samples.get(name)?.push(sample);
+        for (const { variant, samples } of runs) {
+          const server = servers.get(variant.server);
+          if (server === undefined) throw new Error(`there is no server ${variant.server}`);
+          const sample = await measure(server, generator, variant, round === 0 ? 2 * seconds : seconds);
+          if (round > 0) samples.push(sample);
         }
       }
-      print(`${payload}, ${body.length.toLocaleString("en")} bytes, ${rounds} rounds of ${seconds} s`, samples);
+      print(`${rounds} rounds of ${seconds} s`, series, runs);
     }
     console.log(METHOD);
     console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "?"}`);
@@ -84,7 +133,8 @@ interface Worker {
 
 interface Server extends Worker {
   readonly port: number;
-  readonly path: string;
+  /** Where it wants GitHub's webhooks; null: where Wharfinger does. */
+  readonly path: string | null;
 }
 
 function startWorker(file: string, args: readonly string[]): Worker {
@@ -106,9 +156,9 @@ function startWorker(file: string, args: readonly string[]): Worker {
   };
 }
 
-async function startServer(name: VariantName, dir: string): Promise<Server> {
+async function startServer(name: ServerName, dir: string): Promise<Server> {
   const worker = startWorker("./intake-server.js", [name, join(dir, `${name}.db`)]);
-  const { port, path } = (await worker.answer()) as { port: number; path: string };
+  const { port, path } = (await worker.answer()) as { port: number; path: string | null };
   return { ...worker, port, path };
 }
 
@@ -118,11 +168,21 @@ async function ask(worker: Worker, question: LoadOrder | "cpu"): Promise<unknown
   return reply;
 }
 
-async function measure(server: Server, generator: Worker, payload: string, seconds: number): Promise<Sample> {
-  const { port, path } = server;
+async function measure(server: Server, generator: Worker, variant: Variant, seconds: number): Promise<Sample> {
+  const payload = payloads().find(({ name }) => name === variant.payload);
+  if (payload === undefined) throw new Error(`there is no payload ${variant.payload}`);
+  const request = requestOf(variant.request, payload);
+  const order: LoadOrder = {
+    ...request,
+    port: server.port,
+    path: server.path ?? request.path,
+    payload: payload.name,
+    seconds,
+    connections: CONNECTIONS,
+  };
   const before = (await ask(server, "cpu")) as number;
-  const load = (await ask(generator, { port, path, payload, seconds, connections: CONNECTIONS })) as Load;
-  if (load.failures > 0) throw new Error(`${load.failures} of ${load.requests} requests to ${path} failed`);
+  const load = (await ask(generator, order)) as Load;
+  if (load.failures > 0) throw new Error(`${load.failures} of ${load.requests} requests to ${order.path} failed`);
   const cpu = ((await ask(server, "cpu")) as number) - before;
   return { ...load, cpu: cpu / Math.max(1, load.requests) };
 }
@@ -136,23 +196,27 @@ function rate(load: Load): number {
   return load.requests / load.seconds;
 }
 
-function print(title: string, samples: ReadonlyMap<VariantName, readonly Sample[]>): void {
-  const bare = samples.get("bare") ?? [];
-  const create = samples.get("probot-create") ?? [];
+function print(
+  rounds: string,
+  series: Series,
+  runs: readonly { readonly variant: Variant; readonly samples: readonly Sample[] }[],
+): void {
+  const bare = runs[0]?.samples ?? [];
+  const create = series.compared ? (runs.at(-1)?.samples ?? []) : null;
   const ratio = (own: readonly Sample[], other: readonly Sample[]) =>
     median(own.map((sample, round) => rate(sample) / rate(other[round] ?? sample))).toFixed(2);
-  console.log(`\n${title}`);
-  console.log(`${"".padEnd(38)}    req/s   p50 ms   p99 ms   CPU µs    ÷ (a)    ÷ (c)`);
-  for (const { name, title: label } of VARIANTS) {
-    const own = samples.get(name) ?? [];
+  const bytes = payloads().find(({ name }) => name === series.variants[0]?.payload)?.body.length ?? 0;
+  console.log(`\n${series.title}, ${bytes.toLocaleString("en")} bytes, ${rounds}`);
+  console.log(`${"".padEnd(38)}    req/s   p50 ms   p99 ms   CPU µs    ÷ (a)${create === null ? "" : "    ÷ (c)"}`);
+  for (const { variant, samples } of runs) {
     const cells = [
-      Math.round(median(own.map(rate))).toLocaleString("en"),
-      median(own.map((sample) => sample.p50)).toFixed(2),
-      median(own.map((sample) => sample.p99)).toFixed(2),
-      median(own.map((sample) => sample.cpu)).toFixed(0),
-      ratio(own, bare),
-      ratio(own, create),
+      Math.round(median(samples.map(rate))).toLocaleString("en"),
+      median(samples.map((sample) => sample.p50)).toFixed(2),
+      median(samples.map((sample) => sample.p99)).toFixed(2),
+      median(samples.map((sample) => sample.cpu)).toFixed(0),
+      ratio(samples, bare),
+      ...(create === null ? [] : [ratio(samples, create)]),
     ];
-    console.log(`${label.padEnd(38)}${cells.map((cell) => cell.padStart(9)).join("")}`);
+    console.log(`${variant.title.padEnd(38)}${cells.map((cell) => cell.padStart(9)).join("")}`);
   }
 }

@@ -29,7 +29,7 @@ export interface Api {
   staging(id: string): Promise<{ readonly repository: string; readonly tag: string }>;
   /** The log from byte `offset`; empty when there is nothing more (yet). */
   log(id: string, offset: number): Promise<Buffer>;
-  installation(id: number): Promise<ApiInstallation | null>;
+  installation(id: string): Promise<ApiInstallation | null>;
 }
 
 export function createApi(url: string, token: string): Api {
@@ -61,7 +61,7 @@ export function createApi(url: string, token: string): Api {
     },
     async installation(id) {
       const page = await json<{ items: ApiInstallation[] }>("/installations?limit=100");
-      return page.items.find((one) => one.id === String(id)) ?? null;
+      return page.items.find((one) => one.id === id) ?? null;
     },
   };
 }

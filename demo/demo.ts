@@ -3,12 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createGithubHost, type GithubHost, type HostRepository } from "../test/hosts/github/index.ts";
+import { type BitbucketHost, createBitbucketHost } from "../test/hosts/bitbucket/index.ts";
+import { createGithubHost, type GithubHost } from "../test/hosts/github/index.ts";
 import { pushBaseImage } from "../test/support/base-image.ts";
 import { readFileFromImage } from "../test/support/image.ts";
 import { attempt, readCredential, uploadTo } from "../test/support/registry-attempt.ts";
 import { startTokenProgram, type TokenProgram } from "../test/support/token-program.ts";
 import { type Api, type ApiBuild, createApi } from "./api.ts";
+import { runCommand } from "./command.ts";
+import { bitbucketPlace, githubPlace, type Place } from "./places.ts";
 import { DOCS_ONLY, firstPush, GREETING } from "./repository.ts";
 import type { Screen } from "./screen.ts";
 
@@ -22,7 +25,7 @@ export interface Demo {
 interface World extends TokenProgram {
   readonly dataDir: string;
   readonly github: GithubHost;
-  readonly base: string;
+  readonly bitbucket: BitbucketHost;
   readonly api: Api;
 }
 
@@ -70,29 +73,31 @@ export function createDemo(screen: Screen): Demo {
   }
 
   async function start(): Promise<World> {
-    step("Start a stand-in for GitHub, Wharfinger, and a Docker registry that trusts it");
+    step("Start stand-ins for GitHub and Bitbucket, Wharfinger, and a Docker registry that trusts it");
     const dataDir = await mkdtemp(join(tmpdir(), "wharfinger-demo-"));
     endings.push(() => rm(dataDir, { recursive: true, force: true }));
     const github = await createGithubHost();
     endings.push(github.close);
     screen.line(`GitHub      ${github.url}  (stand-in: signed webhooks, app tokens, checks, private git)`);
+    const bitbucket = await createBitbucketHost();
+    endings.push(bitbucket.close);
+    screen.line(`Bitbucket   ${bitbucket.url}  (stand-in: Connect, webhooks, access tokens, statuses, private git)`);
 
     // Ctrl-C in the terminal is for the demo, which stops these in order: without its registry, or told twice, the
     // program would not clear its build away.
-    const lab = await startTokenProgram({ main: MAIN, github, dataDir, ownGroup: true });
+    const lab = await startTokenProgram({ main: MAIN, github, bitbucket, dataDir, ownGroup: true });
     endings.push(lab.stop);
     const { program, registry } = lab;
     screen.line(`Wharfinger  ${program.url}  (wharfinger start)`);
     screen.line(`registry    ${registry.url}  (lets in who has a token from Wharfinger)`);
-    const base = await pushBaseImage(registry, { repository: "acme/base", issue: lab.issue });
-    return { ...lab, dataDir, github, base, api: createApi(program.url, program.adminToken) };
+    return { ...lab, dataDir, github, bitbucket, api: createApi(program.url, program.adminToken) };
   }
 
-  async function push(world: World, repository: HostRepository, message: string, files: Record<string, string>) {
-    const { sha, delivery } = await world.github.push(repository, { message, files });
-    expectThat(delivery.status === 202, `webhook ${delivery.guid} is signed, stored, and answered ${delivery.status}`);
+  async function push(world: World, place: Place, message: string, files: Record<string, string>) {
+    const { sha, delivery } = await place.push(message, files);
+    expectThat(delivery.status === 202, `webhook ${delivery.id} is signed, stored, and answered ${delivery.status}`);
     const seen = await until("the delivery to be planned", async () => {
-      const found = await world.api.delivery(delivery.guid);
+      const found = await world.api.delivery(delivery.id);
       return found === null || found.outcome === "pending" ? null : found;
     });
     screen.line(`delivery ${seen.id}: ${seen.outcome}`);
@@ -130,20 +135,19 @@ export function createDemo(screen: Screen): Demo {
     return trials;
   }
 
-  async function conclusion(repository: HostRepository, sha: string) {
-    const run = await until("the check to be concluded", async () => {
-      const runs = repository.checkRuns(sha).filter((one) => one.name === "wharfinger");
-      return runs.at(-1)?.conclusion ? (runs.at(-1) ?? null) : null;
-    });
-    screen.line(`check “${run.name}” on ${sha.slice(0, 7)}: ${run.conclusion} — ${run.output.title}`);
-    for (const line of (run.output.summary ?? "").trim().split("\n")) screen.log(line);
-    return run;
+  async function conclusion(place: Place, sha: string) {
+    const shown = await until("the commit to show how it ended", async () => place.shown(sha));
+    screen.line(`${sha.slice(0, 7)} has ${shown.line}`);
+    for (const line of shown.text.trim().split("\n")) screen.log(line);
+    return shown;
   }
 
-  async function buildsAndShows(world: World, repository: HostRepository): Promise<void> {
-    step("Push a Dockerfile and a .wharfinger.yml to a private repository");
+  async function buildsAndShows(world: World, place: Place): Promise<void> {
+    step(`Push a Dockerfile and a .wharfinger.yml to ${place.owner}'s private repository`);
+    const { registry, client, issue } = world;
+    const base = await pushBaseImage(registry, { repository: `${place.owner}/base`, issue });
     const begun = Date.now();
-    const { sha, delivery } = await push(world, repository, "Greet", firstPush(world.base));
+    const { sha, delivery } = await push(world, place, "Greet", firstPush(base));
     const [id] = delivery.builds;
     if (id === undefined) throw new Error("the push did not lead to a build");
 
@@ -152,17 +156,16 @@ export function createDemo(screen: Screen): Demo {
     const [build, trials] = await Promise.all([follow(world, id), trying]);
     await showPublished(world, build, trials);
 
-    step("The commit gets its check");
-    const run = await conclusion(repository, sha);
-    screen.line(`from push to check: ${((Date.now() - begun) / 1_000).toFixed(1)} s`);
-    expectThat(run.conclusion === "success", "the check says success");
+    step("The commit shows how it ended");
+    const shown = await conclusion(place, sha);
+    screen.line(`from push to there: ${((Date.now() - begun) / 1_000).toFixed(1)} s`);
+    expectThat(shown.passes, "a rule that requires it is satisfied");
     expectThat(
-      build.digest !== null && (run.output.summary ?? "").includes(build.digest),
-      "and carries the image, its tags, its digest and how long it took",
+      build.digest !== null && shown.text.includes(build.digest),
+      "and it carries the image, its tags, its digest and how long it took",
     );
 
     step("Pull the image back from the registry");
-    const { registry, client } = world;
     const pulled = await readFileFromImage(client, build.image, "latest", "srv/greeting.txt");
     const held = pulled?.toString("utf8") ?? null;
     screen.line(`${registry.name}/${build.image}:latest holds /srv/greeting.txt: ${JSON.stringify(held)}`);
@@ -194,29 +197,82 @@ export function createDemo(screen: Screen): Demo {
     }
   }
 
-  async function saysWhyNot(world: World, repository: HostRepository): Promise<void> {
+  async function saysWhyNot(world: World, place: Place): Promise<void> {
     step("Push something that must not build: only docs/manual.md");
-    const { sha, delivery } = await push(world, repository, "Write a manual", DOCS_ONLY);
+    const { sha, delivery } = await push(world, place, "Write a manual", DOCS_ONLY);
     expectThat(delivery.builds.length === 0, "nothing is built");
-    const run = await conclusion(repository, sha);
-    expectThat(run.conclusion === "skipped", "and the commit says why");
+    const shown = await conclusion(place, sha);
+    expectThat(shown.passes && /docs\/manual|paths/.test(`${shown.line}${shown.text}`), "and the commit says why");
+  }
+
+  async function installed(world: World, id: string): Promise<void> {
+    const found = await until("the installation to be recorded", () => world.api.installation(id));
+    screen.line(`installation ${id}: its images go to ${world.registry.name}/${found.namespace}/`);
+  }
+
+  async function onGithub(world: World): Promise<Place> {
+    step("GitHub: install the app on the organization acme");
+    const { github } = world;
+    const acme = github.organization("acme");
+    const repository = await github.repository(acme, "greeter", { private: true });
+    await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
+    const installation = await github.install(acme, { repositories: [repository] });
+    await installed(world, String(installation.id));
+    return githubPlace(github, "acme", repository);
+  }
+
+  async function onConnect(world: World): Promise<Place> {
+    step("Bitbucket, first door: install the Connect add-on on the workspace harbour");
+    const { bitbucket, program } = world;
+    const harbour = bitbucket.workspace("harbour");
+    const repository = await bitbucket.repository(harbour, "greeter", { private: true });
+    await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
+    const { install, status } = await bitbucket.install(harbour, {
+      descriptor: `${program.url}/atlassian-connect.json`,
+    });
+    expectThat(status === 204, `the first install is unsigned, taken down as a claim, and answered ${status}`);
+    await installed(world, harbour.uuid);
+    screen.line(`${install.clientKey}: Bitbucket gave a token for its secret, so it is Bitbucket's`);
+    return bitbucketPlace(bitbucket, "harbour", repository);
+  }
+
+  async function onWebhook(world: World): Promise<Place> {
+    step("Bitbucket, second door: wharfinger connect bitbucket --workspace pier");
+    const { bitbucket, program, dataDir } = world;
+    const pier = bitbucket.workspace("pier");
+    const repository = await bitbucket.repository(pier, "greeter", { private: true });
+    await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
+    const { token } = bitbucket.accessToken({
+      workspace: pier,
+      scopes: ["account", "repository", "pullrequest", "webhook"],
+    });
+    const args = ["connect", "bitbucket", "--workspace", "pier", "--token-file", "-"];
+    const { code, output } = await runCommand(MAIN, args, {
+      cwd: dataDir,
+      input: `${token}\n`,
+      env: program.environment,
+    });
+    for (const line of output.trim().split("\n")) screen.log(line);
+    expectThat(code === 0, "the access token is checked, and a webhook that signs is made with it");
+    await installed(world, pier.uuid);
+    return bitbucketPlace(bitbucket, "pier", repository);
   }
 
   async function run(): Promise<boolean> {
     const world = await start();
-    step("Install the app on the organization acme");
-    const acme = world.github.organization("acme");
-    const repository = await world.github.repository(acme, "greeter", { private: true });
-    await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
-    const installation = await world.github.install(acme, { repositories: [repository] });
-    const installed = await until("the installation to be recorded", () => world.api.installation(installation.id));
-    screen.line(`installation ${installation.id}: its images go to ${world.registry.name}/${installed.namespace}/`);
+    const github = await onGithub(world);
+    await buildsAndShows(world, github);
+    await saysWhyNot(world, github);
+    const connect = await onConnect(world);
+    await buildsAndShows(world, connect);
+    await saysWhyNot(world, connect);
+    await buildsAndShows(world, await onWebhook(world));
 
-    await buildsAndShows(world, repository);
-    await saysWhyNot(world, repository);
-
-    expectThat(world.github.violations.length === 0, "every call followed GitHub's API description and limits");
-    for (const violation of world.github.violations) screen.line(violation);
+    for (const host of [world.github, world.bitbucket]) {
+      const name = host === world.github ? "GitHub" : "Bitbucket";
+      expectThat(host.violations.length === 0, `every call followed ${name}'s API description and limits`);
+      for (const violation of host.violations) screen.line(violation);
+    }
     screen.note(
       [
         allGood ? "All of it worked." : "Something above is not as it should be.",

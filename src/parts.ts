@@ -2,10 +2,12 @@
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { createBitbucketParts } from "./bitbucket-parts.ts";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { createOfferSender } from "./builders/webhook.ts";
 import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
 import { createAccounts } from "./engine/accounts.ts";
+import type { GrantStore } from "./engine/grants-port.ts";
 import type { Builder, Clock, Logger, LogStore, Registry } from "./engine/ports.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
 import { createGithubAccess } from "./github/access.ts";
@@ -76,10 +78,19 @@ export async function createParts(
     signer: createConfiguredSigner(config.dataDir),
     builder,
     ...createConfiguredHttpBuilders(config, clock),
-    hosts: [createGithubParts(github, log, clock)],
+    ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock }),
     clock,
     log,
   };
+}
+
+/** Each host that is configured; Bitbucket always is, as far as connections go. */
+function createConfiguredHosts(
+  { github, bitbucket, publicUrl }: Pick<Config, "github" | "bitbucket" | "publicUrl">,
+  given: { readonly grants: GrantStore; readonly log: Logger; readonly clock: Clock },
+): Required<Pick<Parts, "hosts" | "addon">> {
+  const { addon, ...parts } = createBitbucketParts(bitbucket, { ...given, publicUrl });
+  return { hosts: [...(github === null ? [] : [createGithubParts(github, given.log, given.clock)]), parts], addon };
 }
 
 function createConfiguredHttpBuilders({ httpBuilders }: Config, clock: Clock): Pick<Parts, "httpBuilders"> {
@@ -101,7 +112,7 @@ export async function createWorkerParts(config: Config, log: Logger, clock: Cloc
     store,
     logs: logsOf(store, config, log),
     builder,
-    hosts: [createGithubParts(github, log, clock)],
+    hosts: createConfiguredHosts({ ...config, github }, { grants: store, log, clock }).hosts,
     registryCredentials: registry.credentials,
     requestKeys: async () => (await store.requestKeys()).map((key) => key.publicKey),
     clock,
@@ -109,11 +120,13 @@ export async function createWorkerParts(config: Config, log: Logger, clock: Cloc
   };
 }
 
-function configured({ github, registry }: Config): {
-  readonly github: GithubConfig;
+function configured({ github, bitbucket, registry }: Config): {
+  readonly github: GithubConfig | null;
   readonly registry: RegistryConfig;
 } {
-  if (github === null || registry === null) throw new StartError(["A GitHub App and a registry must be configured."]);
+  if ((github === null && !bitbucket.connect) || registry === null) {
+    throw new StartError(["A GitHub App or Bitbucket, and a registry, must be configured."]);
+  }
   return { github, registry };
 }
 

@@ -1,6 +1,7 @@
 /** Puts the rooms together, listens, and stops in order. The one place where edges meet. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { RequestHandler } from "express";
 import type { Config } from "./config.ts";
 import { buildRequest, type RequestSettings } from "./core/build-request.ts";
 import { createInbox } from "./engine/inbox.ts";
@@ -29,6 +30,13 @@ export interface HostParts {
   readonly reporter: Reporter;
 }
 
+/** The Connect add-on: installs are proven before they count. */
+export interface AddonParts {
+  readonly prover: { step(): Promise<boolean> };
+  /** What Bitbucket and the frames in its pages ask of us. `onCandidate`: there is an install to prove. */
+  routes(events: { onCandidate(): void }): RequestHandler;
+}
+
 export interface Parts {
   readonly store: Store;
   readonly logs: LogStore;
@@ -45,6 +53,8 @@ export interface Parts {
   /** Left out: nobody builds over HTTP. */
   readonly httpBuilders?: HttpBuilderParts;
   readonly hosts: readonly HostParts[];
+  /** Null or left out: it is not served. */
+  readonly addon?: AddonParts | null;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -177,6 +187,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     registryName: registry.name,
     registry: parts.registryDoors,
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
+    ...(parts.addon ? { addon: parts.addon.routes({ onCandidate: () => loops?.proving?.wake() }) } : {}),
     views: settings.views,
     ready: () => readiness(parts),
   });
@@ -191,6 +202,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       cleaning: startLoop({ name: "clean", idleMs: MINUTE_MS, log, step: cleaner.step }),
       reporting: startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step }),
       caring: startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step }),
+      proving: parts.addon ? startLoop({ name: "prove", idleMs: POLL_MS, log, step: parts.addon.prover.step }) : null,
     };
   }
 
@@ -220,6 +232,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       closeServer(server).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.caring.stop(),
+      loops?.proving?.stop(),
       loops?.cleaning.stop(),
       worker?.stop(graceMs),
     ]);

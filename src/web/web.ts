@@ -30,6 +30,8 @@ export interface WebOptions {
   readonly registry?: RegistryDoors;
   /** Left out: nobody builds over HTTP. */
   readonly builder?: BuilderDoor;
+  /** Left out: the Connect add-on is not served. */
+  readonly addon?: RequestHandler;
   /** Folder with the templates and, below it, `assets`. */
   readonly views: string;
 }
@@ -51,6 +53,7 @@ export function createWeb(options: WebOptions): Express {
   app.use(createProbes({ ready: options.ready, store, metrics: options.metrics, clock, log }));
   app.get("/assets/:name", sendAsset(views));
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
+  if (options.addon !== undefined) app.use(options.addon);
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
   app.use("/api/v1", createApi({ store, logs, gate }));
   app.use(createPages({ store, logs, gate, views, clock, registryName: options.registryName }));

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BitbucketHost } from "../hosts/bitbucket/index.ts";
 import type { GithubHost } from "../hosts/github/index.ts";
 import { freePort } from "./free-port.ts";
 import type { TestRegistry } from "./registry.ts";
@@ -12,6 +13,8 @@ export interface Program {
   readonly url: string;
   readonly adminToken: string;
   readonly pid: number;
+  /** With which another command of the program finds the same database. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Everything it printed so far. */
   output(): string;
   /** As an operator's Ctrl-C; resolves with the exit code. */
@@ -23,6 +26,8 @@ export interface ProgramOptions {
   /** The compiled `src/main.js`. */
   readonly main: string;
   readonly github: GithubHost;
+  /** Left out: Bitbucket is not configured. */
+  readonly bitbucket?: BitbucketHost;
   /** May be one that is yet to start. */
   readonly registry: Pick<TestRegistry, "url" | "username" | "password">;
   readonly dataDir: string;
@@ -45,17 +50,18 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const adminToken = options.adminToken ?? randomBytes(24).toString("base64url");
   const secret = options.webhookSecret ?? randomBytes(24).toString("base64url");
   await mkdir(options.dataDir, { recursive: true });
+  const env = environment(options, {
+    PORT: new URL(url).port,
+    PUBLIC_URL: url,
+    ADMIN_TOKEN: adminToken,
+    WEBHOOK_SECRET: secret,
+  });
   // Not where a developer's .env may lie.
   const child = spawn(process.execPath, ["--enable-source-maps", options.main, options.command ?? "start"], {
     cwd: options.dataDir,
     detached: options.ownGroup ?? false,
     stdio: ["ignore", "pipe", "pipe"],
-    env: environment(options, {
-      PORT: new URL(url).port,
-      PUBLIC_URL: url,
-      ADMIN_TOKEN: adminToken,
-      WEBHOOK_SECRET: secret,
-    }),
+    env,
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -69,6 +75,7 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     url,
     adminToken,
     pid: child.pid ?? 0,
+    environment: env,
     output: () => output,
     stop: () => end(child, "SIGTERM"),
     async kill() {
@@ -78,7 +85,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
 }
 
 /** `wharfinger work`, which listens nowhere; ready when it says so. */
-export async function startProgramWorker(options: ProgramOptions): Promise<Omit<Program, "url" | "adminToken">> {
+export async function startProgramWorker(
+  options: ProgramOptions,
+): Promise<Omit<Program, "url" | "adminToken" | "environment">> {
   await mkdir(options.dataDir, { recursive: true });
   const secret = options.webhookSecret ?? randomBytes(24).toString("base64url");
   const child = spawn(process.execPath, ["--enable-source-maps", options.main, "work"], {
@@ -111,7 +120,7 @@ export async function startProgramWorker(options: ProgramOptions): Promise<Omit<
 }
 
 function environment(
-  { dataDir, github, registry, env }: ProgramOptions,
+  { dataDir, github, bitbucket, registry, env }: ProgramOptions,
   more: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {
@@ -121,6 +130,7 @@ function environment(
     PRIVATE_KEY: github.privateKey,
     GITHUB_URL: github.url,
     GITHUB_API_URL: github.apiUrl,
+    ...(bitbucket === undefined ? {} : { BITBUCKET_URL: bitbucket.url, BITBUCKET_API_URL: bitbucket.apiUrl }),
     REGISTRY_URL: registry.url,
     ...(registry.username === null ? {} : { REGISTRY_USERNAME: registry.username }),
     ...(registry.password === null ? {} : { REGISTRY_PASSWORD: registry.password }),

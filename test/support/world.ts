@@ -7,15 +7,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { createBitbucketParts } from "../../src/bitbucket-parts.ts";
+import type { BitbucketConfig } from "../../src/config-bitbucket.ts";
 import type { BuildContext, BuildEnd, Builder, Clock, Logger } from "../../src/engine/ports.ts";
-import type { Store } from "../../src/engine/store-port.ts";
 import { createGithubParts } from "../../src/parts.ts";
 import { type Parts, type Running, startServer } from "../../src/server.ts";
 import { createLogStore } from "../../src/store/logs.ts";
-import { migrateStore, openStore } from "../../src/store/store.ts";
+import { migrateStore, type OpenedStore, openStore } from "../../src/store/store.ts";
+import { createVault } from "../../src/store/vault.ts";
 import { registryOf } from "../engine/fakes.ts";
+import { type BitbucketHost, createBitbucketHost } from "../hosts/bitbucket/index.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
 import { createFlowDatabase } from "./flow-database.ts";
+import { freePort } from "./free-port.ts";
 import { requestParts } from "./request-parts.ts";
 
 export const SECRET = "a webhook secret of more than thirty-two characters";
@@ -45,13 +49,15 @@ export interface LogLine {
 
 export interface World {
   readonly github: GithubHost;
+  /** Throws unless the options asked for it. */
+  readonly bitbucket: BitbucketHost;
   readonly clock: TestClock;
   readonly lines: readonly LogLine[];
   /** Requests the builder was given, in order. */
   readonly built: readonly BuildContext[];
   readonly url: string;
-  /** A second connection for looking, and for setting things no surface sets yet. */
-  store(): Store;
+  /** The program's own, for looking, and for setting things no surface sets yet. */
+  store(): OpenedStore;
   api<T>(path: string): Promise<T>;
   /** Stops the program as SIGTERM does, and starts it again on the same data. */
   restart(): Promise<void>;
@@ -62,6 +68,8 @@ export interface World {
 export interface WorldOptions {
   readonly build?: (context: BuildContext) => Promise<BuildEnd>;
   readonly concurrency?: number;
+  /** Also a stand-in for Bitbucket, with the Connect add-on served. */
+  readonly bitbucket?: boolean;
   /** Replaces parts before the program starts, e.g. with ones that fail. */
   readonly parts?: (parts: Parts) => Parts;
   readonly leaseMs?: number;
@@ -83,6 +91,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "wharfinger-world-"));
   const database = await createFlowDatabase(folder);
   const github = await createGithubHost();
+  const bitbucket = options.bitbucket ? await createBitbucketHost() : null;
+  const vault = createVault([Buffer.alloc(32, 7)]);
   const clock = createTestClock();
   const lines: LogLine[] = [];
   const log = recordingLogger(lines);
@@ -98,26 +108,35 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   };
   // A restart finds the key it left.
   const request = requestParts();
-  let store: Store | null = null;
+  let store: OpenedStore | null = null;
+  let port = 0;
   let running: Running | null = null;
 
   async function start(): Promise<void> {
     await migrateStore(database.url);
-    store = await openStore({ url: database.url, clock });
+    store = await openStore({ url: database.url, clock, vault });
+    // Bitbucket keeps the address an app was installed from.
+    if (bitbucket !== null && port === 0) port = await freePort();
+    const publicUrl = bitbucket === null ? "http://wharfinger.test" : `http://127.0.0.1:${port}`;
+    const { addon, ...hostParts } =
+      bitbucket === null
+        ? { addon: null }
+        : createBitbucketParts(bitbucketConfig(bitbucket), { grants: store, publicUrl, log, clock });
     const parts: Parts = {
       store,
       logs: createLogStore(join(folder, "logs")),
       registry: registryOf(),
       ...request,
       builder,
-      hosts: [createGithubParts(githubConfig(github), log, clock)],
+      hosts: [createGithubParts(githubConfig(github), log, clock), ...("host" in hostParts ? [hostParts] : [])],
+      addon,
       clock,
       log,
     };
     running = await startServer(options.parts?.(parts) ?? parts, {
       host: "127.0.0.1",
-      port: 0,
-      publicUrl: "http://wharfinger.test",
+      port,
+      publicUrl,
       adminToken: ADMIN_TOKEN,
       views: VIEWS,
       builds: {
@@ -148,6 +167,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   await start();
   return {
     github,
+    get bitbucket() {
+      if (bitbucket === null) throw new Error("this world has no Bitbucket");
+      return bitbucket;
+    },
     clock,
     lines,
     built,
@@ -173,6 +196,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     async close() {
       await stop();
       await github.close();
+      await bitbucket?.close();
       await database.drop();
       await rm(folder, { recursive: true, force: true });
     },
@@ -189,6 +213,13 @@ function githubConfig(github: GithubHost) {
     url: github.url,
     apiUrl: github.apiUrl,
   };
+}
+
+export const APP_KEY = "wharfinger-test";
+
+function bitbucketConfig(bitbucket: BitbucketHost): BitbucketConfig {
+  const { url, apiUrl } = bitbucket;
+  return { url, apiUrl, appKey: APP_KEY, appSecret: null, clientId: null, clientSecret: null, connect: true };
 }
 
 function recordingLogger(lines: LogLine[]): Logger {

@@ -1,0 +1,62 @@
+/** Makes the parts of Bitbucket: two doors, one adapter. */
+import { createBitbucketAccess } from "./bitbucket/access.ts";
+import { createConnectEntrance } from "./bitbucket/addon.ts";
+import { createConnectClients } from "./bitbucket/clients.ts";
+import { createSignedWebhookEntrance } from "./bitbucket/hooks.ts";
+import { createBitbucketHost } from "./bitbucket/host.ts";
+import { createLifecycle } from "./bitbucket/lifecycle.ts";
+import { createProver } from "./bitbucket/prove.ts";
+import { createBitbucketReporter } from "./bitbucket/reporter.ts";
+import type { BitbucketConfig } from "./config-bitbucket.ts";
+import type { GrantStore } from "./engine/grants-port.ts";
+import type { Clock, Logger } from "./engine/ports.ts";
+import type { AddonParts, HostParts } from "./server.ts";
+
+/** Name of the one Bitbucket Cloud there is. */
+const HOST = "default";
+
+export interface BitbucketParts extends HostParts {
+  /** Null: the Connect add-on is not served. */
+  readonly addon: AddonParts | null;
+}
+
+export interface BitbucketOptions {
+  readonly grants: GrantStore;
+  readonly publicUrl: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/**
+ * Signed webhooks are always taken: connections are made while the program runs. The Connect add-on is there for whoever
+ * configured it.
+ */
+export function createBitbucketParts(config: BitbucketConfig, options: BitbucketOptions): BitbucketParts {
+  const { grants, clock, log } = options;
+  const access = createConfiguredAccess(config, options);
+  const reading: HostParts = {
+    entrances: [createSignedWebhookEntrance({ host: HOST, grants, clock })],
+    host: createBitbucketHost({ access, grants, clock, log }),
+    reporter: createBitbucketReporter({ access }),
+  };
+  if (!config.connect) return { ...reading, addon: null };
+  const { appKey, appSecret } = config;
+  const clients = createConnectClients({ grants, clock });
+  const door = { host: HOST, baseUrl: options.publicUrl, appKey, appSecret, clients, clock };
+  return {
+    ...reading,
+    entrances: [...reading.entrances, createConnectEntrance(door)],
+    addon: {
+      prover: createProver({ access, grants, clients, clock, log }),
+      routes: ({ onCandidate }) =>
+        createLifecycle({ ...door, webUrl: config.url, grants, forget: access.forget, onCandidate, log }),
+    },
+  };
+}
+
+export function createConfiguredAccess(
+  { url: webUrl, apiUrl, appKey, appSecret }: BitbucketConfig,
+  { grants, clock }: { readonly grants: Pick<GrantStore, "connectClientsOf" | "connectionsOf">; readonly clock: Clock },
+): ReturnType<typeof createBitbucketAccess> {
+  return createBitbucketAccess({ host: HOST, webUrl, apiUrl, appKey, appSecret, grants, clock });
+}
