@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type {
   ByHand,
@@ -12,6 +13,7 @@ import type {
 import type { Connection, GrantStore } from "../engine/grants-port.ts";
 import type { Clock, IncomingDelivery } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
+import { MEMORY_MS } from "./hooks.ts";
 import { lifecycleDelivery } from "./lifecycle-delivery.ts";
 import { examineToken, type TokenRights } from "./rights.ts";
 import { changeSecret, createWebhook, deleteWebhook, findWebhook, offeredEvents, type Webhook } from "./webhooks.ts";
@@ -36,14 +38,19 @@ export interface ConnectionsOptions {
   readonly newId?: () => string;
   /** At most 128 characters: Bitbucket takes no more. */
   readonly newSecret?: () => string;
+  readonly wait?: (milliseconds: number) => Promise<unknown>;
 }
 
 const DESCRIPTION = "Wharfinger";
+
+/** After so many milliseconds every running server has forgotten what was stored before. */
+const HEARD_MS = MEMORY_MS + 1_000;
 
 /** A connection is stored before its webhook is made: what arrives is known from the first delivery on. */
 export function createConnections(options: ConnectionsOptions): Connections {
   const { access, grants, publicUrl, clock } = options;
   const newId = options.newId ?? (() => randomBytes(8).toString("hex"));
+  const wait = options.wait ?? sleep;
   const newSecret = options.newSecret ?? (() => randomBytes(32).toString("hex"));
 
   const urlOf = (id: string) => `${publicUrl}/webhooks/bitbucket/${id}`;
@@ -179,11 +186,13 @@ export function createConnections(options: ConnectionsOptions): Connections {
     if (unfinished) tell("A rotation is under way: its new secret is put in place once more.");
     // Both are accepted before Bitbucket hears of the new one.
     else if (!(await grants.changeConnection(id, { secret }))) return unknown(id);
-    tell("Giving the webhook its new secret …");
     const hook = await locate(before);
     const why = hook.ok ? "Bitbucket has no webhook to this address that the token can see." : hook.message;
     const byHand = { why, url: urlOf(id), secret, events: [] };
     if (!hook.ok || hook.value === null) return changed(id, byHand);
+    tell("Giving the webhook its new secret, once running servers know of it …");
+    // Bitbucket signs with it at once, and does not repeat what a server refuses.
+    await wait(HEARD_MS);
     const put = await changeSecret(access, before, hook.value, secret);
     if ("refused" in put) return changed(id, { ...byHand, why: put.refused });
     if (!put.ok)

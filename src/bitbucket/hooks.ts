@@ -21,7 +21,7 @@ const CONNECTION_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
 
 /** A removed connection, or a secret that is no longer accepted, is refused after so many milliseconds. */
-const MEMORY_MS = 5_000;
+export const MEMORY_MS = 5_000;
 /** Of known and unknown ids together: strangers can ask for as many as they like. */
 const MEMORY_SIZE = 1_000;
 

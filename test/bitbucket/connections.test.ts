@@ -40,6 +40,7 @@ interface World {
   readonly asked: readonly { readonly method: string; readonly path: string; readonly body: unknown }[];
   readonly events: () => readonly string[];
   readonly told: string[];
+  readonly waited: object[];
   readonly connect: (repository?: string | null, token?: string) => ReturnType<Connections["connect"]>;
   readonly stored: (id?: string) => Promise<Connection | null>;
   readonly grants: ReturnType<typeof createFakeBitbucket>["grants"];
@@ -84,6 +85,9 @@ function world(changes: Routes = {}, publicUrl = PUBLIC_URL): World {
     ...changes,
   };
   const { access, grants, asked } = createFakeBitbucket(routes);
+  const told: string[] = [];
+  const waited: object[] = [];
+  const puts = () => asked.filter(({ method }) => method === "PUT").length;
   let ids = 0;
   let secrets = 0;
   const connections = createConnections({
@@ -93,14 +97,17 @@ function world(changes: Routes = {}, publicUrl = PUBLIC_URL): World {
     clock: CLOCK,
     newId: () => `c${++ids}`,
     newSecret: () => `secret-${++secrets}`,
+    wait: async (milliseconds) => {
+      waited.push({ milliseconds, puts: puts(), secrets: (await grants.connection("c1"))?.secrets.length });
+    },
   });
-  const told: string[] = [];
   return {
     connections,
     routes,
     grants,
     asked,
     told,
+    waited,
     events: () => grants.deliveries.map(({ event, installationId }) => `${event} ${installationId}`),
     connect: (name = null, token = "token") =>
       connections.connect({ workspace: "acme", repository: name }, token, (text) => told.push(text)),
@@ -397,6 +404,13 @@ describe("rotate", () => {
     routes[`PUT ${HOOKS}/${HOOK}`] = put ?? NOT_FOUND;
     expect(await connections.rotate("c1", quiet)).toMatchObject({ ok: true, value: { byHand: null } });
     expect((await stored())?.secrets).toEqual(["secret-2", "secret-1"]);
+  });
+
+  it("waits until running servers accept the new secret, too, before Bitbucket signs with it", async () => {
+    const { connect, connections, waited } = world();
+    await connect();
+    await connections.rotate("c1", quiet);
+    expect(waited).toEqual([{ milliseconds: 6_000, puts: 0, secrets: 2 }]);
   });
 
   it("accepts both secrets before Bitbucket hears of the new one", async () => {
