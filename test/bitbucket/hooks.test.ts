@@ -1,0 +1,490 @@
+import { createHmac } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
+import { createInbox } from "../../src/engine/inbox.ts";
+import type { Answer, IncomingDelivery, Opening } from "../../src/engine/ports.ts";
+import { createIntake } from "../../src/intake/receive.ts";
+import { createFakeGrants } from "./fake-grants.ts";
+
+const WORKSPACE = "{acf54878-1111-4222-8333-944455556666}";
+const OTHER_WORKSPACE = "{0b1c2d3e-1111-4222-8333-944455556666}";
+const REPOSITORY = "{5f2a9d3b-1111-4222-8333-944455556666}";
+const OTHER_REPOSITORY = "{77777777-1111-4222-8333-944455556666}";
+const REQUEST = "8c2f7d0e-58a4-4c4b-9d36-0f6f2a1d8a10";
+const SECRET = "current-secret-of-at-least-32-characters";
+const PREVIOUS = "previous-secret-of-at-least-32-characters";
+const START = Date.parse("2026-11-20T10:00:00Z");
+
+function sign(body: Buffer | string, secret = SECRET): string {
+  return `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
+}
+
+type Headers = Record<string, string | string[] | undefined>;
+
+function headersFor(body: Buffer | string, changes: Headers = {}): Headers {
+  return {
+    "content-type": "application/json",
+    "x-event-key": "repo:push",
+    "x-request-uuid": REQUEST,
+    "x-hook-uuid": "f3a5c1c2-0000-4000-8000-000000000001",
+    "x-attempt-number": "1",
+    "x-hub-signature": sign(body),
+    ...changes,
+  };
+}
+
+const push = JSON.stringify({
+  push: { changes: [] },
+  actor: { type: "user", nickname: "ada" },
+  repository: {
+    uuid: REPOSITORY,
+    full_name: "harbour/crane",
+    workspace: { slug: "harbour", uuid: WORKSPACE },
+    owner: { uuid: WORKSPACE },
+  },
+});
+
+function pushOf(repository: object | null, rest: object = {}): string {
+  return JSON.stringify({ push: { changes: [] }, ...(repository === null ? {} : { repository }), ...rest });
+}
+
+/** Two connections: `all` of the workspace, `one` of a repository. Counts what is looked up. */
+async function world() {
+  const clock = { at: START, now: () => clock.at };
+  const grants = createFakeGrants(clock);
+  const delivery = { provider: "bitbucket", host: "default", deliveryId: "connected-1" } as IncomingDelivery;
+  const common = { workspace: WORKSPACE, kind: "organization", login: "harbour", token: "t", hook: null } as const;
+  await grants.addConnection({ ...common, id: "all", repository: null, secrets: [SECRET, PREVIOUS] }, delivery);
+  const repository = { id: REPOSITORY, fullName: "harbour/crane" };
+  await grants.addConnection({ ...common, id: "one", repository, secrets: [SECRET] }, delivery);
+  await grants.addConnection({ ...common, id: "elsewhere", repository: null, secrets: ["another one's"] }, delivery);
+  const asked: string[] = [];
+  const entrance = createSignedWebhookEntrance({
+    host: "default",
+    grants: {
+      connection: async (id) => {
+        asked.push(id);
+        return grants.connection(id);
+      },
+    },
+    clock,
+  });
+
+  function open(body: Buffer | string, options: { headers?: Headers; method?: string; path?: string } = {}) {
+    const path = options.path ?? "/webhooks/bitbucket/all";
+    return entrance.open({
+      method: options.method ?? "POST",
+      path,
+      url: path,
+      headers: headersFor(body, options.headers),
+    });
+  }
+  /** Sends a body in chunks of `chunk` bytes. */
+  async function send(body: Buffer | string, options: Parameters<typeof open>[1] & { readonly chunk?: number } = {}) {
+    const opening = await open(body, options);
+    return opening === null ? null : pass(opening, Buffer.from(body), options.chunk);
+  }
+  return { clock, grants, asked, entrance, open, send };
+}
+
+function pass(opening: Opening, body: Buffer, chunk = Math.max(body.length, 1)): IncomingDelivery | { answer: Answer } {
+  if ("answer" in opening) return opening;
+  for (let at = 0; at < body.length; at += chunk) opening.update(body.subarray(at, at + chunk));
+  return opening.close(body);
+}
+
+function statusOf(result: IncomingDelivery | { answer: Answer } | null): number | "accepted" | "not here" {
+  if (result === null) return "not here";
+  return "answer" in result ? result.answer.status : "accepted";
+}
+
+describe("the door for signed webhooks", () => {
+  it("takes a signed delivery and reads out what the journal needs", async () => {
+    const { send } = await world();
+    expect(await send(push)).toEqual({
+      provider: "bitbucket",
+      host: "default",
+      deliveryId: REQUEST,
+      event: "repo:push",
+      action: null,
+      stream: `repo:${REPOSITORY}`,
+      repositoryId: REPOSITORY,
+      repositoryName: "harbour/crane",
+      installationId: WORKSPACE,
+      receivedAt: START,
+      body: Buffer.from(push),
+    });
+  });
+
+  it("names the connection's workspace, and its stream, where the payload names none", async () => {
+    const { send } = await world();
+    expect(await send("{}")).toMatchObject({
+      stream: `installation:${WORKSPACE}`,
+      repositoryId: null,
+      repositoryName: null,
+      installationId: WORKSPACE,
+    });
+  });
+
+  it.each([
+    ["Hello World!", "It's a Secret to Everybody", "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"],
+    // Made with: printf '{"repository":{"full_name":"harbour/crane"},"note":"\xc3\xa4"}' | openssl dgst -sha256 -hmac 'Gkvl$k$wyNpQAF42'
+    [
+      '{"repository":{"full_name":"harbour/crane"},"note":"ä"}',
+      "Gkvl$k$wyNpQAF42",
+      "8429dfba162fa5ce287d2a565749e2fb2cbda6e650d783d8597ea67bcb04075f",
+    ],
+  ])("knows the signature of %j", async (body, secret, digest) => {
+    const { grants, send } = await world();
+    await grants.changeConnection("all", { secret });
+    const status = statusOf(await send(body, { headers: { "x-hub-signature": `sha256=${digest}` } }));
+    // The signature is judged before anything is read: what is signed and no JSON is malformed, not a forgery.
+    expect(status).toBe(body.startsWith("{") ? "accepted" : 400);
+    expect(statusOf(await send(`${body} `, { headers: { "x-hub-signature": `sha256=${digest}` } }))).toBe(401);
+  });
+
+  it.each([1, 3, 64, 1_000])("judges the same bytes when they arrive in chunks of %i", async (chunk) => {
+    const { send } = await world();
+    expect(statusOf(await send(push, { chunk }))).toBe("accepted");
+  });
+
+  it("takes what either accepted secret has signed, and nothing signed with a dropped one", async () => {
+    const { clock, grants, send } = await world();
+    const previous = { headers: { "x-hub-signature": sign(push, PREVIOUS) } };
+    expect(statusOf(await send(push))).toBe("accepted");
+    expect(statusOf(await send(push, previous))).toBe("accepted");
+    await grants.dropPreviousSecret("all");
+    clock.at += 5_000;
+    expect(statusOf(await send(push))).toBe("accepted");
+    expect(statusOf(await send(push, previous))).toBe(401);
+  });
+
+  it.each([
+    ["missing", undefined],
+    ["empty", ""],
+    ["of another secret", sign(push, "somebody else's secret, 32 characters")],
+    ["of another connection's secret", sign(push, "another one's")],
+    ["of no secret", sign(push, "")],
+    ["of another body", sign(`${push} `)],
+    ["SHA-1", `sha1=${createHmac("sha1", SECRET).update(push).digest("hex")}`],
+    ["without its prefix", sign(push).slice("sha256=".length)],
+    ["cut short", sign(push).slice(0, -2)],
+    ["too long", `${sign(push)}00`],
+    ["in upper case", sign(push).toUpperCase()],
+    ["all zeros", `sha256=${"0".repeat(64)}`],
+    ["not hexadecimal", `sha256=${"z".repeat(64)}`],
+    ["sent twice", [sign(push), sign(push)]],
+    ["followed by another", `${sign(push)}, ${sign(push)}`],
+  ])("refuses a signature that is %s", async (_, signature) => {
+    const { send } = await world();
+    expect(statusOf(await send(push, { headers: { "x-hub-signature": signature } }))).toBe(401);
+  });
+
+  it("is never open for a connection without secrets, or with an empty one", async () => {
+    const clock = { now: () => START };
+    for (const secrets of [[], [""]]) {
+      const entrance = createSignedWebhookEntrance({
+        host: "default",
+        clock,
+        grants: {
+          connection: async (id) => ({
+            id,
+            workspace: WORKSPACE,
+            kind: "organization",
+            login: "harbour",
+            repository: null,
+            secrets,
+            token: "t",
+            hook: null,
+            createdAt: "2026-11-20T10:00:00.000Z",
+          }),
+        },
+      });
+      const path = "/webhooks/bitbucket/all";
+      const headers = headersFor(push, { "x-hub-signature": sign(push, "") });
+      const opening = await entrance.open({ method: "POST", path, url: path, headers });
+      expect(opening === null ? null : statusOf(pass(opening, Buffer.from(push)))).toBe(401);
+    }
+  });
+
+  it("answers only below its own path", async () => {
+    const { asked, send } = await world();
+    for (const path of [
+      "/webhooks/bitbucket",
+      "/webhooks/bitbucket/",
+      "/webhooks/bitbucket/all/x",
+      "/webhooks/github",
+    ]) {
+      expect(statusOf(await send(push, { path }))).toBe("not here");
+    }
+    expect(asked).toEqual([]);
+  });
+
+  it.each(["unknown", "ALL", "a".repeat(65), "a%2fb", "..", "a.b", "all ", "%00"])(
+    "knows no connection %j",
+    async (id) => {
+      const { asked, send } = await world();
+      expect(statusOf(await send(push, { path: `/webhooks/bitbucket/${id}` }))).toBe(404);
+      // What can not be an id is not asked for.
+      expect(asked).toEqual(["unknown", "ALL"].includes(id) ? [id] : []);
+    },
+  );
+
+  it("wants POST, JSON, an event and a delivery's id, and asks for nothing before", async () => {
+    const { asked, send } = await world();
+    expect(await send(push, { method: "GET" })).toMatchObject({ answer: { status: 405, headers: { allow: "POST" } } });
+    const refused: [Headers, number][] = [
+      [{ "content-type": "application/x-www-form-urlencoded" }, 415],
+      [{ "content-type": undefined }, 415],
+      [{ "content-type": "application/jsonp" }, 415],
+      [{ "x-event-key": undefined }, 400],
+      [{ "x-event-key": "repo:push\u0000" }, 400],
+      [{ "x-event-key": "Repo:Push" }, 400],
+      [{ "x-event-key": `repo:${"p".repeat(60)}` }, 400],
+      [{ "x-request-uuid": undefined }, 400],
+      [{ "x-request-uuid": "" }, 400],
+      [{ "x-request-uuid": "ä" }, 400],
+      [{ "x-request-uuid": "a".repeat(201) }, 400],
+    ];
+    for (const [headers, status] of refused)
+      expect([headers, statusOf(await send(push, { headers }))]).toEqual([headers, status]);
+    expect(asked).toEqual([]);
+    expect(statusOf(await send(push, { headers: { "content-type": "application/json; charset=utf-8" } }))).toBe(
+      "accepted",
+    );
+  });
+
+  it.each(["installed", "uninstalled", "connected", "disconnected"])(
+    "does not take the event %s, which only this program journals",
+    async (event) => {
+      const { send } = await world();
+      expect(statusOf(await send(push, { headers: { "x-event-key": event } }))).toBe(400);
+    },
+  );
+
+  it.each([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["a list", "[]"],
+    ["a text", '"repo:push"'],
+    ["null", "null"],
+    ["a byte order mark", `\ufeff${push}`],
+    ["bytes that are not UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+    ["the envelope of a Connect app's webhook", `{"event":"repo:push","data":${push}}`],
+  ])("refuses %s as a body, signed as it is", async (_, body) => {
+    const { send } = await world();
+    expect(statusOf(await send(body))).toBe(400);
+  });
+
+  it("takes at most 1 MiB", async () => {
+    const { open } = await world();
+    const opening = await open(push);
+    expect(opening).toMatchObject({ maxBytes: 1_048_576 });
+  });
+});
+
+describe("what a connection's secret vouches for", () => {
+  it.each([
+    [
+      "of its workspace, whose uuid has no braces",
+      { workspace: { uuid: WORKSPACE.slice(1, -1).toUpperCase() } },
+      "accepted",
+    ],
+    ["of its workspace, named as owner", { owner: { uuid: WORKSPACE } }, "accepted"],
+    ["of a repository without workspace", { uuid: REPOSITORY }, "accepted"],
+    ["of another workspace", { uuid: REPOSITORY, workspace: { uuid: OTHER_WORKSPACE } }, 403],
+    [
+      "of another workspace, owned by its own",
+      { workspace: { uuid: OTHER_WORKSPACE }, owner: { uuid: WORKSPACE } },
+      403,
+    ],
+    ["of another owner", { uuid: REPOSITORY, owner: { uuid: OTHER_WORKSPACE } }, 403],
+    ["of what is no uuid", { workspace: { uuid: "harbour" } }, 403],
+    ["of a number", { workspace: { uuid: 7 } }, 403],
+  ])("is a payload %s: %s", async (_, repository, expected) => {
+    const { send } = await world();
+    expect(statusOf(await send(pushOf(repository)))).toBe(expected);
+  });
+
+  it("is, for a repository's connection, that repository only", async () => {
+    const { send } = await world();
+    const path = "/webhooks/bitbucket/one";
+    expect(statusOf(await send(push, { path }))).toBe("accepted");
+    const workspace = { uuid: WORKSPACE };
+    expect(statusOf(await send(pushOf({ uuid: OTHER_REPOSITORY, workspace }), { path }))).toBe(403);
+    expect(statusOf(await send(pushOf({ workspace }), { path }))).toBe(403);
+    expect(statusOf(await send(pushOf(null), { path }))).toBe(403);
+  });
+
+  it("is that a repository has moved away, and nothing else of it", async () => {
+    const { send } = await world();
+    const moved = pushOf(
+      { uuid: REPOSITORY, workspace: { uuid: OTHER_WORKSPACE } },
+      { previous_workspace: { uuid: WORKSPACE } },
+    );
+    expect(statusOf(await send(moved, { headers: { "x-event-key": "repo:transfer" } }))).toBe("accepted");
+    expect(statusOf(await send(moved))).toBe(403);
+    const others = pushOf(
+      { uuid: REPOSITORY, workspace: { uuid: OTHER_WORKSPACE } },
+      { previous_workspace: { uuid: OTHER_WORKSPACE } },
+    );
+    expect(statusOf(await send(others, { headers: { "x-event-key": "repo:transfer" } }))).toBe(403);
+  });
+
+  it("is never one in a stream or name that the payload made up", async () => {
+    const { send } = await world();
+    const odd = await send(pushOf({ uuid: "{x}\u0000", full_name: "a\nb", workspace: { uuid: WORKSPACE } }));
+    expect(odd).toMatchObject({ stream: `installation:${WORKSPACE}`, repositoryId: null, repositoryName: null });
+  });
+});
+
+describe("looking connections up", () => {
+  it("is done once in five seconds for each id, known or not, and else needs no waiting", async () => {
+    const { asked, clock, open, send } = await world();
+    const unknown = { path: "/webhooks/bitbucket/unknown" };
+    await send(push);
+    await send(push, unknown);
+    for (const at of [0, 1, 4_999]) {
+      clock.at = START + at;
+      expect(open(push)).not.toBeInstanceOf(Promise);
+      expect(open(push, unknown)).toEqual({ answer: expect.objectContaining({ status: 404 }) });
+    }
+    expect(asked).toEqual(["all", "unknown"]);
+    clock.at = START + 5_000;
+    await send(push);
+    expect(asked).toEqual(["all", "unknown", "all"]);
+  });
+
+  it("is done once for all that ask at a time", async () => {
+    const { asked, send } = await world();
+    const all = await Promise.all([
+      send(push),
+      send(push),
+      send(push, { path: "/webhooks/bitbucket/one" }),
+      send(push),
+    ]);
+    expect(all.map(statusOf)).toEqual(["accepted", "accepted", "accepted", "accepted"]);
+    expect(asked).toEqual(["all", "one"]);
+  });
+
+  it("notices a new secret, a removed connection and a new one within five seconds", async () => {
+    const { clock, grants, send } = await world();
+    const fresh = { headers: { "x-hub-signature": sign(push, "a fresh secret") } };
+    const gone = { deliveryId: "disconnected-1" } as IncomingDelivery;
+    const elsewhere = { path: "/webhooks/bitbucket/late", headers: { "x-hub-signature": sign(push) } };
+    expect(statusOf(await send(push, fresh))).toBe(401);
+    expect(statusOf(await send(push, elsewhere))).toBe(404);
+    const connection = await grants.connection("all");
+    if (connection === null) throw new Error("the connection is there");
+    await grants.changeConnection("all", { secret: "a fresh secret" });
+    await grants.addConnection({ ...connection, id: "late" }, gone);
+    clock.at += 5_000;
+    expect(statusOf(await send(push, fresh))).toBe("accepted");
+    expect(statusOf(await send(push, elsewhere))).toBe("accepted");
+    await grants.removeConnection("all", gone);
+    clock.at += 5_000;
+    expect(statusOf(await send(push, fresh))).toBe(404);
+  });
+
+  it("counts the time from the question, not from the answer", async () => {
+    const clock = { at: START, now: () => clock.at };
+    let answer: (connection: null) => void = () => undefined;
+    let asked = 0;
+    const entrance = createSignedWebhookEntrance({
+      host: "default",
+      clock,
+      grants: {
+        connection: () => {
+          asked += 1;
+          return new Promise((resolve) => {
+            answer = resolve;
+          });
+        },
+      },
+    });
+    const path = "/webhooks/bitbucket/all";
+    const open = () => entrance.open({ method: "POST", path, url: path, headers: headersFor(push) });
+    const first = open();
+    clock.at += 4_000;
+    answer(null);
+    await first;
+    clock.at += 1_000;
+    expect(open()).toBeInstanceOf(Promise);
+    expect(asked).toBe(2);
+  });
+
+  it("that fails is not remembered", async () => {
+    const { grants } = await world();
+    let broken = true;
+    const entrance = createSignedWebhookEntrance({
+      host: "default",
+      clock: { now: () => START },
+      grants: {
+        connection: async (id) => {
+          if (broken) throw new Error("the database is away");
+          return grants.connection(id);
+        },
+      },
+    });
+    const path = "/webhooks/bitbucket/all";
+    const open = async () => entrance.open({ method: "POST", path, url: path, headers: headersFor(push) });
+    await expect(open()).rejects.toThrow("the database is away");
+    broken = false;
+    const opening = await open();
+    expect(opening === null ? null : statusOf(pass(opening, Buffer.from(push)))).toBe("accepted");
+  });
+
+  it("forgets the oldest of a thousand, so that strangers can not fill the memory", async () => {
+    const { asked, open, send } = await world();
+    await send(push);
+    for (let i = 0; i < 1_000; i += 1) await send(push, { path: `/webhooks/bitbucket/guess-${i}` });
+    expect(open(push, { path: "/webhooks/bitbucket/guess-1" })).not.toBeInstanceOf(Promise);
+    await send(push);
+    expect(asked).toHaveLength(1_002);
+    expect(asked.at(-1)).toBe("all");
+  });
+});
+
+describe("a delivery that comes again", () => {
+  let server: Server | null = null;
+
+  afterEach(async () => {
+    const closing = server;
+    server = null;
+    if (closing !== null) await new Promise((resolve) => closing.close(resolve));
+  });
+
+  it("is known by its request's uuid, as a retry and as a replay", async () => {
+    const { entrance } = await world();
+    const journalled: string[] = [];
+    const inbox = createInbox({
+      append: async (batch) =>
+        batch.map(({ deliveryId }) => !journalled.includes(deliveryId) && journalled.push(deliveryId) > 0),
+    });
+    const intake = createIntake({ entrances: [entrance], inbox });
+    const listening = createServer((req, res) => {
+      if (!intake.handle(req, res)) res.writeHead(404).end();
+    });
+    server = listening;
+    await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+    const { port } = listening.address() as AddressInfo;
+
+    async function post(changes: Record<string, string>): Promise<number> {
+      const response = await fetch(`http://127.0.0.1:${port}/webhooks/bitbucket/all`, {
+        method: "POST",
+        headers: { ...(headersFor(push) as Record<string, string>), connection: "close", ...changes },
+        body: push,
+      });
+      await response.arrayBuffer();
+      return response.status;
+    }
+    expect(await post({})).toBe(202);
+    expect(await post({ "x-attempt-number": "2" })).toBe(200);
+    expect(await post({ "x-attempt-number": "3" })).toBe(200);
+    expect(await post({ "x-hook-uuid": "f3a5c1c2-0000-4000-8000-000000000002" })).toBe(200);
+    expect(await post({ "x-request-uuid": "8c2f7d0e-58a4-4c4b-9d36-0f6f2a1d8a11" })).toBe(202);
+    expect(journalled).toEqual([REQUEST, "8c2f7d0e-58a4-4c4b-9d36-0f6f2a1d8a11"]);
+  });
+});
