@@ -1,0 +1,179 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { lifecycleDelivery } from "../src/bitbucket/lifecycle-delivery.ts";
+import { doctorChecks } from "../src/checks.ts";
+import type { CheckResult } from "../src/cli/parts.ts";
+import { type Config, type Environment, parseConfig } from "../src/config.ts";
+import { openConnections } from "../src/connections.ts";
+import { openConfiguredStore } from "../src/parts.ts";
+import { migrateStore } from "../src/store/store.ts";
+import {
+  type BitbucketHost,
+  createBitbucketHost,
+  type HostAccessToken,
+  type HostWorkspace,
+} from "./hosts/bitbucket/index.ts";
+
+const NEEDED = ["repository", "pullrequest", "webhook"];
+
+let folder: string;
+let host: BitbucketHost;
+let acme: HostWorkspace;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "wharfinger-checks-"));
+  host = await createBitbucketHost();
+  acme = host.workspace("acme");
+  await host.repository(acme, "api", { private: true });
+});
+
+afterEach(async () => {
+  await host.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** With Bitbucket's addresses, so that the add-on is served. */
+function read(env: Environment = {}): Config {
+  const addresses = { BITBUCKET_URL: host.url, BITBUCKET_API_URL: host.apiUrl };
+  const result = parseConfig({ DATA_DIR: folder, PUBLIC_URL: "https://builds.example.com", ...addresses, ...env });
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.config;
+}
+
+/** The same Bitbucket without the add-on: no variable says where an emulator is without turning it on. */
+function withoutAddon(): Config {
+  const config = read();
+  return { ...config, bitbucket: { ...config.bitbucket, connect: false } };
+}
+
+async function check(name: string, config: Config): Promise<CheckResult> {
+  const found = doctorChecks(config).find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no check ${name}`);
+  return found.run();
+}
+
+async function connect(config: Config): Promise<{ readonly id: string; readonly token: HostAccessToken }> {
+  await migrateStore(config.databaseUrl);
+  const token = host.accessToken({ workspace: acme, scopes: NEEDED });
+  const connections = await openConnections(config);
+  try {
+    const made = await connections.connect({ workspace: "acme", repository: null }, token.token, () => undefined);
+    if (!made.ok) throw new Error(made.message);
+    return { id: made.value.connection.id, token };
+  } finally {
+    await connections.close();
+  }
+}
+
+/** A proven install, as the engine has heard of it. */
+async function install(config: Config, secret: string): Promise<void> {
+  await migrateStore(config.databaseUrl);
+  const store = await openConfiguredStore(config);
+  const { uuid, slug } = acme;
+  const news = { host: "default", workspace: { uuid, slug, kind: "organization" }, door: "connect" } as const;
+  await store.addConnectCandidate({ clientKey: "connection:1", workspace: uuid, secret });
+  for (const { id } of await store.claimConnectCandidates({ limit: 1, leaseMs: 1_000 })) {
+    const delivery = lifecycleDelivery({ event: "installed", ...news, id, nowMs: Date.now() });
+    await store.proveConnectCandidate(id, { kind: "organization", login: slug }, delivery);
+  }
+  const id = { provider: "bitbucket", host: "default", id: uuid } as const;
+  const account = { ...id, login: slug, kind: "organization" } as const;
+  await store.saveInstallation({ id, account, state: "active", permissions: {}, namespace: null });
+  await store.close();
+}
+
+describe("doctor on Bitbucket", () => {
+  it("says nothing of it where it is not used, with or without a database", async () => {
+    const config = withoutAddon();
+    expect((await check("Bitbucket", config)).ok).toBe(true);
+    await migrateStore(config.databaseUrl);
+    expect(await check("Bitbucket", config)).toEqual({ ok: true, detail: "not used", todo: "" });
+    expect(host.calls).toEqual([]);
+  });
+
+  it("tries each connection", async () => {
+    const config = withoutAddon();
+    const { id, token } = await connect(config);
+    expect(await check("Bitbucket", config)).toEqual({
+      ok: true,
+      detail: `${host.apiUrl} answers; connection ${id} of acme works`,
+      todo: "",
+    });
+    host.revoke(token);
+    const revoked = await check("Bitbucket", config);
+    expect(revoked).toMatchObject({ ok: false, todo: expect.stringContaining(`--new-token ${id}`) });
+    expect(revoked.detail).toContain("does not take this token");
+    expect(revoked.detail).not.toContain(token.token);
+    expect(host.violations).toEqual([]);
+  });
+
+  it("notices a webhook that somebody has deleted", async () => {
+    const config = withoutAddon();
+    await connect(config);
+    for (const hook of [...host.hooks]) host.removeHook(hook);
+    expect((await check("Bitbucket", config)).detail).toContain("is not in Bitbucket");
+  });
+
+  it("says until when the add-on will do, and that GitHub is not needed beside it", async () => {
+    const config = read();
+    await migrateStore(config.databaseUrl);
+    const { ok, detail } = await check("Bitbucket", config);
+    expect(ok).toBe(true);
+    expect(detail).toContain("2 February 2026");
+    expect(detail).toContain("December 2026");
+    expect(await check("GitHub App", config)).toEqual({ ok: true, detail: "not used", todo: "" });
+    expect(await check("GitHub App", withoutAddon())).toMatchObject({ ok: false });
+  });
+
+  it("tries each install of the add-on", async () => {
+    const config = read();
+    await install(config, "not-the-secret-of-this-install");
+    expect(await check("Bitbucket", config)).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining("the add-on in acme"),
+      todo: expect.stringContaining("BITBUCKET_APP_KEY"),
+    });
+    expect(await check("Bitbucket", withoutAddon())).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining("the add-on is installed in acme, but not served"),
+    });
+  });
+
+  it("says when the API is not where it is said to be", async () => {
+    const config = read({ BITBUCKET_API_URL: "http://127.0.0.1:1" });
+    await migrateStore(config.databaseUrl);
+    expect(await check("Bitbucket", config)).toMatchObject({
+      ok: false,
+      todo: expect.stringContaining("BITBUCKET_API_URL"),
+    });
+  });
+
+  it("names the addresses webhooks go to", async () => {
+    const github = "GitHub's webhook URL is https://builds.example.com/webhooks/github";
+    const signed = "https://builds.example.com/webhooks/bitbucket/…";
+    const addon = "https://builds.example.com/atlassian-connect.json";
+    const both = (await check("public address", withoutAddon())).detail;
+    expect([both.includes(github), both.includes(signed), both.includes(addon)]).toEqual([true, true, false]);
+    const alone = (await check("public address", read())).detail;
+    expect([alone.includes(github), alone.includes(signed), alone.includes(addon)]).toEqual([false, true, true]);
+  });
+});
+
+describe("connections on the configured database", () => {
+  it("are made while a server has it open, and are known to that server at once", async () => {
+    const config = withoutAddon();
+    await migrateStore(config.databaseUrl);
+    const server = await openConfiguredStore(config);
+    try {
+      const { id, token } = await connect(config);
+      expect(await server.connection(id)).toMatchObject({ workspace: acme.uuid, token: token.token });
+      expect(await server.listDeliveries({ limit: 10, cursor: null })).toMatchObject({
+        items: [{ provider: "bitbucket", event: "connected" }],
+      });
+    } finally {
+      await server.close();
+    }
+  });
+});
