@@ -2,8 +2,9 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import type { JsonObject } from "../json.ts";
 import { clientOf, seconds, signedAddress } from "./clients.ts";
+import { consentAddress, consentPage } from "./consent.ts";
 import type { HostInstall, HostUser, LifecycleCallback } from "./contract.ts";
-import { DescriptorRefused, readDescriptor, within } from "./descriptor.ts";
+import { fetchDescriptor, readDescriptor, within } from "./descriptor.ts";
 import { frameAddress, framePage } from "./frame.ts";
 import { hostJwt } from "./jwt.ts";
 import type { Connect } from "./operation.ts";
@@ -76,12 +77,17 @@ export function createConnect(state: State): Connect {
     };
   }
 
-  return {
+  const connect: Connect = {
     appSecret,
+    async register(address) {
+      const { key } = await fetchDescriptor(address);
+      state.registered.set(key, address);
+      return appSecret(key);
+    },
 
     async install(where, { descriptor: given, registered = false, by }) {
       const workspace = workspaceOf(state, where);
-      const descriptor = readDescriptor(typeof given === "string" ? await fetchDescriptor(given) : given);
+      const descriptor = typeof given === "string" ? await fetchDescriptor(given) : readDescriptor(given);
       const known = state.installs.find(
         (item) => item.workspace === workspace && item.appKey === descriptor.key && item.registered === registered,
       );
@@ -149,8 +155,10 @@ export function createConnect(state: State): Connect {
       return hostJwt(install, { method, url: new URL(url), base: install.descriptor.baseUrl }, seconds());
     },
     framePage: (of, module, context) => frameAddress(state, installOf(of), module, context),
-    frame: (url) => framePage(state, url),
+    consentPage: (input) => consentAddress(state, input),
+    page: async (request) => framePage(state, request) ?? (await consentPage(state, connect, request)),
   };
+  return connect;
 }
 
 /** A redirect's placeholders say where the app was installed. */
@@ -168,17 +176,6 @@ function newSecret(): string {
 
 function isSuccess(status: number | null): boolean {
   return status !== null && status >= 200 && status < 300;
-}
-
-async function fetchDescriptor(address: string): Promise<unknown> {
-  const response = await fetch(address, { redirect: "error", signal: AbortSignal.timeout(10_000) });
-  if (!response.ok) throw new DescriptorRefused(`${address} answers ${response.status}`);
-  try {
-    return JSON.parse(await response.text());
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new DescriptorRefused(`${address} is no JSON`);
-    throw error;
-  }
 }
 
 /** Who clicked. Here, and nowhere else, the uuid has no braces. */

@@ -352,6 +352,8 @@ export interface BitbucketHost {
   /** Null takes the permission away. */
   setPermission(workspace: HostWorkspace, user: HostUser, permission: WorkspacePermission | null): void;
   setRepositoryPermission(repository: HostRepository, user: HostUser, permission: RepositoryPermission | null): void;
+  /** Tells that it was made, or brought from elsewhere; {@link repository} tells nobody. */
+  announce(repository: HostRepository, event: "repo:created" | "repo:imported"): Promise<readonly EventDelivery[]>;
   /** Renames it and sends `repo:updated`. The old name answers no longer. */
   rename(repository: HostRepository, slug: string): Promise<readonly EventDelivery[]>;
   /** A new slug for the workspace; the full names of its repositories follow. Nobody is told. */
@@ -381,6 +383,10 @@ export interface BitbucketHost {
 
   /** The secret that all installs of a registered app share, as its owner reads it under *Develop apps*. */
   appSecret(appKey: string): string;
+  /** Registers the app whose descriptor is at that address, and gives its secret. From then on people install it by key. */
+  register(descriptor: string): Promise<string>;
+  /** Address of the page where somebody consents to an install, as the app would send their browser there. */
+  consentPage(input: ConsentInput): string;
   /**
    * Installs the app, or installs it anew, and sends the lifecycle callback; `status` is its answer, null for none.
    * Rejects with a `DescriptorRefused` for a descriptor that Bitbucket does not take.
@@ -420,6 +426,15 @@ export interface BitbucketHost {
   inject(injection: Injection): void;
   /** Stops listening, cuts connections and removes the repositories. */
   close(): Promise<void>;
+}
+
+export interface ConsentInput {
+  readonly user: HostUser;
+  /** Of a registered app; of any other the address of its descriptor. */
+  readonly appKey?: string;
+  readonly descriptor?: string;
+  /** Where the browser comes back to. */
+  readonly redirectUri?: string;
 }
 
 export interface FrameContext {

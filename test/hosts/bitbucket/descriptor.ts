@@ -10,6 +10,8 @@ export class DescriptorRefused extends Error {
 
 export interface Descriptor {
   readonly key: string;
+  readonly name: string;
+  readonly description: string;
   readonly baseUrl: string;
   readonly scopes: readonly Scope[];
   readonly installed: URL;
@@ -29,6 +31,8 @@ export interface FramedPage {
   /** Placeholders not filled in. */
   readonly url: string;
 }
+
+const PATIENCE_MS = 10_000;
 
 const KEY = z.string().regex(/^[a-zA-Z0-9-]{1,128}$/);
 const ADDRESS = z.string().min(1).max(2048);
@@ -102,7 +106,7 @@ function isLoopback(address: string): boolean {
 export function readDescriptor(document: unknown): Descriptor {
   const parsed = DESCRIPTOR.safeParse(document);
   if (!parsed.success) throw new DescriptorRefused(z.prettifyError(parsed.error));
-  const { key, baseUrl, lifecycle, authentication } = parsed.data;
+  const { key, name, description, baseUrl, lifecycle, authentication } = parsed.data;
   // Nothing this stand-in does makes sense without: such an app gets no secret.
   if (authentication.type !== "jwt") throw new DescriptorRefused("authentication.type none is not supported here");
   const modules = parsed.data.modules ?? MODULES.parse({});
@@ -121,6 +125,8 @@ export function readDescriptor(document: unknown): Descriptor {
   if (new Set(keys).size < keys.length) throw new DescriptorRefused("two modules have the same key");
   return {
     key,
+    name,
+    description,
     baseUrl,
     scopes,
     installed: within(baseUrl, lifecycle.installed),
@@ -129,6 +135,22 @@ export function readDescriptor(document: unknown): Descriptor {
     pages: framed,
     postInstallRedirect: modules.postInstallRedirect?.url ?? null,
   };
+}
+
+/** The descriptor an app publishes. Throws {@link DescriptorRefused}. */
+export async function fetchDescriptor(address: string): Promise<Descriptor> {
+  return readDescriptor(await fetchJson(address));
+}
+
+async function fetchJson(address: string): Promise<unknown> {
+  try {
+    const response = await fetch(address, { redirect: "error", signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    return JSON.parse(await response.text());
+  } catch (error) {
+    // Not reachable, another status, no JSON: each leaves the host without a descriptor.
+    throw new DescriptorRefused(`no descriptor is at ${address}: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** `*` is whatever the scopes cover; an event that is named must be covered. */

@@ -3,6 +3,7 @@ import { isObject, type JsonObject } from "../json.ts";
 import { signedAddress } from "./clients.ts";
 import type { FrameContext, Scope } from "./contract.ts";
 import { type FramedPage, within } from "./descriptor.ts";
+import { escapeHtml, htmlPage } from "./html.ts";
 import type { ApiAnswer } from "./operation.ts";
 import { ownerShape, repositoryShape, userShape, workspaceShape } from "./payload-shapes.ts";
 import { allowsScope } from "./scopes.ts";
@@ -42,9 +43,12 @@ function pageOf({ descriptor }: InstallState, module: string): FramedPage | null
 }
 
 /** Null: the address is no such page. Without install, module or user it is a 404. */
-export function framePage(state: State, url: URL): ApiAnswer | null {
+export function framePage(
+  state: State,
+  { method, url }: { readonly method: string; readonly url: URL },
+): ApiAnswer | null {
   const found = PAGE.exec(url.pathname);
-  if (found === null) return null;
+  if (found === null || method !== "GET") return null;
   const [, slug = "", rest = "", appKey = "", module = ""] = found;
   const workspace = findWorkspace(state, slug);
   const user = state.users.find((item) => item.uuid === url.searchParams.get("as"));
@@ -53,11 +57,11 @@ export function framePage(state: State, url: URL): ApiAnswer | null {
   const repository = rest === "workspace/settings" ? null : findRepository(state, slug, rest);
   const misplaced = (page?.kind === "repoPages") !== (repository !== null);
   if (install === undefined || page === null || user === undefined || misplaced) {
-    return html(404, "Repository not found", "<p>There is no such page.</p>");
+    return htmlPage(404, "Repository not found", "<p>There is no such page.</p>");
   }
   const address = frameSource(state, install, page, { user, repository });
-  const frame = `<iframe src="${escaped(address)}" title="${escaped(page.title)}" width="100%" height="600"></iframe>`;
-  return html(200, page.title, frame);
+  const frame = `<iframe src="${escapeHtml(address)}" title="${escapeHtml(page.title)}" width="100%" height="600"></iframe>`;
+  return htmlPage(200, page.title, frame);
 }
 
 /** The address in the frame: what the module says, with the context filled in, signed. */
@@ -87,23 +91,4 @@ function frameSource(
 
 function at(value: unknown, path: readonly string[]): unknown {
   return path.reduce((inner, name) => (isObject(inner) ? inner[name] : undefined), value);
-}
-
-function html(status: number, title: string, body: string): ApiAnswer {
-  const text = `<!doctype html>
-<html lang="en">
-  <head><meta charset="utf-8"><title>${escaped(title)}</title></head>
-  <body><h1>${escaped(title)}</h1>${body}</body>
-</html>
-`;
-  return { status, body: Buffer.from(text), headers: { "content-type": "text/html; charset=utf-8" } };
-}
-
-function escaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
 }

@@ -75,6 +75,8 @@ export async function createBitbucketHost(options: BitbucketHostOptions = {}): P
     uninstall: connect.uninstall,
     framePage: connect.framePage,
     appSecret: connect.appSecret,
+    register: connect.register,
+    consentPage: connect.consentPage,
     landing: connect.landing,
     jwt: connect.jwt,
 

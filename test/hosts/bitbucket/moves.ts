@@ -10,7 +10,10 @@ export function createMoves(
   state: State,
   sender: Sender,
   { push }: Pushes,
-): Pick<BitbucketHost, "repository" | "fork" | "rename" | "transfer" | "delete" | "setPrivate" | "setMainBranch"> {
+): Pick<
+  BitbucketHost,
+  "repository" | "fork" | "announce" | "rename" | "transfer" | "delete" | "setPrivate" | "setMainBranch"
+> {
   async function updated(repository: RepositoryState, before: Before): Promise<readonly EventDelivery[]> {
     const { workspace } = repository;
     const payload = updatedPayload(state, repository, before, ownerOf(workspace));
@@ -29,6 +32,12 @@ export function createMoves(
       const payload = forkPayload(state, parent, fork, ownerOf(fork.workspace));
       await sender.send("repo:fork", payload, { workspace, repository: parent });
       return fork;
+    },
+    async announce(of, event) {
+      const repository = stateOf(state, of);
+      const { workspace } = repository;
+      const payload = repositoryPayload(state, repository, ownerOf(workspace));
+      return sender.send(event, payload, { workspace, repository });
     },
     async rename(of, slug) {
       const repository = stateOf(state, of);

@@ -3,7 +3,14 @@ import type { IncomingHttpHeaders } from "node:http";
 import { resolveCommit } from "../git/git.ts";
 import type { JsonObject } from "../json.ts";
 import { LONGEST_PAGE } from "./conformance.ts";
-import type { EventDelivery, FrameContext, HostInstall, HostWorkspace, InstallInput } from "./contract.ts";
+import type {
+  ConsentInput,
+  EventDelivery,
+  FrameContext,
+  HostInstall,
+  HostWorkspace,
+  InstallInput,
+} from "./contract.ts";
 import { filter, sorted } from "./query.ts";
 import { Refusal } from "./refusal.ts";
 import {
@@ -47,11 +54,13 @@ export interface Connect {
   /** The install whose JWT this `Authorization` holds, for `/2.0` calls that take one; a refusal (401) otherwise. */
   clientOf(authorization: string, method: string, path: string): InstallState;
   appSecret(appKey: string): string;
+  register(descriptor: string): Promise<string>;
   landing(install: HostInstall, redirectUri?: string): string;
   jwt(install: HostInstall, method: string, url: string): string;
   framePage(install: HostInstall, module: string, context: FrameContext): string;
-  /** The page of {@link framePage}, or null when the path is no such page. */
-  frame(url: URL): ApiAnswer | null;
+  consentPage(input: ConsentInput): string;
+  /** The pages of {@link framePage} and {@link consentPage}, or null when the path is neither. */
+  page(request: { readonly method: string; readonly url: URL; readonly body: Buffer }): Promise<ApiAnswer | null>;
 }
 
 export interface World {

@@ -4,6 +4,7 @@
  */
 import type { CommitData } from "../git/git-read.ts";
 import type { JsonObject } from "../json.ts";
+import { escapeHtml } from "./html.ts";
 import type { ProjectState, RepositoryState, State, UserState, WorkspaceState } from "./state.ts";
 
 export function userShape(state: State, user: UserState): JsonObject {
@@ -128,7 +129,7 @@ export function commitShape(state: State, repository: RepositoryState, commit: C
       type: "rendered",
       raw: commit.message,
       markup: "markdown",
-      html: `<p>${escaped(commit.message)}</p>`,
+      html: `<p>${escapeHtml(commit.message)}</p>`,
     },
     links: commitLinks(state, repository, commit.sha),
     parents: commit.parents.map((hash) => ({ hash, links: commitLinks(state, repository, hash), type: "commit" })),
@@ -163,8 +164,4 @@ export function commitLinks(state: State, { fullName }: RepositoryState, hash: s
 
 export function link(href: string): { readonly href: string } {
   return { href };
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

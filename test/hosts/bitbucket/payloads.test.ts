@@ -10,6 +10,8 @@ const EVENTS = [
   "repo:transfer",
   "repo:deleted",
   "repo:fork",
+  "repo:created",
+  "repo:imported",
   "pullrequest:created",
   "pullrequest:updated",
   "pullrequest:fulfilled",
@@ -269,6 +271,11 @@ describe("what happens to a repository", () => {
       previous_workspace: { uuid: acme.uuid, slug: "acme" },
       repository: { uuid: repository.uuid, full_name: "umbrella/api", workspace: { uuid: umbrella.uuid } },
     });
+  });
+
+  it.each(["repo:created", "repo:imported"] as const)("is its beginning: %s", async (event) => {
+    await host.announce(repository, event);
+    expect(payload(event)).toMatchObject({ repository: { uuid: repository.uuid }, actor: { type: "user" } });
   });
 
   it("is its end", async () => {

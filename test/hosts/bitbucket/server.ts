@@ -206,7 +206,8 @@ export function createServers(world: World): Servers {
         }
       });
     }
-    send(response, world.connect.frame(url) ?? { status: 404, body: new Refusal(404).body() });
+    const page = await world.connect.page({ method, url, body });
+    send(response, page ?? { status: 404, body: new Refusal(404).body() });
   }
 
   function listener(answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>) {

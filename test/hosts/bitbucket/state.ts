@@ -117,6 +117,8 @@ export interface State {
   readonly commitBeforeCallback: boolean;
   /** By app key, of registered apps. */
   readonly appSecrets: Map<string, string>;
+  /** Where the descriptors of registered apps are, by app key. */
+  readonly registered: Map<string, string>;
   readonly users: UserState[];
   readonly workspaces: WorkspaceState[];
   readonly repositories: RepositoryState[];
@@ -159,6 +161,7 @@ export function createState(
     unsent: [],
     callbacks: [],
     appSecrets: new Map(),
+    registered: new Map(),
     calls: [],
     gitCalls: [],
     violations: [],
