@@ -51,6 +51,15 @@ it("ends quietly when its reader had enough", async () => {
   expect(await run(argv, { readAll: false })).toEqual({ code: 0, out: "", err: "" });
 }, 30_000);
 
+it("plans what Bitbucket sends, too", async () => {
+  const payload = fileURLToPath(new URL("./fixtures/bitbucket/repo-push.several-enveloped.json", import.meta.url));
+  const { code, out, err } = await run(["plan", "--provider", "bitbucket", "--payload", payload, "--json"], {
+    readAll: true,
+  });
+  expect([code, err]).toEqual([0, ""]);
+  expect(JSON.parse(out)).toMatchObject({ provider: "bitbucket", event: "repo:push", changes: { length: 5 } });
+});
+
 it("answers a wrong command with exit code 2, on standard error alone", async () => {
   const { code, out, err } = await run(["lnit"], { readAll: true });
   expect([code, out]).toEqual([2, ""]);
