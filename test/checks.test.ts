@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { lifecycleDelivery } from "../src/bitbucket/lifecycle-delivery.ts";
 import { doctorChecks } from "../src/checks.ts";
@@ -9,6 +10,7 @@ import { type Config, type Environment, parseConfig } from "../src/config.ts";
 import { openConnections } from "../src/connections.ts";
 import { openConfiguredStore } from "../src/parts.ts";
 import { migrateStore } from "../src/store/store.ts";
+import { createAppStub } from "./hosts/bitbucket/app-stub.ts";
 import {
   type BitbucketHost,
   createBitbucketHost,
@@ -16,6 +18,7 @@ import {
   type HostWorkspace,
 } from "./hosts/bitbucket/index.ts";
 
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const NEEDED = ["repository", "pullrequest", "webhook"];
 
 let folder: string;
@@ -68,12 +71,12 @@ async function connect(config: Config): Promise<{ readonly id: string; readonly 
 }
 
 /** A proven install, as the engine has heard of it. */
-async function install(config: Config, secret: string): Promise<void> {
+async function install(config: Config, clientKey: string, secret: string): Promise<void> {
   await migrateStore(config.databaseUrl);
   const store = await openConfiguredStore(config);
   const { uuid, slug } = acme;
   const news = { host: "default", workspace: { uuid, slug, kind: "organization" }, door: "connect" } as const;
-  await store.addConnectCandidate({ clientKey: "connection:1", workspace: uuid, secret });
+  await store.addConnectCandidate({ clientKey, workspace: uuid, secret });
   for (const { id } of await store.claimConnectCandidates({ limit: 1, leaseMs: 1_000 })) {
     const delivery = lifecycleDelivery({ event: "installed", ...news, id, nowMs: Date.now() });
     await store.proveConnectCandidate(id, { kind: "organization", login: slug }, delivery);
@@ -129,7 +132,24 @@ describe("doctor on Bitbucket", () => {
 
   it("tries each install of the add-on", async () => {
     const config = read();
-    await install(config, "not-the-secret-of-this-install");
+    const text = readFileSync(join(ROOT, "atlassian-connect.json"), "utf8");
+    const app = await createAppStub();
+    const descriptor: unknown = JSON.parse(
+      text.replace("{{appKey}}", "wharfinger").replace("{{localBaseUrl}}", app.url),
+    );
+    const { install: made } = await host.install(acme, { descriptor: descriptor as object });
+    await app.close();
+    await install(config, made.clientKey, made.secret);
+    expect(await check("Bitbucket", config)).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining("the add-on in acme works"),
+    });
+    expect(host.violations).toEqual([]);
+  });
+
+  it("finds an install whose secret is no longer right, and one that is not served", async () => {
+    const config = read();
+    await install(config, "connection:1", "not-the-secret-of-this-install");
     expect(await check("Bitbucket", config)).toMatchObject({
       ok: false,
       detail: expect.stringContaining("the add-on in acme"),
