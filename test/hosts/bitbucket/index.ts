@@ -16,10 +16,14 @@
  *     expect(host.violations).toEqual([]);
  *     await host.close();
  *
- * The other door: `await host.install(acme, { descriptor: `${base}/atlassian-connect.json` })`.
+ * The other door: `await host.install(acme, { descriptor: `${base}/atlassian-connect.json` })`. What people see of the app
+ * is at `host.framePage(…)`, where they consent to it at `host.consentPage(…)`. Forgers have `signJwt` and `sendRaw`.
  * Point the product at `host.apiUrl` (API) and `host.url` (web, token endpoint and git).
  * Faults: `host.inject({ match: (call) => call.route?.endsWith("/statuses/build") === true, effect: { status: 502 } })`;
  * `host.exhaust(token)` uses up an hourly allowance. Time: `host.advance(milliseconds)`.
  */
 export type * from "./contract.ts";
+export { DescriptorRefused } from "./descriptor.ts";
 export { createBitbucketHost } from "./host.ts";
+export { queryStringHash, readJwt, signJwt } from "./jwt.ts";
+export { sendRaw } from "./post.ts";

@@ -2,7 +2,14 @@ import { createHmac } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import jwt from "atlassian-jwt";
 import { type AppStub, createAppStub, descriptorOf } from "./app-stub.ts";
-import { type BitbucketHost, createBitbucketHost, type HostRepository, type HostWorkspace } from "./index.ts";
+import {
+  type BitbucketHost,
+  createBitbucketHost,
+  type HostRepository,
+  type HostWorkspace,
+  sendRaw,
+  signJwt,
+} from "./index.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -119,6 +126,25 @@ describe("a Connect app", () => {
       '{"event":"repo:push","data":{}',
     ]);
   });
+});
+
+it("leaves room for forgers: any bytes, any headers, any signature", async () => {
+  const { install } = await host.install(acme, { descriptor: descriptorOf(app.url) });
+  app.answers.push(401);
+  const forged = signJwt("guessed", { iss: install.clientKey });
+  const answer = await sendRaw(`${app.url}/hook?a=%`, {
+    method: "PUT",
+    headers: { Authorization: [`JWT ${forged}`], "X-Event-Key": ["repo:push", "repo:push"] },
+    body: Uint8Array.of(0xff, 0x00),
+  });
+  expect(answer.status).toBe(401);
+  const received = app.received.at(-1);
+  expect(received?.method).toBe("PUT");
+  expect(received?.path).toBe("/hook?a=%");
+  expect(received?.headers).toMatchObject({ authorization: `JWT ${forged}`, "x-event-key": "repo:push, repo:push" });
+  await app.close();
+  await expect(sendRaw(`${app.url}/hook`)).rejects.toThrow();
+  app = await createAppStub();
 });
 
 describe("a delivery", () => {
