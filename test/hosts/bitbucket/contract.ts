@@ -403,7 +403,10 @@ export interface BitbucketHost {
   landing(install: HostInstall, redirectUri?: string): string;
   /** What Bitbucket puts into `Authorization` (after `JWT `) or `?jwt=` of a request to the app, whoever sends it. */
   jwt(install: HostInstall, method: string, url: string): string;
-  /** Address of the page that shows a module of the app in a frame, as the user's browser would open it. */
+  /**
+   * Address of the page that shows a module of the app in a frame, as the user's browser would open it. Of a workspace's
+   * pages members see all; of a repository's those who may read it.
+   */
   framePage(install: HostInstall, module: string, context: FrameContext): string;
 
   /** Sends any payload to those who listen to `event` there; a string goes out byte for byte. */

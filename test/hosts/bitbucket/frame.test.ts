@@ -19,6 +19,7 @@ beforeEach(async () => {
   host = await createBitbucketHost();
   acme = host.workspace("acme");
   mona = host.user("mona");
+  host.setPermission(acme, mona, "member");
 });
 
 afterEach(async () => {
@@ -81,6 +82,20 @@ describe("a page of the host that frames the app", () => {
     expect(verified(source, install)).toBe(
       `${app.url}/configure?workspace={workspace.uuid}&user={user.uuid}&nothing={user.nothing}`,
     );
+  });
+
+  it("is shown only to those who may see what it is about", async () => {
+    const install = await installed();
+    const repository = await host.repository(acme, "api", { private: true });
+    const status = async (address: string) => (await fetch(address)).status;
+    const eve = host.user("eve");
+    expect(await status(host.framePage(install, "configure", { user: eve }))).toBe(404);
+    expect(await status(host.framePage(install, "configure", { user: mona }))).toBe(200);
+    expect(await status(host.framePage(install, "repository", { user: mona, repository }))).toBe(404);
+    host.setRepositoryPermission(repository, mona, "read");
+    expect(await status(host.framePage(install, "repository", { user: mona, repository }))).toBe(200);
+    const open = await host.repository(acme, "open");
+    expect(await status(host.framePage(install, "repository", { user: eve, repository: open }))).toBe(200);
   });
 
   it("is not there without the module, the user, the workspace, or the app", async () => {

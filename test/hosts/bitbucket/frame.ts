@@ -8,6 +8,7 @@ import type { ApiAnswer } from "./operation.ts";
 import { ownerShape, repositoryShape, userShape, workspaceShape } from "./payload-shapes.ts";
 import { allowsScope } from "./scopes.ts";
 import {
+  effectivePermission,
   findRepository,
   findWorkspace,
   type InstallState,
@@ -42,7 +43,7 @@ function pageOf({ descriptor }: InstallState, module: string): FramedPage | null
   return descriptor.pages.find((page) => page.key === module) ?? null;
 }
 
-/** Null: the address is no such page. Without install, module or user it is a 404. */
+/** Null: the address is no such page. Without install, module, or a user who may see it, it is a 404. */
 export function framePage(
   state: State,
   { method, url }: { readonly method: string; readonly url: URL },
@@ -56,12 +57,18 @@ export function framePage(
   const page = install === undefined ? null : pageOf(install, module);
   const repository = rest === "workspace/settings" ? null : findRepository(state, slug, rest);
   const misplaced = (page?.kind === "repoPages") !== (repository !== null);
-  if (install === undefined || page === null || user === undefined || misplaced) {
+  if (install === undefined || page === null || user === undefined || misplaced || !sees(user, install, repository)) {
     return htmlPage(404, "Repository not found", "<p>There is no such page.</p>");
   }
   const address = frameSource(state, install, page, { user, repository });
   const frame = `<iframe src="${escapeHtml(address)}" title="${escapeHtml(page.title)}" width="100%" height="600"></iframe>`;
   return htmlPage(200, page.title, frame);
+}
+
+/** A workspace's pages are for all its members: who of them may do what is the app's to find out. */
+function sees(user: UserState, { workspace }: InstallState, repository: RepositoryState | null): boolean {
+  if (repository === null) return workspace.members.has(user);
+  return !repository.private || effectivePermission(repository, user) !== null;
 }
 
 /** The address in the frame: what the module says, with the context filled in, signed. */
