@@ -1,0 +1,110 @@
+import type { InstallationState, LinkState } from "../core/model.ts";
+import type { ConnectClient } from "../engine/grants-port.ts";
+import type { OwnerCheck } from "./owners.ts";
+import { parseUuid } from "./uuid.ts";
+
+/** What the pages in Bitbucket show, read for them. */
+export interface FramedReaders {
+  /** Null: the engine has not heard of the workspace yet. */
+  installation(workspace: string): Promise<FramedInstallation | null>;
+  /** The last ones, newest first; of one repository of the workspace, or of all. */
+  builds(of: { readonly workspace: string; readonly repository: string | null }): Promise<readonly FramedBuild[]>;
+}
+
+export interface FramedInstallation {
+  readonly login: string;
+  readonly state: InstallationState;
+  readonly namespace: string | null;
+  readonly repositories: readonly { readonly id: string; readonly fullName: string; readonly state: LinkState }[];
+}
+
+/** A build, ready to be shown. */
+export interface FramedBuild {
+  readonly href: string;
+  readonly state: string;
+  readonly stateText: string;
+  readonly image: string;
+  readonly tags: readonly string[];
+  readonly repository: string;
+  readonly ref: string;
+  readonly kind: string;
+  readonly sha: string;
+  /** Empty while it has not begun. */
+  readonly duration: string;
+  readonly created: { readonly iso: string; readonly text: string; readonly ago: string };
+}
+
+/** A page as `views/<view>.eta` is given it. */
+export interface Shown {
+  readonly status: number;
+  readonly view: "bitbucket-configure" | "bitbucket-repository" | "bitbucket-notice";
+  readonly data: { readonly title: string; readonly [name: string]: unknown };
+}
+
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+export interface FramedPagesOptions {
+  readonly readers: FramedReaders;
+  readonly isOwner: OwnerCheck;
+}
+
+/** A page for a client whose token was verified; the query was part of what the token is for. */
+export type FramedPage = (client: ConnectClient, query: Query) => Promise<Shown>;
+
+/** Settings of a workspace, for those who own it: the token says nothing of who looks, the address does. */
+export function createConfigurePage({ readers, isOwner }: FramedPagesOptions): FramedPage {
+  return async (client, query) => {
+    const [workspace, user] = [parseUuid(query["workspace"]), parseUuid(query["user"])];
+    if (user === null || workspace === null) return incomplete();
+    if (workspace !== client.workspace) return otherWorkspace();
+    const verdict = await isOwner(client, user);
+    if (!verdict.ok) {
+      const message = "Bitbucket did not say whether you own this workspace. Load the page again in a minute.";
+      return notice(503, "Not now", message);
+    }
+    if (!verdict.value) {
+      const message = "Only owners of this workspace see its settings. Ask one of them, or to become one.";
+      return notice(403, "For owners only", message);
+    }
+    const [installation, builds] = await Promise.all([
+      readers.installation(workspace),
+      readers.builds({ workspace, repository: null }),
+    ]);
+    if (installation === null) return notYet();
+    return { status: 200, view: "bitbucket-configure", data: { title: installation.login, installation, builds } };
+  };
+}
+
+/** Builds of one repository. Bitbucket signs its address only for those to whom it shows the repository. */
+export function createRepositoryPage({ readers }: Pick<FramedPagesOptions, "readers">): FramedPage {
+  return async ({ workspace }, query) => {
+    const id = parseUuid(query["repository"]);
+    if (id === null) return incomplete();
+    const installation = await readers.installation(workspace);
+    if (installation === null) return notYet();
+    const repository = installation.repositories.find((one) => one.id === id);
+    if (repository === undefined) {
+      const message = "Nothing is known of this repository yet: the next push to it makes it known.";
+      return notice(404, "Not known yet", message);
+    }
+    const builds = await readers.builds({ workspace, repository: id });
+    return { status: 200, view: "bitbucket-repository", data: { title: repository.fullName, repository, builds } };
+  };
+}
+
+export function notice(status: number, title: string, message: string): Shown {
+  return { status, view: "bitbucket-notice", data: { title, message } };
+}
+
+function incomplete(): Shown {
+  const message = "Bitbucket did not say what this page is about. Open it from Bitbucket's own pages, signed in.";
+  return notice(400, "Incomplete address", message);
+}
+
+function otherWorkspace(): Shown {
+  return notice(403, "Another workspace", "This address is about another workspace than the one that signed it.");
+}
+
+function notYet(): Shown {
+  return notice(404, "Not ready yet", "The installation is being recorded. Load the page again in a minute.");
+}

@@ -1,0 +1,64 @@
+import { failed, type Outcome, ok } from "../core/model.ts";
+import type { ConnectClient } from "../engine/grants-port.ts";
+import type { Clock } from "../engine/ports.ts";
+import type { BitbucketAccess } from "./access.ts";
+import { type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
+import { membershipsSchema } from "./members.ts";
+
+/** Whoever loses the role keeps what it shows for so many milliseconds. */
+const MEMORY_MS = 60_000;
+const MEMORY_SIZE = 1_000;
+/** Of 100 owners each. */
+const MAX_PAGES = 10;
+
+/** Whether `user` owns the workspace a client is installed in, as Bitbucket says now. */
+export type OwnerCheck = (client: ConnectClient, user: string) => Promise<Outcome<boolean>>;
+
+export function createOwnerCheck({
+  access,
+  clock,
+}: {
+  readonly access: Pick<BitbucketAccess, "callWith">;
+  readonly clock: Clock;
+}): OwnerCheck {
+  const known = new Map<string, { readonly askedAt: number; readonly owners: ReadonlySet<string> }>();
+  return async (client, user) => {
+    const remembered = known.get(client.clientKey);
+    const age = remembered === undefined ? -1 : clock.now() - remembered.askedAt;
+    if (remembered !== undefined && age >= 0 && age < MEMORY_MS) return ok(remembered.owners.has(user));
+    const askedAt = clock.now();
+    const owners = await readOwners(access, client);
+    if (!owners.ok) return owners;
+    known.delete(client.clientKey);
+    for (const oldest of known.keys()) {
+      if (known.size < MEMORY_SIZE) break;
+      known.delete(oldest);
+    }
+    known.set(client.clientKey, { askedAt, owners: owners.value });
+    return ok(owners.value.has(user));
+  };
+}
+
+/** With the client's own token: access tokens of connections may not ask for permissions. */
+async function readOwners(
+  access: Pick<BitbucketAccess, "callWith">,
+  { clientKey, secret, workspace }: ConnectClient,
+): Promise<Outcome<ReadonlySet<string>>> {
+  const owners = new Set<string>();
+  const query = { q: 'permission="owner"', pagelen: "100" };
+  let request: ApiRequest | null = { method: "GET", path: apiPath(["workspaces", workspace, "permissions"], query) };
+  for (let page = 0; request !== null; page += 1) {
+    if (page === MAX_PAGES) return failed("The workspace has more owners than are looked at.", { retryable: false });
+    const answer: Awaited<ReturnType<typeof access.callWith>> = await access.callWith({ clientKey, secret }, request);
+    if (!answer.ok) return answer;
+    if (answer.value.status !== 200) return refusal(answer.value);
+    const members = membershipsSchema.safeParse(answer.value.body);
+    if (!members.success) return misshapen(answer.value);
+    for (const { permission, user, workspace: where } of members.data.values) {
+      // Whether the filter was understood is not for the filter to say.
+      if (permission === "owner" && (where?.uuid ?? workspace) === workspace) owners.add(user.uuid);
+    }
+    request = nextPage(answer.value);
+  }
+  return ok(owners);
+}
