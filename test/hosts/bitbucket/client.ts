@@ -1,6 +1,7 @@
 /** A bare client for the stand-in's own tests: it sends exactly what it is told to, good or bad. */
-import { isObject, type JsonObject, listAt } from "../json.ts";
-import type { BitbucketHost } from "./contract.ts";
+import { isObject, type JsonObject, listAt, textAt } from "../json.ts";
+import type { BitbucketHost, HostInstall } from "./contract.ts";
+import { queryStringHash, signJwt } from "./jwt.ts";
 
 export interface Answer {
   readonly status: number;
@@ -51,4 +52,34 @@ export async function call(
 export function messageOf({ body }: Answer): string {
   const error = isObject(body["error"]) ? body["error"] : {};
   return String(error["message"] ?? "");
+}
+
+/** A JWT as an installed app makes it. */
+export function appJwt(
+  { clientKey, appKey, secret }: Pick<HostInstall, "clientKey" | "appKey" | "secret">,
+  method: string,
+  address: string,
+): string {
+  const { origin } = new URL(address);
+  const now = Math.floor(Date.now() / 1000);
+  const qsh = queryStringHash(method, new URL(address), origin);
+  return signJwt(secret, { iss: appKey, sub: clientKey, iat: now, exp: now + 180, qsh });
+}
+
+/** Exchanges a JWT for a token; throws when the host would not. */
+export async function connectToken(
+  host: BitbucketHost,
+  install: HostInstall,
+  form: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const address = `${host.url}/site/oauth2/access_token`;
+  const response = await fetch(address, {
+    method: "POST",
+    headers: { authorization: `JWT ${appJwt(install, "POST", address)}` },
+    body: new URLSearchParams({ grant_type: "urn:bitbucket:oauth2:jwt", ...form }),
+  });
+  const text = await response.text();
+  const token = textAt(JSON.parse(text), "access_token");
+  if (token === null) throw new Error(`no token: ${response.status} ${text}`);
+  return token;
 }
