@@ -117,7 +117,11 @@ async function checkBitbucket(config: Config): Promise<CheckResult> {
       ...(wrong.length > 0 ? wrong : tried).map((one) => one.detail),
       ...(connect ? [CONNECT_DATES] : []),
     ];
-    return { ok: wrong.length === 0, detail: details.join("; "), todo: wrong.map((one) => one.todo).join("\n") };
+    return {
+      ok: wrong.length === 0,
+      detail: details.map((one) => one.replace(/\.$/, "")).join("; "),
+      todo: wrong.map((one) => one.todo).join("\n"),
+    };
   } finally {
     await store.close();
   }

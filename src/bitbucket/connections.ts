@@ -101,9 +101,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   async function notesOn({ workspace }: TokenRights): Promise<string[]> {
     const notes: string[] = [];
     if (isLocal(publicUrl)) {
-      notes.push(
-        `PUBLIC_URL is ${publicUrl}, which Bitbucket can not reach: set it, then disconnect and connect anew.`,
-      );
+      notes.push(`PUBLIC_URL is ${publicUrl}, which Bitbucket can not reach: set it, then use --rotate.`);
     }
     if ((await grants.connectClientsOf(workspace.id)).length > 0) {
       notes.push(
@@ -138,11 +136,21 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const names = events.value.map(({ event }) => event);
     const wanted = { url, description: DESCRIPTION, events: names, secret };
     const created = await createWebhook(access, connection, wanted);
-    if ("refused" in created) return changed(id, byHand(created.refused), notes);
+    if ("refused" in created && created.forbidden) return changed(id, byHand(created.refused), notes);
+    if ("refused" in created) return undone(connection, created.refused);
     const hook = created.ok ? created.value : await makeSure(connection, url, created.message, tell);
     if ("gone" in hook) return failed(hook.gone, { retryable: true });
     await record(connection, hook);
     return changed(id, null, notes);
+  }
+
+  /** What Bitbucket does not take from us it does not take from a person either. */
+  async function undone(connection: Omit<Connection, "createdAt">, why: string): Promise<Outcome<never>> {
+    await drop(connection);
+    const hint = isLocal(publicUrl) ? ` PUBLIC_URL is ${publicUrl}, which Bitbucket can not reach.` : "";
+    return failed(`The webhook could not be created; nothing of the connection is left. ${why}${hint}`, {
+      retryable: false,
+    });
   }
 
   /** It may have been made although no answer says so. If it was not, or nobody knows, the connection is dropped. */
@@ -153,7 +161,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     tell: Tell,
   ): Promise<Webhook | { readonly gone: string }> {
     tell("There was no usable answer. Looking whether the webhook is there …");
-    const found = await findWebhook(access, connection, url);
+    const found = await findWebhook(access, connection, { uuid: null, url });
     if (found.ok && found.value !== null) return found.value;
     await drop(connection);
     const place = placeOf(connection.login, connection.repository);
@@ -174,7 +182,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   }
 
   async function locate(connection: Connection): Promise<Outcome<Webhook | null>> {
-    return findWebhook(access, connection, urlOf(connection.id));
+    return findWebhook(access, connection, { uuid: connection.hook, url: urlOf(connection.id) });
   }
 
   async function rotate(id: string, tell: Tell): Promise<Outcome<ConnectionChange>> {
@@ -193,7 +201,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
     tell("Giving the webhook its new secret, once running servers know of it …");
     // Bitbucket signs with it at once, and does not repeat what a server refuses.
     await wait(HEARD_MS);
-    const put = await changeSecret(access, before, hook.value, secret);
+    // PUBLIC_URL may be another than when it was made.
+    const put = await changeSecret(access, before, { ...hook.value, url: urlOf(id) }, secret);
     if ("refused" in put) return changed(id, { ...byHand, why: put.refused });
     if (!put.ok)
       return changed(id, { ...byHand, why: `${put.message} It may have the new secret, or still the old one.` });
@@ -264,7 +273,9 @@ export function createConnections(options: ConnectionsOptions): Connections {
           ? "is switched off in Bitbucket"
           : hook.value.signed === false
             ? "has no secret in Bitbucket, so that it signs nothing"
-            : null;
+            : hook.value.url !== urlOf(connection.id)
+              ? `sends to ${hook.value.url} instead; --rotate ${connection.id} puts that right, too`
+              : null;
     if (wrong !== null) return failed(`The webhook to ${urlOf(connection.id)} ${wrong}.`, { retryable: false });
     return ok([]);
   }

@@ -140,11 +140,8 @@ async function mayManageWebhooks(ask: Ask, subject: readonly string[]): Promise<
   if (status === 401) return unusable(answer.value);
   // Where somebody may not manage webhooks, Bitbucket says 403, or that there is nothing.
   if (status !== 403 && status !== 404) return refusal(answer.value);
-  return ok(
-    requiredScopes(answer.value).length > 0
-      ? `The token lacks the scope ${SCOPES.webhook}.`
-      : "Bitbucket does not let this token manage webhooks there.",
-  );
+  const refused = notGranted(answer.value, "webhook");
+  return ok(refused.ok ? "" : refused.message);
 }
 
 async function mayReadPulls(ask: Ask, { workspace, uuid: id }: Repository): Promise<Outcome<unknown>> {
@@ -160,14 +157,20 @@ function read<T>(
 ): Outcome<T> {
   if (answer.status === 401) return unusable(answer);
   if (answer.status === 404) return failed(missing, { retryable: false });
-  if (answer.status === 403 && scope !== null) {
-    const lacks =
-      requiredScopes(answer).length > 0 ? "The token lacks" : "The token may not do what it needs, usually for lack of";
-    return failed(`${lacks} the scope ${SCOPES[scope]}. ${sentence(answer)}`, { retryable: false });
-  }
+  if (answer.status === 403 && scope !== null) return notGranted(answer, scope);
   if (answer.status !== 200) return refusal(answer);
   const parsed = schema.safeParse(answer.body);
   return parsed.success ? ok(parsed.data) : misshapen(answer);
+}
+
+/** A refusal in words that can be acted on. Bitbucket names scopes only where the token lacks one. */
+export function notGranted(answer: ApiAnswer, scope: keyof typeof SCOPES): Outcome<never> {
+  if (answer.status !== 403) return refusal(answer);
+  const why =
+    requiredScopes(answer).length > 0
+      ? `The token lacks the scope ${SCOPES[scope]}.`
+      : `${sentence(answer)} What was asked takes the scope ${SCOPES[scope]}.`;
+  return failed(why, { retryable: false });
 }
 
 /** What Bitbucket has said. */

@@ -4,7 +4,8 @@ import { failed, type Outcome, ok } from "../core/model.ts";
 import type { WebhookEvent } from "../engine/connections-port.ts";
 import type { Connection } from "../engine/grants-port.ts";
 import type { BitbucketAccess } from "./access.ts";
-import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
+import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage } from "./api.ts";
+import { notGranted } from "./rights.ts";
 
 /** What a webhook belongs to, and the token it is managed with. */
 export type Subject = Pick<Connection, "workspace" | "repository" | "token">;
@@ -19,9 +20,11 @@ export interface Webhook {
   readonly signed: boolean | null;
 }
 
-/** Refused for good, by an answer that says so; nothing was done. Other failures may have done what was asked. */
+/** Refused by an answer that says so; nothing was done. Other failures may have done what was asked. */
 export interface Refused {
   readonly refused: string;
+  /** The token is why, rather than what was asked. */
+  readonly forbidden: boolean;
 }
 
 /** Everything that parse.ts understands. Which of it workspaces and repositories offer differs, and Bitbucket says so. */
@@ -83,10 +86,16 @@ export async function offeredEvents(access: Access, subject: Subject): Promise<O
   );
 }
 
-/** The webhook that sends to `url`; null: there is none. */
-export async function findWebhook(access: Access, subject: Subject, url: string): Promise<Outcome<Webhook | null>> {
+/** By its uuid or, where that is not known or not there, by where it sends to; null: there is none. */
+export async function findWebhook(
+  access: Access,
+  subject: Subject,
+  { uuid, url }: { readonly uuid: string | null; readonly url: string },
+): Promise<Outcome<Webhook | null>> {
   const hooks = await all(access, subject.token, apiPath(pathOf(subject), { pagelen: "100" }), pageSchema);
-  return hooks.ok ? ok(hooks.value.find((hook) => hook.url === url) ?? null) : hooks;
+  if (!hooks.ok) return hooks;
+  const known = hooks.value.find((hook) => hook.uuid === uuid);
+  return ok(known ?? hooks.value.find((hook) => hook.url === url) ?? null);
 }
 
 export async function createWebhook(
@@ -115,7 +124,7 @@ export async function changeSecret(
 export async function deleteWebhook(access: Access, subject: Subject, uuid: string): Promise<Outcome<null>> {
   const answer = await send(access, subject, { method: "DELETE", path: apiPath([...pathOf(subject), uuid]) });
   if (!answer.ok) return answer;
-  return answer.value.status === 204 || answer.value.status === 200 ? ok(null) : refusal(answer.value);
+  return answer.value.status === 204 || answer.value.status === 200 ? ok(null) : notGranted(answer.value, "webhook");
 }
 
 function pathOf({ workspace, repository }: Subject): string[] {
@@ -129,8 +138,10 @@ function send(access: Access, { token }: Subject, request: ApiRequest): Promise<
 function judge(answer: Outcome<ApiAnswer>, good: readonly number[]): Outcome<Webhook> | Refused {
   if (!answer.ok) return answer;
   if (!good.includes(answer.value.status)) {
-    const refused = refusal(answer.value);
-    return refused.ok ? refused : { refused: refused.message };
+    const refused = notGranted(answer.value, "webhook");
+    return refused.ok
+      ? refused
+      : { refused: refused.message, forbidden: [401, 403, 404].includes(answer.value.status) };
   }
   const parsed = webhookSchema.safeParse(answer.value.body);
   return parsed.success ? ok(parsed.data) : misshapen(answer.value);
@@ -148,7 +159,7 @@ async function all<T>(
   for (let pages = 0; next !== null && pages < MAX_PAGES; pages += 1) {
     const answer: Outcome<ApiAnswer> = await access.callWith({ token }, next);
     if (!answer.ok) return answer;
-    if (answer.value.status !== 200) return refusal(answer.value);
+    if (answer.value.status !== 200) return notGranted(answer.value, "webhook");
     const page = schema.safeParse(answer.value.body);
     if (!page.success) return misshapen(answer.value);
     items.push(...page.data.values);

@@ -228,7 +228,7 @@ function asText(terminal: Terminal): Shown {
       print(`Connection ${connection.id} of ${subject(connection)} has a new secret.`);
       if (byHand === null) print("Its webhook signs with it.");
       else print("", `Enter it yourself: ${oneLine(byHand.why)}`, "", ...form(connection, byHand), "");
-      print("The former one is accepted, too, until nothing is on its way any more that it has signed and you say:");
+      print("The former secret is accepted, too. Some minutes after Bitbucket has the new one, end that:");
       print(`  ${COMMAND} --finish-rotation ${connection.id}`);
       return 0;
     },

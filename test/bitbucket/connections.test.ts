@@ -186,7 +186,7 @@ describe("connect", () => {
 
   it.each([
     ["lacks the scope", lacking("webhook"), "lacks the scope webhook"],
-    ["is not let", { status: 403, body: { error: { message: "Forbidden" } } }, "does not let this token"],
+    ["is not let", { status: 403, body: { error: { message: "Forbidden" } } }, "answered 403"],
   ])("says what to enter by hand where the token %s to manage webhooks", async (_, answer, why) => {
     const { connect, stored, asked } = world({ [`GET ${HOOKS}`]: answer });
     expect(await connect()).toMatchObject({
@@ -313,6 +313,15 @@ describe("connect", () => {
     expect(await grants.listConnections()).toHaveLength(2);
   });
 
+  it("keeps nothing where Bitbucket does not take the webhook at all", async () => {
+    const refusing = { [`POST ${HOOKS}`]: { status: 400, body: { error: { message: "url: Enter a valid URL." } } } };
+    const { connect, grants, events } = world(refusing);
+    expect(message(await connect())).toContain("Enter a valid URL");
+    expect(await grants.listConnections()).toEqual([]);
+    expect(events()).toEqual([`connected ${WORKSPACE}`, `disconnected ${WORKSPACE}`]);
+    expect(message(await world(refusing, "http://localhost:3000").connect())).toContain("can not reach");
+  });
+
   it("finds the webhook whose creation lost its answer", async () => {
     const lost = world();
     const post = lost.routes[`POST ${HOOKS}`];
@@ -426,7 +435,7 @@ describe("rotate", () => {
   });
 
   it.each<[string, Routes, string]>([
-    ["may not see webhooks", { [`GET ${HOOKS}`]: lacking("webhook") }, "403"],
+    ["may not see webhooks", { [`GET ${HOOKS}`]: lacking("webhook") }, "lacks the scope webhook"],
     ["finds no webhook of it", { [`GET ${HOOKS}`]: page() }, "no webhook to this address"],
     ["may not change it", { [`PUT ${HOOKS}/${HOOK}`]: { status: 403, body: { error: { message: "No" } } } }, "403"],
   ])("gives out the secret where the token %s", async (_, changes, why) => {
@@ -436,6 +445,16 @@ describe("rotate", () => {
     expect(await connections.rotate("c1", quiet)).toMatchObject({
       ok: true,
       value: { byHand: { secret: "secret-2", why: expect.stringContaining(why) } },
+    });
+  });
+
+  it("sends the webhook to the present address", async () => {
+    const { connect, connections, routes, asked } = world();
+    await connect();
+    routes[`GET ${HOOKS}`] = page({ uuid: HOOK, url: "https://old.example/x", active: false, events: ["repo:push"] });
+    expect(await connections.rotate("c1", quiet)).toMatchObject({ ok: true, value: { byHand: null } });
+    expect(asked.at(-1)).toMatchObject({
+      body: { url: `${PUBLIC_URL}/webhooks/bitbucket/c1`, active: false, events: ["repo:push"] },
     });
   });
 
@@ -546,6 +565,7 @@ describe("examine", () => {
   it.each<[string, Routes, string]>([
     ["a token that was revoked", { [`GET /workspaces/${WORKSPACE}`]: { status: 401 } }, "does not take this token"],
     ["a webhook that was deleted", { [`GET ${HOOKS}`]: page() }, "is not in Bitbucket"],
+    ["one that sends elsewhere", { [`GET ${HOOKS}`]: page({ ...hook, url: "https://old.example/x" }) }, "--rotate c1"],
     ["one that was switched off", { [`GET ${HOOKS}`]: page({ ...hook, active: false }) }, "switched off"],
     ["one that signs nothing", { [`GET ${HOOKS}`]: page({ ...hook, secret_set: false }) }, "has no secret"],
     ["a scope that was taken away", { [`GET /repositories/${WORKSPACE}`]: lacking("repository") }, "scope repository"],
