@@ -91,6 +91,7 @@ export function createBitbucketReporter(options: { readonly access: Pick<Bitbuck
   return {
     async show(check, content) {
       const hostId = keyOf(check.name);
+      // Waiting and building look alike here: Bitbucket has one state for both.
       const underway = check.shown.hostId !== null && !check.shown.concluded;
       if (underway && content.status !== "completed") return ok({ hostId });
       // The status first: it is what merges wait for, and it must not be lost with a report that is refused.

@@ -357,6 +357,14 @@ describe("looking connections up", () => {
     expect(asked).toEqual(["all", "unknown", "all"]);
   });
 
+  it("is done anew after the clock was set back", async () => {
+    const { asked, clock, send } = await world();
+    await send(push);
+    clock.at -= 60_000;
+    await send(push);
+    expect(asked).toEqual(["all", "all"]);
+  });
+
   it("is done once for all that ask at a time", async () => {
     const { asked, send } = await world();
     const all = await Promise.all([
