@@ -4,9 +4,9 @@ import pino from "pino";
 import type { BitbucketAccess } from "./bitbucket/access.ts";
 import { apiPath, refusal } from "./bitbucket/api.ts";
 import { createConnections } from "./bitbucket/connections.ts";
+import { createConfiguredAccess } from "./bitbucket-parts.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
-import { createConfiguredAccess } from "./connections.ts";
 import type { Installation } from "./core/model.ts";
 import type { Connections } from "./engine/connections-port.ts";
 import type { ConnectClient, Connection } from "./engine/grants-port.ts";
@@ -105,7 +105,7 @@ async function checkBitbucket(config: Config): Promise<CheckResult> {
     const clients = await connectClients(store);
     const { connect } = config.bitbucket;
     if (!connect && connections.length + clients.length === 0) return good("not used");
-    const access = createConfiguredAccess(config, store);
+    const access = createConfiguredAccess(config.bitbucket, { grants: store, clock: systemClock });
     const { examine } = createConnections({ access, grants: store, publicUrl: config.publicUrl, clock: systemClock });
     const tried = await Promise.all([
       checkApi(config),

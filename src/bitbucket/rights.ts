@@ -180,7 +180,7 @@ function sentence(answer: ApiAnswer): string {
 }
 
 function unusable(answer: ApiAnswer): Outcome<never> {
-  const kind = "It has to be an access token of the workspace or of the repository, not a person's.";
+  const kind = "It has to be an access token of the workspace or of the repository, neither revoked nor expired.";
   return failed(`Bitbucket does not take this token. ${kind} ${sentence(answer)}`, { retryable: false });
 }
 
