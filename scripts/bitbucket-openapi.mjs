@@ -119,7 +119,8 @@ function add(all, more, name) {
  * - nullable: a side of a difference, the main branch of an empty repository, what only annotated tags have, a status
  *   without branch, the merge of a pull request that is not merged and who closed it, the repository of a deleted fork,
  *   the secret of a webhook that is to have none
- * - a refusal lists the scopes it wants as an object, or what is wrong with which field
+ * - a refusal lists the scopes it wants as an object, or what is wrong with which field; those of Code Insights have
+ *   another shape
  * - more is sent of commits of pull requests, rendered texts and links than the description closes them to
  */
 function correct(schemas) {
@@ -135,6 +136,9 @@ function correct(schemas) {
   const { error } = schemas.error.properties;
   if (error.properties.detail.type !== "string") throw new Error("errors are described otherwise now");
   error.properties.detail = {};
+  const text = { type: "string" };
+  const insights = { type: "object", properties: { key: text, message: text }, required: ["key", "message"] };
+  schemas.error = { anyOf: [schemas.error, insights] };
   for (const closed of [
     error,
     schemas.pullrequest.allOf[1].properties.merge_commit.allOf[0],

@@ -50,8 +50,8 @@ export async function call(
 
 /** What a refusal says. */
 export function messageOf({ body }: Answer): string {
-  const error = isObject(body["error"]) ? body["error"] : {};
-  return String(error["message"] ?? "");
+  const error = isObject(body["error"]) ? body["error"] : body;
+  return textAt(error, "message") ?? "";
 }
 
 /** A JWT as an installed app makes it. */

@@ -7,6 +7,8 @@ export class Refusal extends Error {
   /** What is wrong with which field of a request; or the scopes that are missing. */
   readonly fields: Readonly<Record<string, readonly string[]>> | undefined;
   readonly detail: unknown;
+  /** The body, where it is not of the usual shape. */
+  readonly other: object | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
@@ -15,6 +17,7 @@ export class Refusal extends Error {
     more: {
       readonly fields?: Readonly<Record<string, readonly string[]>>;
       readonly detail?: unknown;
+      readonly other?: object;
       readonly headers?: Readonly<Record<string, string>>;
     } = {},
   ) {
@@ -22,11 +25,13 @@ export class Refusal extends Error {
     this.status = status;
     this.fields = more.fields;
     this.detail = more.detail;
+    this.other = more.other;
     this.headers = more.headers ?? {};
   }
 
   /** The body Bitbucket would send. */
   body(): object {
+    if (this.other !== undefined) return this.other;
     return {
       type: "error",
       error: {

@@ -140,6 +140,12 @@ describe("a report is refused with 400", () => {
   });
 });
 
+it("refuses reports in the shape of Code Insights", async () => {
+  const { body } = await call(host, token, `PUT ${REPO}/commit/${sha}/reports/wharf`, { title: "Images" });
+  const message = "The details field is required.";
+  expect(body).toEqual({ key: "report-service.general.bad-request", message, arguments: {} });
+});
+
 describe("annotations are refused with 400", () => {
   const annotation = (id: number, more: object = {}) => ({
     external_id: `a${id}`,
@@ -202,7 +208,11 @@ describe("a webhook is refused with 400", () => {
     ["of no events", { ...good, events: [] }, /fewer than 1/],
     ["of an event that only Connect knows", { ...good, events: ["pullrequest:superseded"] }, /allowed values/],
     ["of an event of Data Center", { ...good, events: ["repo:refs_changed"] }, /allowed values/],
-    ["whose secret is over 128 characters", { ...good, secret: "s".repeat(129) }, /more than 128|must be null|match a schema/],
+    [
+      "whose secret is over 128 characters",
+      { ...good, secret: "s".repeat(129) },
+      /more than 128|must be null|match a schema/,
+    ],
     ["that leads nowhere", { ...good, url: "mailto:me@builds.test" }, /Enter a valid URL/],
   ])("%s", async (_, body, problem) => {
     for (const subject of ["/workspaces/acme", REPO]) {
@@ -241,7 +251,8 @@ describe("a token without the scope is refused with 403", () => {
 
   it("and let in with one that implies it", async () => {
     const other = host.accessToken({ workspace: acme, scopes: ["pullrequest:write"] });
-    expect((await call(host, other.token, `GET ${REPO}`)).status).toBe(200);
+    const { status, headers } = await call(host, other.token, `GET ${REPO}`);
+    expect([status, headers.get("x-oauth-scopes")]).toEqual([200, "pullrequest:write"]);
   });
 });
 

@@ -13,9 +13,9 @@ const STATUS_LENGTHS: Readonly<Record<string, number>> = { key: 40, name: 255, d
 const REPORT_LENGTHS: Readonly<Record<string, number>> = { title: 450, details: 2000, reporter: 450, external_id: 450 };
 const ANNOTATION_LENGTHS: Readonly<Record<string, number>> = { summary: 450, details: 2000, external_id: 450 };
 
-/** A refusal in the words of the service behind Code Insights, which are not those of the other operations. */
+/** A refusal of the service behind Code Insights, which has a shape of its own. */
 export function insightRefusal(message: string): Refusal {
-  return new Refusal(400, message, { detail: { key: "report-service.general.bad-request", arguments: {} } });
+  return new Refusal(400, message, { other: { key: "report-service.general.bad-request", message, arguments: {} } });
 }
 
 /** Throws what the host would answer to a body that fits its schema. `operation`: `POST /repositories/…`. */

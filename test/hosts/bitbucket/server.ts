@@ -146,8 +146,11 @@ export function createServers(world: World): Servers {
         violate(`our own answer ${answer.status}: ${problem}`);
       }
     }
-    const rates = isLimited(url.pathname) ? rateHeaders(state, token) : {};
-    return { ...chosen(answer, url.searchParams.get("fields")), headers: { ...rates, ...answer.headers } };
+    const told = {
+      ...(isLimited(url.pathname) ? rateHeaders(state, token) : {}),
+      ...(token === null ? {} : { "x-oauth-scopes": token.scopes.join(", ") }),
+    };
+    return { ...chosen(answer, url.searchParams.get("fields")), headers: { ...told, ...answer.headers } };
   }
 
   function identify(handler: OperationHandler, authorization: string | undefined): TokenState | null {
