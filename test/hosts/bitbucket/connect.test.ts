@@ -286,6 +286,19 @@ describe("the token endpoint", () => {
   });
 });
 
+it("does not look at a JWT in the address of an API call: the caller is nobody", async () => {
+  const other = await createBitbucketHost();
+  const workspace = other.workspace("acme");
+  await other.repository(workspace, "hidden", { private: true });
+  const { install: made } = await other.install(workspace, { descriptor: descriptorOf(app.url) });
+  const url = `${other.apiUrl}/2.0/repositories/acme`;
+  const token = signJwt(made.secret, { iss: made.appKey, sub: made.clientKey, exp: Date.now() });
+  const response = await fetch(`${url}?jwt=${token}`);
+  expect([response.status, JSON.parse(await response.text())]).toMatchObject([200, { values: [] }]);
+  expect(other.violations).toEqual([expect.stringContaining("query parameter jwt")]);
+  await other.close();
+});
+
 describe("where a browser goes after the consent", () => {
   it("is the address asked for, with client key and JWT", async () => {
     const { install: made } = await install();
