@@ -244,6 +244,14 @@ describe("the door for the Connect app's webhooks", () => {
 });
 
 describe("looking clients up", () => {
+  it("does not ask for what can not be a client of this app", async () => {
+    const to = await world();
+    for (const iss of ["", "acme", "connection:", `ari:cloud:bitbucket::app/${ACME}/other`, "x".repeat(1_000)]) {
+      expect(await statusOf(send(to, { token: token({ iss }) }))).toBe(401);
+    }
+    expect(to.asked()).toBe(0);
+  });
+
   it("asks once for a burst, and again after some seconds", async () => {
     const to = await world();
     await Promise.all(Array.from({ length: 50 }, () => send(to)));

@@ -317,26 +317,26 @@ describe("a token that is shown again", () => {
     expect(at.grants.deliveries).toHaveLength(before);
   });
 
-  it("may be shown again when nothing came of it", async () => {
-    let away = true;
-    const at = await world();
-    const failing = await world({
-      grants: {
-        ...at.grants,
-        async renewConnectClient(...given) {
-          if (away) throw new Error("the database is away");
-          return at.grants.renewConnectClient(...given);
-        },
-      },
-    });
+  it.each([
+    ["threw", async () => Promise.reject(new Error("the database is away"))],
+    ["changed nothing", async () => false],
+  ])("may be shown again when what was asked %s", async (_, fail) => {
+    const { grants } = await world();
+    let failing = true;
+    const renewConnectClient: typeof grants.renewConnectClient = (...given) =>
+      failing ? fail() : grants.renewConnectClient(...given);
+    const at = await world({ grants: { ...grants, renewConnectClient } });
     await at.post("installed", install());
-    await at.proveWith(SECRET);
+    const [candidate] = await grants.claimConnectCandidates({ limit: 1, leaseMs: 0 });
+    const [journalled] = (await installed()).grants.deliveries;
+    if (candidate === undefined || journalled === undefined) throw new Error("nothing to prove");
+    await grants.proveConnectCandidate(candidate.id, { kind: "organization", login: "acme" }, journalled);
     const shown = token("installed");
     const again = install({ sharedSecret: NEW_SECRET });
-    expect((await failing.post("installed", again, { token: shown })).status).toBe(503);
-    away = false;
-    expect((await failing.post("installed", again, { token: shown })).status).toBe(204);
-    expect(await client(at)).toMatchObject({ secret: NEW_SECRET });
+    expect((await at.post("installed", again, { token: shown })).status).toBe(503);
+    failing = false;
+    expect((await at.post("installed", again, { token: shown })).status).toBe(204);
+    expect(await grants.connectClient(REGISTERED)).toMatchObject({ secret: NEW_SECRET });
   });
 });
 
@@ -370,6 +370,15 @@ describe("with the secret of the app", () => {
     expect((await at.post("uninstalled", uninstall(), signed("uninstalled"))).status).toBe(204);
     expect(at.grants.deliveries).toEqual([]);
   });
+});
+
+it("is seen at once by the doors of this process", async () => {
+  const forgotten: string[] = [];
+  const at = await installed({ clients: { forget: (clientKey) => void forgotten.push(clientKey) } });
+  await at.post("installed", install(), { token: token("installed") });
+  expect(forgotten).toEqual([REGISTERED]);
+  await at.post("uninstalled", uninstall(), { token: token("uninstalled") });
+  expect(forgotten).toEqual([REGISTERED, REGISTERED]);
 });
 
 describe("when something is in the way", () => {

@@ -220,6 +220,21 @@ describe("an install that claims what is not its own", () => {
     expect(await at.grants.connectClient("connection:1")).toBeNull();
   });
 
+  it.each([400, 401, 403])(
+    "is not proven when only the question whose token it is was refused, with %i",
+    async (status) => {
+      const at = world();
+      at.installs.set("connection:1", { ...team, account: { type: "user", uuid: JANE } });
+      await at.claim("connection:1", ACME, SECRET);
+      at.fail(() => {
+        at.fail(null);
+        return new Response(JSON.stringify({ error: "unauthorized_client" }), { status });
+      });
+      await at.prover.step();
+      expect(await at.grants.connectClient("connection:1")).toBeNull();
+    },
+  );
+
   it("is not proven where the workspace has another uuid", async () => {
     const at = world();
     at.installs.set("connection:1", team);
