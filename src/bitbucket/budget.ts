@@ -26,7 +26,7 @@ const HOUR_MS = 60 * 60_000;
 
 interface Account {
   /** When the calls of the last hour were made, oldest first; milliseconds since 1970. */
-  times: number[];
+  readonly times: number[];
   limit: number;
   pausedUntil: number;
 }
@@ -45,7 +45,7 @@ export function createBudget({ clock }: { readonly clock: Clock }): Budget {
       const now = clock.now();
       const account = accountOf(key);
       if (account.pausedUntil > now) return secondsUntil(account.pausedUntil, now);
-      account.times = account.times.filter((time) => time > now - HOUR_MS);
+      dropBefore(account.times, now - HOUR_MS);
       const allowed = use === "write" ? account.limit : Math.ceil(account.limit * READING_SHARE);
       // The call that has to leave the hour before there is room for this one.
       const inTheWay = account.times[account.times.length - allowed];
@@ -61,6 +61,12 @@ export function createBudget({ clock }: { readonly clock: Clock }): Budget {
       account.pausedUntil = Math.max(account.pausedUntil, clock.now() + seconds * 1_000);
     },
   };
+}
+
+/** Those at `end`, too. */
+function dropBefore(times: number[], end: number): void {
+  const kept = times.findIndex((time) => time > end);
+  times.splice(0, kept === -1 ? times.length : kept);
 }
 
 function secondsUntil(time: number, now: number): number {
