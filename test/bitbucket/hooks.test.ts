@@ -4,101 +4,25 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
 import { createInbox } from "../../src/engine/inbox.ts";
-import type { Answer, IncomingDelivery, Opening } from "../../src/engine/ports.ts";
 import { createIntake } from "../../src/intake/receive.ts";
-import { createFakeGrants } from "./fake-grants.ts";
-
-const WORKSPACE = "{acf54878-1111-4222-8333-944455556666}";
-const OTHER_WORKSPACE = "{0b1c2d3e-1111-4222-8333-944455556666}";
-const REPOSITORY = "{5f2a9d3b-1111-4222-8333-944455556666}";
-const OTHER_REPOSITORY = "{77777777-1111-4222-8333-944455556666}";
-const REQUEST = "8c2f7d0e-58a4-4c4b-9d36-0f6f2a1d8a10";
-const SECRET = "current-secret-of-at-least-32-characters";
-const PREVIOUS = "previous-secret-of-at-least-32-characters";
-const START = Date.parse("2026-11-20T10:00:00Z");
-
-function sign(body: Buffer | string, secret = SECRET): string {
-  return `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
-}
-
-type Headers = Record<string, string | string[] | undefined>;
-
-function headersFor(body: Buffer | string, changes: Headers = {}): Headers {
-  return {
-    "content-type": "application/json",
-    "x-event-key": "repo:push",
-    "x-request-uuid": REQUEST,
-    "x-hook-uuid": "f3a5c1c2-0000-4000-8000-000000000001",
-    "x-attempt-number": "1",
-    "x-hub-signature": sign(body),
-    ...changes,
-  };
-}
-
-const push = JSON.stringify({
-  push: { changes: [] },
-  actor: { type: "user", nickname: "ada" },
-  repository: {
-    uuid: REPOSITORY,
-    full_name: "harbour/crane",
-    workspace: { slug: "harbour", uuid: WORKSPACE },
-    owner: { uuid: WORKSPACE },
-  },
-});
-
-function pushOf(repository: object | null, rest: object = {}): string {
-  return JSON.stringify({ push: { changes: [] }, ...(repository === null ? {} : { repository }), ...rest });
-}
-
-/** Two connections: `all` of the workspace, `one` of a repository. Counts what is looked up. */
-async function world() {
-  const clock = { at: START, now: () => clock.at };
-  const grants = createFakeGrants(clock);
-  const delivery = { provider: "bitbucket", host: "default", deliveryId: "connected-1" } as IncomingDelivery;
-  const common = { workspace: WORKSPACE, kind: "organization", login: "harbour", token: "t", hook: null } as const;
-  await grants.addConnection({ ...common, id: "all", repository: null, secrets: [SECRET, PREVIOUS] }, delivery);
-  const repository = { id: REPOSITORY, fullName: "harbour/crane" };
-  await grants.addConnection({ ...common, id: "one", repository, secrets: [SECRET] }, delivery);
-  await grants.addConnection({ ...common, id: "elsewhere", repository: null, secrets: ["another one's"] }, delivery);
-  const asked: string[] = [];
-  const entrance = createSignedWebhookEntrance({
-    host: "default",
-    grants: {
-      connection: async (id) => {
-        asked.push(id);
-        return grants.connection(id);
-      },
-    },
-    clock,
-  });
-
-  function open(body: Buffer | string, options: { headers?: Headers; method?: string; path?: string } = {}) {
-    const path = options.path ?? "/webhooks/bitbucket/all";
-    return entrance.open({
-      method: options.method ?? "POST",
-      path,
-      url: path,
-      headers: headersFor(body, options.headers),
-    });
-  }
-  /** Sends a body in chunks of `chunk` bytes. */
-  async function send(body: Buffer | string, options: Parameters<typeof open>[1] & { readonly chunk?: number } = {}) {
-    const opening = await open(body, options);
-    return opening === null ? null : pass(opening, Buffer.from(body), options.chunk);
-  }
-  return { clock, grants, asked, entrance, open, send };
-}
-
-function pass(opening: Opening, body: Buffer, chunk = Math.max(body.length, 1)): IncomingDelivery | { answer: Answer } {
-  if ("answer" in opening) return opening;
-  for (let at = 0; at < body.length; at += chunk) opening.update(body.subarray(at, at + chunk));
-  return opening.close(body);
-}
-
-function statusOf(result: IncomingDelivery | { answer: Answer } | null): number | "accepted" | "not here" {
-  if (result === null) return "not here";
-  return "answer" in result ? result.answer.status : "accepted";
-}
+import {
+  type Headers,
+  headersFor,
+  OTHER_REPOSITORY,
+  OTHER_WORKSPACE,
+  PREVIOUS,
+  pass,
+  push,
+  pushOf,
+  REPOSITORY,
+  REQUEST,
+  SECRET,
+  START,
+  sign,
+  statusOf,
+  WORKSPACE,
+  world,
+} from "./hooks-world.ts";
 
 describe("the door for signed webhooks", () => {
   it("takes a signed delivery and reads out what the journal needs", async () => {
@@ -337,121 +261,6 @@ describe("what a connection's secret vouches for", () => {
     const { send } = await world();
     const odd = await send(pushOf({ uuid: "{x}\u0000", full_name: "a\nb", workspace: { uuid: WORKSPACE } }));
     expect(odd).toMatchObject({ stream: `installation:${WORKSPACE}`, repositoryId: null, repositoryName: null });
-  });
-});
-
-describe("looking connections up", () => {
-  it("is done once in five seconds for each id, known or not, and else needs no waiting", async () => {
-    const { asked, clock, open, send } = await world();
-    const unknown = { path: "/webhooks/bitbucket/unknown" };
-    await send(push);
-    await send(push, unknown);
-    for (const at of [0, 1, 4_999]) {
-      clock.at = START + at;
-      expect(open(push)).not.toBeInstanceOf(Promise);
-      expect(open(push, unknown)).toEqual({ answer: expect.objectContaining({ status: 404 }) });
-    }
-    expect(asked).toEqual(["all", "unknown"]);
-    clock.at = START + 5_000;
-    await send(push);
-    expect(asked).toEqual(["all", "unknown", "all"]);
-  });
-
-  it("is done anew after the clock was set back", async () => {
-    const { asked, clock, send } = await world();
-    await send(push);
-    clock.at -= 60_000;
-    await send(push);
-    expect(asked).toEqual(["all", "all"]);
-  });
-
-  it("is done once for all that ask at a time", async () => {
-    const { asked, send } = await world();
-    const all = await Promise.all([
-      send(push),
-      send(push),
-      send(push, { path: "/webhooks/bitbucket/one" }),
-      send(push),
-    ]);
-    expect(all.map(statusOf)).toEqual(["accepted", "accepted", "accepted", "accepted"]);
-    expect(asked).toEqual(["all", "one"]);
-  });
-
-  it("notices a new secret, a removed connection and a new one within five seconds", async () => {
-    const { clock, grants, send } = await world();
-    const fresh = { headers: { "x-hub-signature": sign(push, "a fresh secret") } };
-    const gone = { deliveryId: "disconnected-1" } as IncomingDelivery;
-    const elsewhere = { path: "/webhooks/bitbucket/late", headers: { "x-hub-signature": sign(push) } };
-    expect(statusOf(await send(push, fresh))).toBe(401);
-    expect(statusOf(await send(push, elsewhere))).toBe(404);
-    const connection = await grants.connection("all");
-    if (connection === null) throw new Error("the connection is there");
-    await grants.changeConnection("all", { secret: "a fresh secret" });
-    await grants.addConnection({ ...connection, id: "late" }, gone);
-    clock.at += 5_000;
-    expect(statusOf(await send(push, fresh))).toBe("accepted");
-    expect(statusOf(await send(push, elsewhere))).toBe("accepted");
-    await grants.removeConnection("all", gone);
-    clock.at += 5_000;
-    expect(statusOf(await send(push, fresh))).toBe(404);
-  });
-
-  it("counts the time from the question, not from the answer", async () => {
-    const clock = { at: START, now: () => clock.at };
-    let answer: (connection: null) => void = () => undefined;
-    let asked = 0;
-    const entrance = createSignedWebhookEntrance({
-      host: "default",
-      clock,
-      grants: {
-        connection: () => {
-          asked += 1;
-          return new Promise((resolve) => {
-            answer = resolve;
-          });
-        },
-      },
-    });
-    const path = "/webhooks/bitbucket/all";
-    const open = () => entrance.open({ method: "POST", path, url: path, headers: headersFor(push) });
-    const first = open();
-    clock.at += 4_000;
-    answer(null);
-    await first;
-    clock.at += 1_000;
-    expect(open()).toBeInstanceOf(Promise);
-    expect(asked).toBe(2);
-  });
-
-  it("that fails is not remembered", async () => {
-    const { grants } = await world();
-    let broken = true;
-    const entrance = createSignedWebhookEntrance({
-      host: "default",
-      clock: { now: () => START },
-      grants: {
-        connection: async (id) => {
-          if (broken) throw new Error("the database is away");
-          return grants.connection(id);
-        },
-      },
-    });
-    const path = "/webhooks/bitbucket/all";
-    const open = async () => entrance.open({ method: "POST", path, url: path, headers: headersFor(push) });
-    await expect(open()).rejects.toThrow("the database is away");
-    broken = false;
-    const opening = await open();
-    expect(opening === null ? null : statusOf(pass(opening, Buffer.from(push)))).toBe("accepted");
-  });
-
-  it("forgets the oldest of a thousand, so that strangers can not fill the memory", async () => {
-    const { asked, open, send } = await world();
-    await send(push);
-    for (let i = 0; i < 1_000; i += 1) await send(push, { path: `/webhooks/bitbucket/guess-${i}` });
-    expect(open(push, { path: "/webhooks/bitbucket/guess-1" })).not.toBeInstanceOf(Promise);
-    await send(push);
-    expect(asked).toHaveLength(1_002);
-    expect(asked.at(-1)).toBe("all");
   });
 });
 
