@@ -1,8 +1,8 @@
 /** Payloads of the events, without the envelope that Connect puts round them. */
-import { git } from "../git/git.ts";
-import { type CommitData, readCommit, readCommits } from "../git/git-read.ts";
+import { type CommitData, readCommits } from "../git/git-read.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefMove } from "./contract.ts";
+import { commitOf, peel } from "./objects.ts";
 import {
   commitLinks,
   commitShape,
@@ -64,14 +64,14 @@ async function changeLinks(
 ): Promise<JsonObject> {
   const { fullName, gitDir } = repository;
   const api = `${state.apiUrl}/2.0/repositories/${fullName}`;
-  const to = (await peel(gitDir, after)).sha;
+  const to = (await peel(state, gitDir, after)).sha;
   if (move.before === null) {
     return {
       commits: link(`${api}/commits?include=${to}`),
       ...(move.kind === "tag" ? {} : { html: link(`${state.url}/${fullName}/branch/${move.name}`) }),
     };
   }
-  const from = (await peel(gitDir, move.before)).sha;
+  const from = (await peel(state, gitDir, move.before)).sha;
   return {
     commits: link(`${api}/commits?include=${to}&exclude=${from}`),
     diff: link(`${api}/diff/${to}..${from}`),
@@ -87,10 +87,10 @@ export async function refShape(
   object: string,
 ): Promise<JsonObject> {
   const { gitDir, fullName } = repository;
-  const { sha, annotation } = await peel(gitDir, object);
+  const { sha, annotation } = await peel(state, gitDir, object);
   const api = `${state.apiUrl}/2.0/repositories/${fullName}`;
   const web = `${state.url}/${fullName}`;
-  const target = commitShape(state, repository, await readCommit(gitDir, sha));
+  const target = commitShape(state, repository, await commitOf(state, gitDir, sha));
   if (kind === "branch") {
     return {
       name,
@@ -118,27 +118,6 @@ export async function refShape(
       html: link(`${web}/commits/tag/${name}`),
     },
   };
-}
-
-interface Annotation {
-  readonly message: string;
-  /** `Name <address>`. */
-  readonly tagger: string;
-  readonly date: string;
-}
-
-/** The commit behind an object, and what the tag object on the way to it says. */
-async function peel(
-  gitDir: string,
-  object: string,
-): Promise<{ readonly sha: string; readonly annotation: Annotation | null }> {
-  const type = (await git(gitDir, ["cat-file", "-t", object])).toString("ascii").trim();
-  if (type !== "tag") return { sha: object, annotation: null };
-  const sha = (await git(gitDir, ["rev-parse", "--verify", `${object}^{commit}`])).toString("ascii").trim();
-  const text = (await git(gitDir, ["cat-file", "tag", object])).toString("utf8");
-  const [, tagger = "", seconds = "0"] = /^tagger (.*) (\d+) [+-]\d{4}$/m.exec(text) ?? [];
-  const date = new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "+00:00");
-  return { sha, annotation: { message: text.slice(text.indexOf("\n\n") + 2), tagger, date } };
 }
 
 /** `pullrequest:…`, as it stands. Hashes are abbreviated to twelve characters, wherever they are. */

@@ -1,7 +1,8 @@
 /** What the API says of things, where it differs from payloads or says more. */
 import { readRef } from "../git/git.ts";
-import { type CommitData, readCommit } from "../git/git-read.ts";
+import type { CommitData } from "../git/git-read.ts";
 import type { JsonObject } from "../json.ts";
+import { commitOf } from "./objects.ts";
 import {
   commitLinks,
   commitShape,
@@ -67,7 +68,7 @@ export async function apiRepository(
     updated_on: updatedOn,
     mainbranch,
   };
-  const target = tip === null ? undefined : apiCommit(state, repository, await readCommit(gitDir, tip));
+  const target = tip === null ? undefined : apiCommit(state, repository, await commitOf(state, gitDir, tip));
   return { body, full: { ...body, mainbranch: mainbranch === null ? null : { ...mainbranch, target } } };
 }
 

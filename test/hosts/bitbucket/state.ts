@@ -1,5 +1,6 @@
 /** Everything the stand-in remembers. */
 import { randomUUID } from "node:crypto";
+import type { CommitData } from "../git/git-read.ts";
 import type {
   ApiCall,
   DeliveryAttempt,
@@ -20,6 +21,7 @@ import type {
   WorkspacePermission,
 } from "./contract.ts";
 import type { Descriptor } from "./descriptor.ts";
+import type { Peeled } from "./objects.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -133,6 +135,9 @@ export interface State {
   readonly violations: string[];
   /** Times of the calls of the last hour, oldest first, by identity. */
   readonly allowances: Map<string, number[]>;
+  /** What was read of git's objects, by repository and hash. See objects.ts. */
+  readonly commits: Map<string, Promise<CommitData>>;
+  readonly peeled: Map<string, Promise<Peeled>>;
   nextId(): number;
   /** Milliseconds since 1970, on the host's clock. */
   now(): number;
@@ -166,6 +171,8 @@ export function createState(
     gitCalls: [],
     violations: [],
     allowances: new Map(),
+    commits: new Map(),
+    peeled: new Map(),
     nextId() {
       lastId += 1;
       return lastId;
