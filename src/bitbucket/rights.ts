@@ -137,7 +137,6 @@ async function mayManageWebhooks(ask: Ask, subject: readonly string[]): Promise<
   if (!answer.ok) return answer;
   const { status } = answer.value;
   if (status === 200) return ok(null);
-  if (status === 401) return unusable(answer.value);
   // Where somebody may not manage webhooks, Bitbucket says 403, or that there is nothing.
   if (status !== 403 && status !== 404) return refusal(answer.value);
   const refused = notGranted(answer.value, "webhook");

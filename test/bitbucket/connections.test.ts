@@ -255,6 +255,14 @@ describe("connect", () => {
     expect(asked.every(({ method }) => method === "GET")).toBe(true);
   });
 
+  it("stores nothing where the token of a repository can not read its pull requests", async () => {
+    const { connect, grants } = world({
+      [`GET /repositories/${WORKSPACE}/${API}/pullrequests`]: lacking("pullrequest"),
+    });
+    expect(message(await connect("api"))).toContain("lacks the scope pullrequest");
+    expect(await grants.listConnections()).toEqual([]);
+  });
+
   it("does not take a token that reads what everybody can read for one of the workspace", async () => {
     const open = page(repository(API, "api", false), repository(WEB, "web", false));
     const listing = { [`GET /repositories/${WORKSPACE}`]: open };
@@ -402,7 +410,7 @@ describe("rotate", () => {
   });
 
   it("keeps to the new secret while a rotation is not finished, so that the old one is never lost", async () => {
-    const { connect, connections, stored, routes } = world();
+    const { connect, connections, stored, routes, asked } = world();
     await connect();
     const put = routes[`PUT ${HOOKS}/${HOOK}`];
     routes[`PUT ${HOOKS}/${HOOK}`] = "drop";
@@ -411,7 +419,9 @@ describe("rotate", () => {
       value: { byHand: { secret: "secret-2", events: [], why: expect.stringContaining("or still the old one") } },
     });
     routes[`PUT ${HOOKS}/${HOOK}`] = put ?? NOT_FOUND;
+    expect(asked.at(-1)).toMatchObject({ method: "PUT", body: { secret: "secret-2" } });
     expect(await connections.rotate("c1", quiet)).toMatchObject({ ok: true, value: { byHand: null } });
+    expect(asked.at(-1)).toMatchObject({ method: "PUT", body: { secret: "secret-2" } });
     expect((await stored())?.secrets).toEqual(["secret-2", "secret-1"]);
   });
 
@@ -564,6 +574,15 @@ describe("examine", () => {
 
   it.each<[string, Routes, string]>([
     ["a token that was revoked", { [`GET /workspaces/${WORKSPACE}`]: { status: 401 } }, "does not take this token"],
+    [
+      "a token that is of something else",
+      {
+        [`GET /workspaces/${WORKSPACE}`]: { status: 200, body: { uuid: OTHER, slug: "other" } },
+        [`GET /workspaces/${OTHER}/hooks`]: page(),
+        [`GET /repositories/${OTHER}`]: page(repository(API, "api")),
+      },
+      "not of workspace acme",
+    ],
     ["a webhook that was deleted", { [`GET ${HOOKS}`]: page() }, "is not in Bitbucket"],
     ["one that sends elsewhere", { [`GET ${HOOKS}`]: page({ ...hook, url: "https://old.example/x" }) }, "--rotate c1"],
     ["one that was switched off", { [`GET ${HOOKS}`]: page({ ...hook, active: false }) }, "switched off"],
