@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import createAce from "atlassian-connect-express";
 import express, { type Express, type RequestHandler } from "express";
@@ -32,13 +31,13 @@ const templateSchema = z.looseObject({
 /** The library's declarations lack most of its settings, and its loader is not the one its types describe. */
 type CreateAce = (
   app: Express,
-  options: { readonly config: Readonly<Record<"development" | "production", object>> },
+  options: { readonly config: { readonly production: object } },
   logger: object,
   files: { readonly descriptorFilename: string; readonly configFileName: string },
   onReady: () => void,
 ) => Ace & { readonly descriptor: { readonly key?: unknown; readonly baseUrl?: unknown } };
 
-const construct = createAce as unknown as CreateAce & {
+const library = createAce as unknown as CreateAce & {
   readonly store: { register(name: string, create: () => ConnectStore): void };
 };
 
@@ -48,7 +47,7 @@ export async function createConnectLibrary(options: AceOptions): Promise<Ace> {
   // What the library throws for a descriptor it can not use comes after its constructor, where nobody can catch it.
   const template = templateSchema.safeParse(JSON.parse(await readFile(options.descriptor, "utf8")));
   if (!template.success) throw new Error(`${options.descriptor} lacks {{appKey}} or {{localBaseUrl}}.`);
-  const ace = await constructOnce(options);
+  const ace = await construct(options);
   if (ace.descriptor.key !== options.appKey || ace.descriptor.baseUrl !== options.publicUrl) {
     throw new Error("The Connect library has made another app of the descriptor: is there a $ in PUBLIC_URL?");
   }
@@ -65,47 +64,44 @@ function refuseEnvironment(environment: AceOptions["environment"]): void {
   );
 }
 
-function constructOnce(options: AceOptions): ReturnType<typeof ready> {
+/** Without the listener the library adds: it logs what nobody has handled and goes on; this process is to fail loudly. */
+function construct(options: AceOptions): Promise<ReturnType<CreateAce>> {
   const listeners = new Set(process.listeners("unhandledRejection"));
   try {
-    return ready(options);
+    return begin(options);
   } finally {
-    // The library logs what nobody has handled and goes on; this process is to fail loudly.
     for (const listener of process.listeners("unhandledRejection")) {
       if (!listeners.has(listener)) process.off("unhandledRejection", listener);
     }
   }
 }
 
-async function ready(options: AceOptions): Promise<ReturnType<CreateAce>> {
-  // By a name of its own: the library keeps stores for the whole process, and the last of a name would serve all.
-  const adapter = `wharfinger-${randomUUID()}`;
-  construct.store.register(adapter, () => options.store);
-  const settings = () => ({
+/** All but waiting happens before this returns. */
+function begin(options: AceOptions): Promise<ReturnType<CreateAce>> {
+  // Each app right before it takes it: the library keeps stores by name, for the whole process.
+  library.store.register("wharfinger", () => options.store);
+  const production = {
     product: "bitbucket",
     appKey: options.appKey,
     localBaseUrl: options.publicUrl,
-    store: { adapter },
+    store: { adapter: "wharfinger" },
     hosts: [],
-    // In production the library needs one, also for routes that are not set up.
-    whitelist: new URL(options.webUrl).hostname,
-    // Errors come to us, who know how our pages look. (The library's own install route would hang with this.)
+    // Errors come to us, who know how our pages look.
     expressErrorHandling: true,
     setupInstallRoute: false,
-    validateDescriptor: false,
-    watch: false,
-  });
+  };
   // Never mounted: its routes for webhooks all have one address, and would take the first event for every other.
   const app = express();
+  // Whatever NODE_ENV says: in development the library watches its files and registers itself anew.
   app.set("env", "production");
   return new Promise((resolve) => {
+    // Without a name there is no file of settings in the working directory that could be merged into these.
     const files = { descriptorFilename: options.descriptor, configFileName: "" };
-    const config = { development: settings(), production: settings() };
-    const ace = construct(app, { config }, SILENT, files, () => resolve(ace));
+    const ace = library(app, { config: { production } }, SILENT, files, () => resolve(ace));
   });
 }
 
 const silent = () => undefined;
 
-/** Its messages quote what strangers have sent. Refusals are logged where they are answered. */
+/** Its messages quote what strangers have sent. */
 const SILENT = { debug: silent, info: silent, warn: silent, error: silent };

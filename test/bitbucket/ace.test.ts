@@ -123,10 +123,7 @@ describe("the Connect library", () => {
     const elsewhere = await folder();
     const foreign = JSON.stringify({ key: "evil", baseUrl: "https://evil.example" });
     await writeFile(join(elsewhere, "atlassian-connect.json"), foreign);
-    await writeFile(
-      join(elsewhere, "config.json"),
-      JSON.stringify({ product: "jira", production: { product: "jira" } }),
-    );
+    await writeFile(join(elsewhere, "config.json"), "{");
     await writeFile(join(elsewhere, "credentials.json"), "{");
     process.chdir(elsewhere);
     try {
