@@ -238,7 +238,8 @@ describe("refs", () => {
     const { sha } = await repository.commit({ files: { a: "2" }, message: "Two" });
     const { body } = await get(`${REPO}/commit/${sha.slice(0, 12)}`);
     expect(body).toMatchObject({ type: "commit", hash: sha, message: "Two", parents: [{ hash: first.sha }] });
-    expect((await get(`${REPO}/commit/main`)).status).toBe(404);
+    await repository.push([{ branch: "abcdef0", to: sha }]);
+    for (const branch of ["main", "abcdef0"]) expect((await get(`${REPO}/commit/${branch}`)).status).toBe(404);
     expect((await get(`${REPO}/commits/main`)).values.map((item) => item["hash"])).toEqual([sha, first.sha]);
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { runClient } from "../git/git-client.ts";
+import { objectAt } from "../json.ts";
 import { type AppStub, createAppStub } from "./app-stub.ts";
 import { appJwt, call, connectToken, messageOf } from "./client.ts";
 import { type BitbucketHost, createBitbucketHost, type HostRepository, type HostWorkspace } from "./index.ts";
@@ -105,7 +106,7 @@ describe("a Connect app", () => {
     const owners = `/workspaces/acme/permissions?q=${encodeURIComponent('permission="owner"')}`;
     const uuids = async (path: string) => {
       const { values } = await call(host, token, `GET ${path}`);
-      return values.map((item) => [item["permission"], Object(item["user"]).uuid]);
+      return values.map((item) => [item["permission"], objectAt(item, "user")["uuid"]]);
     };
     expect(await uuids(owners)).toEqual([
       ["owner", host.user("acme-owner").uuid],

@@ -1,7 +1,7 @@
 /** Operations on branches, tags and commits, and on pull requests. */
 import { listRefs } from "../git/git.ts";
 import { readCommit, readCommits } from "../git/git-read.ts";
-import type { JsonObject } from "../json.ts";
+import { type JsonObject, objectAt } from "../json.ts";
 import { type ApiRequest, commitFor, type OperationHandler, paginate, repositoryFor, type World } from "./operation.ts";
 import { pullShape, refShape } from "./payloads.ts";
 import { Refusal } from "./refusal.ts";
@@ -21,7 +21,7 @@ async function allRefs(
     found.map(async ({ ref, sha }) => {
       const shape = await refShape(state, repository, { kind, name: ref.slice(prefix.length) }, sha);
       // Payloads have an empty committer; here there is none.
-      const { committer: _, ...target } = Object(shape["target"]);
+      const { committer: _, ...target } = objectAt(shape, "target");
       return { ...shape, target };
     }),
   );
