@@ -352,7 +352,7 @@ describe("a file on a branch", () => {
     branch("x", "abc"),
     { status: 200, body: "" },
   ])("is not called missing when Bitbucket answers %j", async (answer) => {
-    const { host } = hostAnswering(() => answer);
+    const { host } = hostAnswering((call) => (call.path.includes("/refs/") ? answer : ok200("version: 1\n")));
     expect(await host.file(installation, repository, { branch: "x" }, "f")).toMatchObject({ ok: false });
   });
 });
