@@ -17,6 +17,7 @@ import {
   type HostAccessToken,
   type HostWorkspace,
 } from "./hosts/bitbucket/index.ts";
+import { createTestDatabase } from "./support/postgres.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const NEEDED = ["repository", "pullrequest", "webhook"];
@@ -182,9 +183,7 @@ describe("doctor on Bitbucket", () => {
 });
 
 describe("connections on the configured database", () => {
-  it("are made while a server has it open, and are known to that server at once", async () => {
-    const config = withoutAddon();
-    await migrateStore(config.databaseUrl);
+  async function connectBeside(config: Config): Promise<void> {
     const server = await openConfiguredStore(config);
     try {
       const { id, token } = await connect(config);
@@ -192,8 +191,27 @@ describe("connections on the configured database", () => {
       expect(await server.listDeliveries({ limit: 10, cursor: null })).toMatchObject({
         items: [{ provider: "bitbucket", event: "connected" }],
       });
+      const connections = await openConnections(config);
+      await connections.disconnect(id, () => undefined);
+      await connections.close();
+      expect(await server.connection(id)).toBeNull();
     } finally {
       await server.close();
+    }
+  }
+
+  it("come and go while a server has SQLite open, and are known to that server at once", async () => {
+    const config = withoutAddon();
+    await migrateStore(config.databaseUrl);
+    await connectBeside(config);
+  });
+
+  it("come and go on PostgreSQL, too", async () => {
+    const database = await createTestDatabase({ migrated: true });
+    try {
+      await connectBeside({ ...withoutAddon(), databaseUrl: database.url });
+    } finally {
+      await database.drop();
     }
   });
 });
