@@ -1,4 +1,6 @@
 /** Makes the parts of Bitbucket: two doors, one adapter. */
+import { join } from "node:path";
+import express from "express";
 import { createBitbucketAccess } from "./bitbucket/access.ts";
 import { createConnectEntrance } from "./bitbucket/addon.ts";
 import { createConnectClients } from "./bitbucket/clients.ts";
@@ -11,6 +13,9 @@ import type { BitbucketConfig } from "./config-bitbucket.ts";
 import type { GrantStore } from "./engine/grants-port.ts";
 import type { Clock, Logger } from "./engine/ports.ts";
 import type { AddonParts, HostParts } from "./server.ts";
+import { packageRoot } from "./version.ts";
+
+const DESCRIPTOR = join(packageRoot, "atlassian-connect.json");
 
 /** Name of the one Bitbucket Cloud there is. */
 const HOST = "default";
@@ -25,6 +30,8 @@ export interface BitbucketOptions {
   readonly publicUrl: string;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Variables of the process, which the Connect library would read too. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -32,7 +39,7 @@ export interface BitbucketOptions {
  * configured it.
  */
 export function createBitbucketParts(config: BitbucketConfig, options: BitbucketOptions): BitbucketParts {
-  const { grants, clock, log } = options;
+  const { grants, clock, log, environment } = options;
   const access = createConfiguredAccess(config, options);
   const reading: HostParts = {
     entrances: [createSignedWebhookEntrance({ host: HOST, grants, clock })],
@@ -48,8 +55,14 @@ export function createBitbucketParts(config: BitbucketConfig, options: Bitbucket
     entrances: [...reading.entrances, createConnectEntrance(door)],
     addon: {
       prover: createProver({ access, grants, clients, clock, log }),
-      routes: ({ onCandidate }) =>
-        createLifecycle({ ...door, webUrl: config.url, grants, forget: access.forget, onCandidate, log }),
+      async routes({ onCandidate, ...pages }) {
+        const { createConnectApp } = await import("./bitbucket/connect-app.ts");
+        const common = { ...door, publicUrl: options.publicUrl, webUrl: config.url, log };
+        return express
+          .Router()
+          .use(createLifecycle({ ...common, grants, forget: access.forget, onCandidate }))
+          .use(await createConnectApp({ ...common, ...pages, access, descriptor: DESCRIPTOR, environment }));
+      },
     },
   };
 }

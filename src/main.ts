@@ -87,7 +87,7 @@ async function run(terminal: Terminal, begin: () => Promise<{ stop(): Promise<vo
 /** The web half, and unless others do it the working half. */
 async function serve(config: Config, { builds }: { readonly builds: boolean }): Promise<{ stop(): Promise<void> }> {
   await migrateStore(config.databaseUrl);
-  const parts = await createParts(config, createLogger(config), { builds });
+  const parts = await createParts(config, createLogger(config), { builds, environment: process.env });
   return startServer(parts, { ...config, views: join(packageRoot, "views") });
 }
 

@@ -2,12 +2,11 @@
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createBitbucketParts } from "./bitbucket-parts.ts";
+import { type BitbucketOptions, createBitbucketParts } from "./bitbucket-parts.ts";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { createOfferSender } from "./builders/webhook.ts";
 import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
 import { createAccounts } from "./engine/accounts.ts";
-import type { GrantStore } from "./engine/grants-port.ts";
 import type { Builder, Clock, Logger, LogStore, Registry } from "./engine/ports.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
 import { createGithubAccess } from "./github/access.ts";
@@ -49,7 +48,15 @@ export class StartError extends Error {
 export async function createParts(
   config: Config,
   log: Logger,
-  { builds = true, clock = systemClock }: { readonly builds?: boolean; readonly clock?: Clock } = {},
+  {
+    builds = true,
+    clock = systemClock,
+    environment = {},
+  }: {
+    readonly builds?: boolean;
+    readonly clock?: Clock;
+    readonly environment?: Readonly<Record<string, string | undefined>>;
+  } = {},
 ): Promise<Parts> {
   const { github, registry } = configured(config);
   // Whatever is the first to make it: what builds and pushes leave there is for this user only.
@@ -78,7 +85,7 @@ export async function createParts(
     signer: createConfiguredSigner(config.dataDir),
     builder,
     ...createConfiguredHttpBuilders(config, clock),
-    ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock }),
+    ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment }),
     clock,
     log,
   };
@@ -87,7 +94,7 @@ export async function createParts(
 /** Each host that is configured; Bitbucket always is, as far as connections go. */
 function createConfiguredHosts(
   { github, bitbucket, publicUrl }: Pick<Config, "github" | "bitbucket" | "publicUrl">,
-  given: { readonly grants: GrantStore; readonly log: Logger; readonly clock: Clock },
+  given: Omit<BitbucketOptions, "publicUrl">,
 ): Required<Pick<Parts, "hosts" | "addon">> {
   const { addon, ...parts } = createBitbucketParts(bitbucket, { ...given, publicUrl });
   return { hosts: [...(github === null ? [] : [createGithubParts(github, given.log, given.clock)]), parts], addon };
@@ -112,7 +119,7 @@ export async function createWorkerParts(config: Config, log: Logger, clock: Cloc
     store,
     logs: logsOf(store, config, log),
     builder,
-    hosts: createConfiguredHosts({ ...config, github }, { grants: store, log, clock }).hosts,
+    hosts: createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment: {} }).hosts,
     registryCredentials: registry.credentials,
     requestKeys: async () => (await store.requestKeys()).map((key) => key.publicKey),
     clock,

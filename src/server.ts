@@ -18,8 +18,10 @@ import { createUpkeep } from "./engine/upkeep.ts";
 import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { version } from "./version.ts";
+import { createFramedReaders, type FramedReaders } from "./web/framed.ts";
 import { createMetrics } from "./web/metrics.ts";
 import type { RegistryDoors } from "./web/registry.ts";
+import { createViews, type PageData } from "./web/views.ts";
 import { createWeb } from "./web/web.ts";
 import { LEASE_MS, POLL_MS, STOP_GRACE_MS, startWorker, WORKER_NAME, type Worker } from "./worker.ts";
 
@@ -34,7 +36,12 @@ export interface HostParts {
 export interface AddonParts {
   readonly prover: { step(): Promise<boolean> };
   /** What Bitbucket and the frames in its pages ask of us. `onCandidate`: there is an install to prove. */
-  routes(events: { onCandidate(): void }): RequestHandler;
+  routes(given: {
+    onCandidate(): void;
+    /** A page of `views/`, in the layout. */
+    render(view: string, data: PageData): string;
+    readonly readers: FramedReaders;
+  }): Promise<RequestHandler>;
 }
 
 export interface Parts {
@@ -175,20 +182,25 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     log,
     onAnswer: (_path, status, ms) => metrics.answered(status, ms),
   });
+  const views = createViews(settings.views, version);
+  const addon = await parts.addon?.routes({
+    onCandidate: () => loops?.proving?.wake(),
+    render: views.render,
+    readers: createFramedReaders({ store, clock }),
+  });
   const web = createWeb({
     store,
     logs,
     adminToken: settings.adminToken,
     publicUrl: settings.publicUrl,
-    version,
     clock,
     log,
     metrics,
     registryName: registry.name,
     registry: parts.registryDoors,
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
-    ...(parts.addon ? { addon: parts.addon.routes({ onCandidate: () => loops?.proving?.wake() }) } : {}),
-    views: settings.views,
+    ...(addon === undefined ? {} : { addon }),
+    views,
     ready: () => readiness(parts),
   });
   const server = createServer(serverLimits(), (req, res) => {

@@ -133,24 +133,27 @@ export function createBitbucketAccess(options: BitbucketAccessOptions): Bitbucke
     return answer;
   }
 
-  /** Within the grant's budget. A client's token that is refused is replaced once: a 401 means nothing was done. */
-  async function callThrough(grant: Grant, request: ApiRequest): Promise<Attempt> {
-    let answer: Attempt | null = null;
-    for (let tries = grant.door === "connect" ? 2 : 1; tries > 0; tries -= 1) {
-      const wait = budget.take(grant.key, request.method === "GET" ? "read" : "write");
-      if (wait !== null) return usedUp(grant, wait);
-      answer = await attempt(grant, request);
-      if (answer.ok) learnLimit(grant, answer.value);
-      if ("rateLimited" in answer) budget.pause(grant.key, answer.retryAfter);
-      if (!("unauthorized" in answer) || isExchange(answer.answer)) break;
-    }
-    return answer ?? noGrant();
+  /** Within the grant's budget. */
+  async function callOnce(grant: Grant, request: ApiRequest): Promise<Attempt> {
+    const wait = budget.take(grant.key, request.method === "GET" ? "read" : "write");
+    if (wait !== null) return usedUp(grant, wait);
+    const answer = await attempt(grant, request);
+    if (answer.ok) learnLimit(grant, answer.value);
+    if ("rateLimited" in answer) budget.pause(grant.key, answer.retryAfter);
+    return answer;
   }
 
+  /** A client's token that is refused is replaced, once: a 401 means nothing was done. */
+  async function callThrough(grant: Grant, request: ApiRequest): Promise<Attempt> {
+    const answer = await callOnce(grant, request);
+    const mayBeOld = grant.door === "connect" && "unauthorized" in answer && !isExchange(answer.answer);
+    return mayBeOld ? callOnce(grant, request) : answer;
+  }
+
+  /** A client's calls stay what they are: only access tokens are given more in large workspaces. */
   function learnLimit(grant: Grant, { headers }: ApiAnswer): void {
-    const said = headers.get("x-ratelimit-limit");
-    if (grant.door === "connection" && said !== null && /^\d{1,9}$/.test(said))
-      budget.setLimit(grant.key, Number(said));
+    const said = headers.get("x-ratelimit-limit") ?? "";
+    if (grant.door === "connection" && /^\d{1,9}$/.test(said)) budget.setLimit(grant.key, Number(said));
   }
 
   return {

@@ -256,6 +256,11 @@ export interface Store extends Journal {
     options: { complete: boolean },
   ): Promise<void>;
   unlinkRepositories(installation: HostId, repositories: readonly HostId[]): Promise<void>;
+  /** What an installation covers or has covered, by name; at most `limit`. */
+  repositoriesOf(
+    installation: HostId,
+    limit: number,
+  ): Promise<readonly (RepositoryName & { readonly link: LinkState })[]>;
   setRepositoryPaused(repository: HostId, paused: boolean): Promise<void>;
   /** `unlinked` when the repository is unknown or belongs to another installation. */
   linkState(installation: HostId, repository: HostId): Promise<LinkState>;
@@ -290,7 +295,14 @@ export interface Store extends Journal {
   /** A queued build is canceled at once; a running one is asked to stop (its heartbeat says so). */
   cancelBuild(id: string): Promise<"canceled" | "canceling" | "final" | "unknown">;
   getBuild(id: string): Promise<Build | null>;
-  listBuilds(query: PageQuery & { readonly deliveryId?: string }): Promise<Page<Build>>;
+  /** Of all, or of one delivery, installation, repository. */
+  listBuilds(
+    query: PageQuery & {
+      readonly deliveryId?: string;
+      readonly installation?: HostId;
+      readonly repository?: HostId;
+    },
+  ): Promise<Page<Build>>;
   /** The newest build of each image at a commit, for a re-run. */
   buildsOfCommit(repository: HostId, sha: Sha): Promise<readonly Build[]>;
   /** Queues the same work again. Null: unknown build. */

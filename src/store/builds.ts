@@ -192,12 +192,18 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
     getBuild: (id) => database.reading((sql) => findBuild(sql, id)),
 
     async listBuilds(query) {
-      const { deliveryId } = query;
+      const { deliveryId, installation, repository } = query;
       const bind: Value[] = [afterKey("builds", query.cursor), rowsWanted(query)];
-      if (deliveryId !== undefined) bind.push(keyNumber(deliveryId));
+      const wanted: readonly (readonly [column: string, value: Value | undefined])[] = [
+        ["delivery", deliveryId && keyNumber(deliveryId)],
+        ["installation", installation && hostKey(installation)],
+        ["repository", repository && hostKey(repository)],
+      ];
+      const conditions = wanted.flatMap(([column, value]) =>
+        value === undefined ? [] : [`AND b.${column} = $${bind.push(value)}`],
+      );
       const rows = await database.query(
-        `${SELECT_BUILDS} WHERE b.seq < $1 ${deliveryId === undefined ? "" : "AND b.delivery = $3"}
-         ORDER BY b.seq DESC LIMIT $2`,
+        `${SELECT_BUILDS} WHERE b.seq < $1 ${conditions.join(" ")} ORDER BY b.seq DESC LIMIT $2`,
         bind,
       );
       const listed = page("builds", query, rows, (row) => integer(row, "seq"));

@@ -20,6 +20,7 @@ type Installations = Pick<
   | "listInstallations"
   | "linkRepositories"
   | "unlinkRepositories"
+  | "repositoriesOf"
   | "setRepositoryPaused"
   | "linkState"
 >;
@@ -98,6 +99,22 @@ export function createInstallations(database: Database, clock: Clock): Installat
       });
     },
 
+    async repositoriesOf(installation, limit) {
+      const rows = await database.query(
+        `SELECT provider, host, id, full_name, private, linked, paused FROM repositories WHERE installation = $1
+         ORDER BY full_name, key LIMIT $2`,
+        [hostKey(installation), limit],
+      );
+      return rows.map((row) => ({
+        provider: text(row, "provider") as HostId["provider"],
+        host: text(row, "host"),
+        id: text(row, "id"),
+        fullName: text(row, "full_name"),
+        private: flag(row, "private"),
+        link: linkOf(row),
+      }));
+    },
+
     async setRepositoryPaused(repository, paused) {
       await database.query("UPDATE repositories SET paused = $2 WHERE key = $1", [hostKey(repository), paused]);
     },
@@ -139,8 +156,12 @@ export async function readLink(sql: Pick<Sql, "query">, installation: HostId, re
     hostKey(repository),
     hostKey(installation),
   ]);
-  if (rows[0] === undefined) return "unlinked";
-  return flag(rows[0], "paused") ? "paused" : "linked";
+  return rows[0] === undefined ? "unlinked" : linkOf({ ...rows[0], linked: true });
+}
+
+function linkOf(row: Row): LinkState {
+  if (!flag(row, "linked")) return "unlinked";
+  return flag(row, "paused") ? "paused" : "linked";
 }
 
 export async function readInstallation(sql: Sql, id: HostId): Promise<Installation | null> {

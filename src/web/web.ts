@@ -10,7 +10,7 @@ import type { Metrics } from "./metrics.ts";
 import { createPages } from "./pages.ts";
 import { createProbes, type Readiness } from "./probes.ts";
 import { createRegistryRoutes, type RegistryDoors } from "./registry.ts";
-import { createViews, type Views } from "./views.ts";
+import type { Views } from "./views.ts";
 
 export interface WebOptions {
   readonly store: ApiStore & Pick<Store, "stats">;
@@ -19,7 +19,6 @@ export interface WebOptions {
   readonly adminToken: string | null;
   /** Decides, by its scheme, about HSTS and how cookies are marked. */
   readonly publicUrl: string;
-  readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly ready: () => Promise<readonly Readiness[]>;
@@ -32,16 +31,14 @@ export interface WebOptions {
   readonly builder?: BuilderDoor;
   /** Left out: the Connect add-on is not served. */
   readonly addon?: RequestHandler;
-  /** Folder with the templates and, below it, `assets`. */
-  readonly views: string;
+  readonly views: Views;
 }
 
 /** Everything the server answers beside webhooks: pages, JSON API, probes. */
 export function createWeb(options: WebOptions): Express {
-  const { store, logs, clock, log } = options;
+  const { store, logs, clock, log, views } = options;
   const secure = options.publicUrl.startsWith("https:");
   const gate = createGate({ adminToken: options.adminToken, secure, clock });
-  const views = createViews(options.views, options.version);
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");

@@ -309,5 +309,18 @@ export function buildsContract(opened: Opened): void {
       expect(ofOne.items.map((build) => build.id)).toEqual([ids[2]]);
       expect((await store.listBuilds({ limit: 2, cursor: null, deliveryId: "' OR 1=1" })).items).toEqual([]);
     });
+
+    it("of one installation or repository, and never those of another", async () => {
+      const { store } = opened();
+      const own = [await queue(store), await queue(store, { repository: "2" })];
+      const others = await queue(store, { installation: installationId("8"), repository: "9" });
+      const listed = async (of: { readonly installation?: HostId; readonly repository?: HostId }) =>
+        (await store.listBuilds({ limit: 10, cursor: null, ...of })).items.map((build) => build.id);
+      expect(await listed({ installation: installationId("7") })).toEqual(own.toReversed());
+      expect(await listed({ installation: installationId("7"), repository: repository("2") })).toEqual([own[1]]);
+      expect(await listed({ installation: installationId("8") })).toEqual([others]);
+      expect(await listed({ installation: installationId("8"), repository: repository("2") })).toEqual([]);
+      expect(await listed({ repository: { ...repository("2"), host: "ghes" } })).toEqual([]);
+    });
   });
 }

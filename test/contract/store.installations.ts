@@ -141,6 +141,30 @@ export function installationsContract(opened: Opened): void {
       expect(await store.linkState(acme, repository("1"))).toBe("unlinked");
     });
 
+    it("and lists them by name, with how each stands, to nobody but the installation", async () => {
+      const { store } = opened();
+      await store.linkRepositories(acme, [repository("3"), repository("1"), repository("2")], { complete: false });
+      await store.linkRepositories(other, [repository("9")], { complete: false });
+      await store.unlinkRepositories(acme, [repository("2")]);
+      await store.setRepositoryPaused(repository("3"), true);
+      const listed = await store.repositoriesOf(acme, 10);
+      expect(listed.map(({ id, link }) => [id, link])).toEqual([
+        ["1", "linked"],
+        ["2", "unlinked"],
+        ["3", "paused"],
+      ]);
+      expect(listed[0]).toEqual({
+        provider: "github",
+        host: "default",
+        id: "1",
+        fullName: repository("1").fullName,
+        private: repository("1").private,
+        link: "linked",
+      });
+      expect((await store.repositoriesOf(acme, 2)).map(({ id }) => id)).toEqual(["1", "2"]);
+      expect(await store.repositoriesOf(installationId("99"), 10)).toEqual([]);
+    });
+
     it("and remembers that one is paused", async () => {
       const { store } = opened();
       await store.linkRepositories(acme, [repository("1")], { complete: false });

@@ -121,7 +121,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     const { addon, ...hostParts } =
       bitbucket === null
         ? { addon: null }
-        : createBitbucketParts(bitbucketConfig(bitbucket), { grants: store, publicUrl, log, clock });
+        : createBitbucketParts(bitbucketConfig(bitbucket), { grants: store, publicUrl, log, clock, environment: {} });
     const parts: Parts = {
       store,
       logs: createLogStore(join(folder, "logs")),

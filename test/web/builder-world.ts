@@ -14,6 +14,7 @@ import { createLogStore } from "../../src/store/logs.ts";
 import { openStore } from "../../src/store/store.ts";
 import { packageRoot } from "../../src/version.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
+import { createViews } from "../../src/web/views.ts";
 import { createWeb } from "../../src/web/web.ts";
 import {
   change,
@@ -86,14 +87,13 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
     logs,
     adminToken: null,
     publicUrl: "http://localhost:3000",
-    version: "1.2.3",
     clock,
     log,
     ready: async () => [],
     metrics: createMetrics(),
     registryName: "registry.test",
     builder: { desk, token: BUILDER_TOKEN },
-    views: join(packageRoot, "views"),
+    views: createViews(join(packageRoot, "views"), "1.2.3"),
   });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -7,6 +7,7 @@ import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/e
 import { packageRoot } from "../../src/version.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
 import type { RegistryDoors } from "../../src/web/registry.ts";
+import { createViews } from "../../src/web/views.ts";
 import { createWeb, type WebOptions } from "../../src/web/web.ts";
 
 export const NOW = Date.parse("2026-11-20T12:00:00Z");
@@ -170,14 +171,13 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     logs: world.logs ?? createLogs(world),
     adminToken: world.adminToken,
     publicUrl: world.publicUrl,
-    version: "1.2.3",
     clock: world.clock,
     log: { info: note, warn: note, error: note },
     ready: world.ready,
     metrics: createMetrics(),
     registryName: "registry.example.com",
     registry: world.registry,
-    views: join(packageRoot, "views"),
+    views: createViews(join(packageRoot, "views"), "1.2.3"),
   });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
