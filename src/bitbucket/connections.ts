@@ -274,9 +274,11 @@ export function createConnections(options: ConnectionsOptions): Connections {
           : hook.value.signed === false
             ? "has no secret in Bitbucket, so that it signs nothing"
             : hook.value.url !== urlOf(connection.id)
-              ? `sends to ${hook.value.url} instead; --rotate ${connection.id} puts that right, too`
+              ? `sends to ${hook.value.url}, which --rotate ${connection.id} puts right`
               : null;
-    if (wrong !== null) return failed(`The webhook to ${urlOf(connection.id)} ${wrong}.`, { retryable: false });
+    if (wrong !== null) {
+      return failed(`Its webhook, to ${urlOf(connection.id)}, ${wrong}.`, { retryable: false });
+    }
     return ok([]);
   }
 
