@@ -135,8 +135,15 @@ export function createDemo(screen: Screen): Demo {
     return trials;
   }
 
-  async function conclusion(place: Place, sha: string) {
-    const shown = await until("the commit to show how it ended", async () => place.shown(sha));
+  /** What the commit shows; with `digest` once that is there too: a report follows its status. */
+  async function conclusion(place: Place, sha: string, digest: string | null) {
+    const shown = await until(
+      `the commit to show how it ended${digest === null ? "" : ", and its image"}`,
+      async () => {
+        const now = place.shown(sha);
+        return now !== null && (digest === null || now.text.includes(digest)) ? now : null;
+      },
+    );
     screen.line(`${sha.slice(0, 7)} has ${shown.line}`);
     for (const line of shown.text.trim().split("\n")) screen.log(line);
     return shown;
@@ -157,13 +164,10 @@ export function createDemo(screen: Screen): Demo {
     await showPublished(world, build, trials);
 
     step("The commit shows how it ended");
-    const shown = await conclusion(place, sha);
+    const shown = await conclusion(place, sha, build.digest);
     screen.line(`from push to there: ${((Date.now() - begun) / 1_000).toFixed(1)} s`);
     expectThat(shown.passes, "a rule that requires it is satisfied");
-    expectThat(
-      build.digest !== null && shown.text.includes(build.digest),
-      "and it carries the image, its tags, its digest and how long it took",
-    );
+    expectThat(build.digest !== null, "and it carries the image, its tags, its digest and how long it took");
 
     step("Pull the image back from the registry");
     const pulled = await readFileFromImage(client, build.image, "latest", "srv/greeting.txt");
@@ -201,8 +205,8 @@ export function createDemo(screen: Screen): Demo {
     step("Push something that must not build: only docs/manual.md");
     const { sha, delivery } = await push(world, place, "Write a manual", DOCS_ONLY);
     expectThat(delivery.builds.length === 0, "nothing is built");
-    const shown = await conclusion(place, sha);
-    expectThat(shown.passes && /docs\/manual|paths/.test(`${shown.line}${shown.text}`), "and the commit says why");
+    const shown = await conclusion(place, sha, null);
+    expectThat(shown.passes && `${shown.line}${shown.text}`.includes("docs/"), "and the commit says why");
   }
 
   async function installed(world: World, id: string): Promise<void> {
