@@ -45,6 +45,8 @@ export function createDemo(screen: Screen): Demo {
   let running: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let allGood = true;
+  /** Pages of the stand-in that show ours in a frame. */
+  const framed: string[] = [];
 
   function goOn(): void {
     if (stopping) throw new Error("the demo is being stopped");
@@ -231,12 +233,16 @@ export function createDemo(screen: Screen): Demo {
     const harbour = bitbucket.workspace("harbour");
     const repository = await bitbucket.repository(harbour, "greeter", { private: true });
     await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
-    const { install, status } = await bitbucket.install(harbour, {
-      descriptor: `${program.url}/atlassian-connect.json`,
-    });
+    const descriptor = `${program.url}/atlassian-connect.json`;
+    const { install, status } = await bitbucket.install(harbour, { descriptor });
     expectThat(status === 204, `the first install is unsigned, taken down as a claim, and answered ${status}`);
     await installed(world, harbour.uuid);
     screen.line(`${install.clientKey}: Bitbucket gave a token for its secret, so it is Bitbucket's`);
+    const user = bitbucket.user("harbour-owner");
+    framed.push(
+      bitbucket.framePage(install, "configure", { user }),
+      bitbucket.framePage(install, "repository", { user, repository }),
+    );
     return bitbucketPlace(bitbucket, "harbour", repository);
   }
 
@@ -284,6 +290,7 @@ export function createDemo(screen: Screen): Demo {
         `  builds       ${world.program.url}/`,
         `  deliveries   ${world.program.url}/deliveries`,
         `  sign in with ${world.program.adminToken}`,
+        ...framed.map((address) => `  in Bitbucket ${address}`),
         `  API          curl -H 'Authorization: Bearer ${world.program.adminToken}' ${world.program.url}/api/v1/builds`,
       ].join("\n"),
     );
