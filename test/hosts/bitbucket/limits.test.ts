@@ -193,8 +193,9 @@ describe("git", () => {
   it("is open where the repository is public, and not writable", async () => {
     await host.setPrivate(repository, false);
     expect(await list(repository.cloneUrl, null)).toBe(sha);
-    const answer = await fetch(`${repository.cloneUrl}/info/refs?service=git-receive-pack`);
-    expect(answer.status).toBe(403);
+    const asked = await fetch(`${repository.cloneUrl}/info/refs?service=git-receive-pack`);
+    const pushed = await fetch(`${repository.cloneUrl}/git-receive-pack`, { method: "POST" });
+    expect([asked.status, pushed.status]).toEqual([403, 403]);
   });
 });
 

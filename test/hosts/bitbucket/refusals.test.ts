@@ -330,6 +330,7 @@ describe("nobody in particular", () => {
     "GET /workspaces/acme/permissions",
     "GET /workspaces/acme/hooks",
     "POST /repositories/acme/open/commit/SHA/statuses/build",
+    "POST /repositories/acme/api/commit/SHA/statuses/build",
     "DELETE /addon",
   ])("is refused %s", async (operation) => {
     await host.repository(acme, "open");
