@@ -136,14 +136,19 @@ const install = (workspace = acme) => bitbucket.install(workspace, { descriptor:
 const client = (clientKey: string) => product.grants.connectClient(clientKey);
 const push = () => api.push([{ branch: "main", files: { Dockerfile: `FROM scratch # ${Math.random()}\n` } }]);
 
-/** Status and text of what Bitbucket shows in its frame. */
+/** Status and text of what Bitbucket shows in its frame, which may load Bitbucket's script and does. */
 async function framed(...given: Parameters<BitbucketHost["framePage"]>): Promise<{ status: number; text: string }> {
   const page = await (await fetch(bitbucket.framePage(...given))).text();
   const source = /<iframe src="([^"]+)"/.exec(page)?.[1]?.replaceAll("&amp;", "&");
   if (source === undefined) throw new Error("Bitbucket shows no frame");
   const answer = await fetch(source);
-  expect(answer.headers.get("content-security-policy")).toContain(`frame-ancestors ${bitbucket.url}`);
-  return { status: answer.status, text: await answer.text() };
+  const policy = answer.headers.get("content-security-policy")?.split("; ");
+  expect(policy).toContain(`frame-ancestors ${bitbucket.url}`);
+  const text = await answer.text();
+  const script = /<script src="([^"]+)"/.exec(text)?.[1] ?? "";
+  expect(policy).toContain(`script-src ${new URL(script).origin}`);
+  expect((await fetch(script)).headers.get("content-type")).toMatch(/^text\/javascript/);
+  return { status: answer.status, text };
 }
 
 describe("the Connect app on Bitbucket", () => {

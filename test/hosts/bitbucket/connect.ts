@@ -5,7 +5,7 @@ import { clientOf, seconds, signedAddress } from "./clients.ts";
 import { consentAddress, consentPage } from "./consent.ts";
 import type { HostInstall, HostUser, LifecycleCallback } from "./contract.ts";
 import { fetchDescriptor, readDescriptor, within } from "./descriptor.ts";
-import { frameAddress, framePage } from "./frame.ts";
+import { frameAddress, framePage, frameScript } from "./frame.ts";
 import { hostJwt } from "./jwt.ts";
 import type { Connect } from "./operation.ts";
 import { accountId, link } from "./payload-shapes.ts";
@@ -156,7 +156,8 @@ export function createConnect(state: State): Connect {
     },
     framePage: (of, module, context) => frameAddress(state, installOf(of), module, context),
     consentPage: (input) => consentAddress(state, input),
-    page: async (request) => framePage(state, request) ?? (await consentPage(state, connect, request)),
+    page: async (request) =>
+      frameScript(request) ?? framePage(state, request) ?? (await consentPage(state, connect, request)),
   };
   return connect;
 }

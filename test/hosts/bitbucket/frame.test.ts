@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import jwt from "atlassian-jwt";
 import { type AppStub, createAppStub, descriptorOf } from "./app-stub.ts";
@@ -116,4 +117,12 @@ describe("a page of the host that frames the app", () => {
     await host.uninstall(install);
     expect((await open(address)).response.status).toBe(404);
   });
+});
+
+it("serves the script that pages in its frames load", async () => {
+  const response = await fetch(`${host.url}/atlassian-connect/all.js`);
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/javascript; charset=utf-8"]);
+  const page: { AP?: unknown } = {};
+  runInNewContext(await response.text(), page);
+  expect(page.AP).toEqual({});
 });

@@ -29,6 +29,16 @@ const SCOPE_OF_OBJECT: Readonly<Record<string, Scope>> = {
   workspace: "account",
 };
 
+/** Pages in a frame load it by name; Bitbucket's own sizes the frame, this one only makes the object apps look for. */
+const SCRIPT_PATH = "/atlassian-connect/all.js";
+
+/** Null: the address is another. */
+export function frameScript({ method, url }: { readonly method: string; readonly url: URL }): ApiAnswer | null {
+  if (url.pathname !== SCRIPT_PATH || method !== "GET") return null;
+  const headers = { "content-type": "text/javascript; charset=utf-8" };
+  return { status: 200, body: Buffer.from("globalThis.AP = {};\n"), headers };
+}
+
 /** There are no sessions here: `as` says who looks at the page. */
 export function frameAddress(state: State, install: InstallState, module: string, context: FrameContext): string {
   const page = pageOf(install, module);
