@@ -139,8 +139,8 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   ): Promise<BuildEnd> {
     const credentials = await context.credentials();
     if (!credentials.ok) {
-      const { message, retryable } = credentials;
-      return { kind: "failed", failure: { class: "checkout", message }, retryable };
+      const { message, retryable, retryAfter } = credentials;
+      return { kind: "failed", failure: { class: "checkout", message }, retryable, retryAfter };
     }
     const registry = { ...options.registry, credential: credentials.value.registry };
     const job = await createJob({ jobs, scope, owner: idBase, registry, buildah: tools.buildah, overlayFeatures });

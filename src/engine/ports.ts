@@ -183,7 +183,13 @@ export interface BuiltImage {
 
 export type BuildEnd =
   | { readonly kind: "built"; readonly image: BuiltImage }
-  | { readonly kind: "failed"; readonly failure: Failure; readonly retryable: boolean }
+  | {
+      readonly kind: "failed";
+      readonly failure: Failure;
+      readonly retryable: boolean;
+      /** Seconds the outside asked us to wait; null or left out: it did not say. */
+      readonly retryAfter?: number | null;
+    }
   | { readonly kind: "stopped" };
 
 /** Builds one request at a time; several calls may run at once. Never throws for what a repository contains. */

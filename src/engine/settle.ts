@@ -87,8 +87,8 @@ function resultOf(end: AttemptEnd, steps: readonly BuildStep[]): BuildResult {
 
 /** Milliseconds until the build is tried again; null: it is not. */
 function waitBeforeRetry(end: AttemptEnd, attempt: number): number | null {
-  const again = end.kind === "failed" && end.retryable && attempt < MAX_ATTEMPTS;
-  return again ? backoff(attempt, 5_000, 5 * 60_000) : null;
+  if (end.kind !== "failed" || !end.retryable || attempt >= MAX_ATTEMPTS) return null;
+  return Math.max(backoff(attempt, 5_000, 5 * 60_000), (end.retryAfter ?? 0) * 1_000);
 }
 
 /** For the build's log, when it will be tried again; null: it will not. */

@@ -135,6 +135,16 @@ describe("the end of a build", () => {
     ["built and pushed", {}, "staged sha256:aaa by 1"],
     ["its own failure", { builder: async () => BROKEN }, "failed by 1"],
     ["the outside's failure", { builder: async () => AWAY }, "released by 1 for 5 s"],
+    [
+      "the outside's failure, with its word on when to come back",
+      { builder: async () => ({ ...AWAY, retryAfter: 90 }) },
+      "released by 1 for 90 s",
+    ],
+    [
+      "the outside's failure, with a word that asks for less than we wait anyway",
+      { attempt: 3, builder: async () => ({ ...AWAY, retryAfter: 1 }) },
+      "released by 3 for 20 s",
+    ],
     ["the outside's fourth failure", { attempt: 4, builder: async () => AWAY }, "released by 4 for 40 s"],
     ["the outside's fifth failure", { attempt: 5, builder: async () => AWAY }, "failed by 5"],
     [
