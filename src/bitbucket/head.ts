@@ -92,7 +92,8 @@ export function describe(
     deliveryId: known.deliveryId,
     event: known.event,
     action: null,
-    stream: repositoryId === null ? `installation:${known.workspace}` : `repo:${repositoryId}`,
+    // The payload names the repository, the door the workspace: nobody's deliveries may hold up another's.
+    stream: repositoryId === null ? `installation:${known.workspace}` : `repo:${known.workspace}/${repositoryId}`,
     repositoryId,
     repositoryName: shortText(repository["full_name"], 255),
     installationId: known.workspace,

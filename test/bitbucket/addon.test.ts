@@ -110,7 +110,7 @@ describe("the door for the Connect app's webhooks", () => {
       deliveryId: "d-1",
       event: "repo:push",
       action: null,
-      stream: `repo:${REPOSITORY}`,
+      stream: `repo:${ACME}/${REPOSITORY}`,
       repositoryId: REPOSITORY,
       repositoryName: "acme/api",
       installationId: ACME,
@@ -209,7 +209,8 @@ describe("the door for the Connect app's webhooks", () => {
     ["not at all", {}],
   ])("takes a repository that names its workspace %s", async (_, repository) => {
     const body = { event: "repo:push", data: { ...push.data, repository: { uuid: REPOSITORY, ...repository } } };
-    expect(await send(await world(), { body })).toMatchObject({ installationId: ACME, stream: `repo:${REPOSITORY}` });
+    const stream = `repo:${ACME}/${REPOSITORY}`;
+    expect(await send(await world(), { body })).toMatchObject({ installationId: ACME, stream });
   });
 
   it("takes a pull request whatever workspace it comes from", async () => {

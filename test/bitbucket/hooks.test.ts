@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
 import { createInbox } from "../../src/engine/inbox.ts";
+import type { IncomingDelivery } from "../../src/engine/ports.ts";
 import { createIntake } from "../../src/intake/receive.ts";
 import {
   type Headers,
@@ -33,7 +34,7 @@ describe("the door for signed webhooks", () => {
       deliveryId: REQUEST,
       event: "repo:push",
       action: null,
-      stream: `repo:${REPOSITORY}`,
+      stream: `repo:${WORKSPACE}/${REPOSITORY}`,
       repositoryId: REPOSITORY,
       repositoryName: "harbour/crane",
       installationId: WORKSPACE,
@@ -255,6 +256,18 @@ describe("what a connection's secret vouches for", () => {
       { previous_workspace: { uuid: OTHER_WORKSPACE } },
     );
     expect(statusOf(await send(others, { headers: { "x-event-key": "repo:transfer" } }))).toBe(403);
+  });
+
+  it("is in no stream of another workspace, whichever repository it names: it would hold up what comes behind it", async () => {
+    const { grants, send } = await world();
+    const workspace = OTHER_WORKSPACE;
+    const other = { id: "other", workspace, kind: "organization", login: "other", token: "t", hook: null } as const;
+    const told = { provider: "bitbucket", host: "default", deliveryId: "connected-2" } as IncomingDelivery;
+    await grants.addConnection({ ...other, repository: null, secrets: [SECRET] }, told);
+    const body = pushOf({ uuid: REPOSITORY });
+    const [ours, theirs] = [await send(body), await send(body, { path: "/webhooks/bitbucket/other" })];
+    expect(ours).toMatchObject({ stream: `repo:${WORKSPACE}/${REPOSITORY}` });
+    expect(theirs).toMatchObject({ stream: `repo:${OTHER_WORKSPACE}/${REPOSITORY}` });
   });
 
   it("is never one in a stream or name that the payload made up", async () => {
