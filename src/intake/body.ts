@@ -17,6 +17,8 @@ export interface BodyOptions {
 /** The whole body, or why it was not read to its end. Rejects only with what `update` threw. */
 export function readBody(req: IncomingMessage, options: BodyOptions): Promise<Buffer | BodyFailure> {
   const { maxBytes, bodyMs, share } = options;
+  // Gone while its entrance looked something up: nothing will be heard of it any more.
+  if (req.destroyed) return Promise.resolve("gone");
   // Node refuses requests whose Content-Length is not a number. Without one this is NaN, and every comparison false.
   const announced = Number.parseInt(req.headers["content-length"] ?? "", 10);
   if (announced > maxBytes) return Promise.resolve("too-large");

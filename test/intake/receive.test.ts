@@ -205,6 +205,27 @@ describe("the intake turns away", () => {
     expect(answers).toEqual(["/hook 202 true"]);
   });
 
+  it("nobody who went away while their entrance looked something up, and waits for nothing of theirs", async () => {
+    const inbox = memoryInbox();
+    const waiting: (() => void)[] = [];
+    const lookUp = () => new Promise<void>((resolve) => waiting.push(resolve));
+    const { port, answers } = await start({ inbox, lookUp, limits: { bodyMs: 100 } });
+    const wire = openWire(port);
+    wire.send(`${head("a", "Content-Length: 10")}hello`);
+    await condition(() => waiting.length === 1);
+    wire.abort();
+    const next = openWire(port);
+    next.send(post("b", "hello"));
+    await condition(() => waiting.length === 2);
+    for (const found of waiting.reverse()) found();
+    await next.until('{"stored":true}');
+    // Longer than a body may take: whoever was waited for would be answered by now.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    next.abort();
+    expect(inbox.accepted.map((one) => one.deliveryId)).toEqual(["b"]);
+    expect(answers).toEqual(["/hook 202 true"]);
+  });
+
   it("a request that makes an entrance fail, with 500 and never with 2xx", async () => {
     const inbox = memoryInbox();
     const { port } = await start({ inbox });

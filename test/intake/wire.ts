@@ -31,6 +31,15 @@ function hookEntrance(maxBytes: number, onBytes: (count: number) => void): Entra
   };
 }
 
+function lookingUp(entrance: Entrance, lookUp: () => Promise<void>): Entrance {
+  return {
+    open(request) {
+      const opening = entrance.open(request);
+      return opening === null ? null : lookUp().then(() => opening);
+    },
+  };
+}
+
 function delivery(deliveryId: string, body: Buffer): IncomingDelivery {
   return {
     provider: "github",
@@ -60,6 +69,8 @@ export async function startReceiver(options: {
   readonly maxBytes?: number;
   readonly limits?: Partial<IntakeLimits>;
   readonly server?: ServerOptions;
+  /** What the entrance looks up before it opens; left out: nothing. */
+  readonly lookUp?: () => Promise<void>;
 }): Promise<Receiver> {
   const answers: string[] = [];
   let arrived = 0;
@@ -67,7 +78,7 @@ export async function startReceiver(options: {
     arrived += count;
   });
   const intake = createIntake({
-    entrances: [entrance],
+    entrances: [options.lookUp === undefined ? entrance : lookingUp(entrance, options.lookUp)],
     inbox: options.inbox,
     limits: { lingerMs: 200, ...options.limits },
     onAnswer: (path, status, ms) => answers.push(`${path} ${status} ${ms >= 0}`),
