@@ -27,18 +27,22 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         if (delivery === null || rows[0] === undefined) throw new Error(`no delivery ${deliveryId}`);
         if (text(rows[0], "outcome") !== "pending") return buildsRecorded(sql, delivery);
         const closed = await closedSince(sql, record);
+        const foreign = await isForeign(sql, record);
+        if (!foreign) await recordChanges(sql, record);
         const recorded =
           closed === null
             ? await recordRequests(sql, delivery, record, { now: clock.now(), newId })
-            : await recordRefusal(sql, record, closed);
-        await insertDecisions(sql, delivery, record, recorded.decisions);
+            : recordRefusal(record, closed);
+        // A delivery is always told what became of it; checks of another account's commits are not.
+        const told = foreign ? "" : hostKey(record.repository);
+        await insertDecisions(sql, delivery, told, recorded.decisions);
         await sql.query(
           `UPDATE deliveries SET outcome = 'planned', note = NULL, lease_until = 0, body = COALESCE($2, body), packed = TRUE
            WHERE id = $1`,
           [delivery, await bodyToKeep(sql, delivery)],
         );
-        // The host of what was closed is not called any more.
-        const report = closed === null ? record.report.map((sha) => commitOf(record, sha)) : [];
+        // The host of what was closed is not called any more, nor for what is another account's.
+        const report = closed === null && !foreign ? record.report.map((sha) => commitOf(record, sha)) : [];
         await touchChecks(sql, [...recorded.commits, ...report], clock.now(), newId);
         if (record.trigger === "rerun") {
           for (const commit of report) await renewChecks(sql, commit, clock.now(), newId);
@@ -73,15 +77,26 @@ interface Recorded {
   readonly commits: readonly Commit[];
 }
 
-/** Refs move on all the same, so that what comes next is compared with the truth. */
-async function recordRefusal(sql: Sql, record: PlanRecord, { reason, why }: Refusal): Promise<Recorded> {
-  await recordChanges(sql, record);
+function recordRefusal(record: PlanRecord, { reason, why }: Refusal): Recorded {
   const refused = record.plan.requests.map((planned) => {
     return { about: placeOf(planned), build: null, reason, detail: `not built: ${why}` };
   });
   return { builds: [], decisions: [...refused, ...record.plan.skips.map(skipped)], commits: [] };
 }
 
+/**
+ * Whoever holds an installation's secret may write any repository into a payload: what another installation covers, or
+ * did last, is not theirs to rename, to publish or to move on.
+ */
+async function isForeign(sql: Sql, { repository, installation }: PlanRecord): Promise<boolean> {
+  const rows = await sql.query("SELECT installation FROM repositories WHERE key = $1 FOR NO KEY UPDATE", [
+    hostKey(repository),
+  ]);
+  const covering = rows[0] === undefined ? null : textOrNull(rows[0], "installation");
+  return covering !== null && covering !== hostKey(installation);
+}
+
+/** Also where nothing is built: refs move on all the same, so that what comes next is compared with the truth. */
 async function recordChanges(sql: Sql, record: PlanRecord): Promise<void> {
   const { repository, installation } = record;
   if (repository.provider !== installation.provider || repository.host !== installation.host) {
@@ -106,7 +121,6 @@ async function recordRequests(
   { now, newId }: { readonly now: number; readonly newId: () => string },
 ): Promise<Recorded> {
   const { repository, installation, namespace } = record;
-  await recordChanges(sql, record);
   const builds: NewBuild[] = [];
   const decisions: NewDecision[] = [];
   const commits: Commit[] = [];
@@ -260,7 +274,7 @@ async function supersede(
 async function insertDecisions(
   sql: Sql,
   delivery: number,
-  record: PlanRecord,
+  repository: string,
   decisions: readonly NewDecision[],
 ): Promise<void> {
   for (const [position, { about, build, reason, detail }] of decisions.entries()) {
@@ -270,7 +284,7 @@ async function insertDecisions(
       [
         delivery,
         position,
-        hostKey(record.repository),
+        repository,
         about.ref,
         about.sha,
         about.image,

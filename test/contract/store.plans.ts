@@ -113,6 +113,35 @@ export function plansContract(opened: Opened): void {
       expect(reasons).toEqual(["paused", "not-linked", "not-linked", "not-linked"]);
     });
 
+    it("touching nothing of a repository that another installation covers, or did last, whatever is said of it", async () => {
+      const { store } = opened();
+      const moved = change("a", "b");
+      const theirs = record([moved], [request(moved)], { report: [sha("b")] });
+      const { builds } = await plan(store, theirs);
+      const forged = record([change("b", "c"), moved], [request(moved)], {
+        repository: { ...theirs.repository, fullName: "evil/api", private: false, cloneUrl: "https://evil.test/api" },
+        installation: { ...theirs.installation, id: "8" },
+        skips: [skip(moved, "web", "config-invalid")],
+        report: [sha("b")],
+      });
+      async function attempt(deliveryId: string): Promise<readonly (string | null)[]> {
+        await store.append([delivery(deliveryId)]);
+        const id = (await store.findDelivery(deliveryId))?.id ?? "";
+        expect(await store.recordPlan(id, forged)).toEqual([]);
+        return (await store.getDelivery(id))?.decisions.map(({ reason }) => reason) ?? [];
+      }
+      expect(await attempt("forged")).toEqual(["not-linked", "config-invalid"]);
+      const [check] = await store.claimChecks({ limit: 10, leaseMs: 0 });
+      expect(check).toMatchObject({ installation: theirs.installation, facts: { skips: [] } });
+      expect(await store.getBuild(builds[0] ?? "")).toMatchObject({ repository: theirs.repository, state: "queued" });
+      // No generation began: the same event told twice is still the same work.
+      expect((await plan(store, theirs)).builds).toEqual([]);
+
+      await store.unlinkRepositories(theirs.installation, [theirs.repository]);
+      await attempt("forged-again");
+      expect((await store.getBuild(builds[0] ?? ""))?.repository).toEqual(theirs.repository);
+    });
+
     it("all or nothing", async () => {
       const { store } = opened();
       const moved = change("a", "b");
