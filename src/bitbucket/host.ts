@@ -1,4 +1,4 @@
-import type { HostEvent } from "../core/events.ts";
+import type { HostEvent, InstallationEvent } from "../core/events.ts";
 import { failed, type HostId, ok, type Repository } from "../core/model.ts";
 import type { Clock, Host, Logger } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
@@ -43,6 +43,7 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     if (event.type !== "installation") return event;
     // What was granted has just changed.
     forget(event.installation);
+    if (event.action === "created") return named(event);
     if (event.action !== "removed") return event;
     const left = await readGrants(grants, event.installation.id);
     if (left.account === null) return event;
@@ -50,6 +51,12 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     if (!left.whole) return { ...event, action: "permissions" };
     const detail = `One of several grants of ${event.account.login} was taken back; what is left opens the whole workspace.`;
     return { type: "ignored", reason: "unsupported-event", detail };
+  }
+
+  /** A workspace that installs anew may be called otherwise than when it was proven, which is what the event says. */
+  async function named(event: InstallationEvent): Promise<InstallationEvent> {
+    const told = await readInstallation(access, grants, event.installation);
+    return told.ok && told.value !== null ? { ...event, account: told.value.account } : event;
   }
 
   return {

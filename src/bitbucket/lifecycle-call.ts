@@ -6,8 +6,6 @@ import { parseUuid } from "./uuid.ts";
 export interface LifecycleCall {
   readonly clientKey: string;
   readonly workspace: string;
-  /** As the workspace is spelled, where the call says it. */
-  readonly login: string | null;
   /** Null: the secret of the app itself stands for it. */
   readonly secret: string | null;
 }
@@ -19,7 +17,6 @@ export interface ExpectedCall {
   readonly webUrl: string;
 }
 
-const LOGIN = /^[\w.-]{1,128}$/;
 /** Control characters are in no secret, and could only confuse whoever handles it. */
 const SECRET = /^[^\p{Cc}\p{Cs}]{1,1024}$/u;
 
@@ -38,13 +35,8 @@ export function readCall(payload: object, expected: ExpectedCall): LifecycleCall
   if (key.workspace !== null && key.workspace !== workspace) {
     return { problem: "The fields clientKey and principal.uuid name different workspaces." };
   }
-  const login = principal.username ?? principal.slug;
-  return {
-    clientKey,
-    workspace,
-    login: typeof login === "string" && LOGIN.test(login) ? login : null,
-    secret: sharedSecret ?? null,
-  };
+  // Its name is not read: no token covers it, and it decides about namespaces. Bitbucket's API is asked for that.
+  return { clientKey, workspace, secret: sharedSecret ?? null };
 }
 
 function callSchema({ event, appKey, webUrl }: ExpectedCall) {
@@ -56,12 +48,7 @@ function callSchema({ event, appKey, webUrl }: ExpectedCall) {
     baseUrl: z.string().refine((text) => hostOf(text) === hostOf(webUrl)),
     clientKey: z.string().max(255),
     sharedSecret: z.string().regex(SECRET).nullish(),
-    principal: z.looseObject({
-      type: z.enum(["team", "workspace", "user"]),
-      uuid: z.string().max(64),
-      username: z.unknown().optional(),
-      slug: z.unknown().optional(),
-    }),
+    principal: z.looseObject({ type: z.enum(["team", "workspace", "user"]), uuid: z.string().max(64) }),
   });
 }
 

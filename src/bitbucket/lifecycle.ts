@@ -161,8 +161,7 @@ async function change(
   call: LifecycleCall,
   client: ConnectClient,
 ): Promise<Answer> {
-  const { clientKey, workspace, kind } = client;
-  const login = call.login ?? client.login;
+  const { clientKey, workspace, kind, login } = client;
   const delivery = lifecycleDelivery({
     event,
     host,

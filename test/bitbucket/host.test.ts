@@ -158,6 +158,22 @@ describe("a grant that has just been given", () => {
   });
 });
 
+describe("a workspace that installs anew", () => {
+  it("is called what Bitbucket calls it", async () => {
+    const { eventsOf } = setUp(undefined, () => ({ status: 200, body: { uuid: ACME, slug: "acme-renamed" } }));
+    expect(await eventsOf("installed", lifecycle("installed"))).toMatchObject([
+      { action: "created", installation, account: { id: ACME, login: "acme-renamed", kind: "organization" } },
+    ]);
+  });
+
+  it("is called what it was when it was proven while Bitbucket does not say", async () => {
+    const { eventsOf } = setUp(undefined, () => ({ status: 503 }));
+    expect(await eventsOf("installed", lifecycle("installed"))).toMatchObject([
+      { action: "created", account: { login: "acme" } },
+    ]);
+  });
+});
+
 describe("the credential for a clone", () => {
   it.each([
     "https://elsewhere.test/acme/api.git",

@@ -249,7 +249,7 @@ describe("the Connect app on Bitbucket", () => {
     await product.prove();
     bitbucket.renameWorkspace(acme, "acme-renamed");
     expect((await install()).status).toBe(204);
-    expect(await client(made.clientKey)).toMatchObject({ secret: made.secret, login: "acme-renamed" });
+    expect(await client(made.clientKey)).toMatchObject({ secret: made.secret, login: "acme" });
     expect((await push()).deliveries).toMatchObject([{ status: 202 }]);
     expect((await bitbucket.uninstall(made)).status).toBe(204);
     expect(await client(made.clientKey)).toMatchObject({ state: "removed", secret: made.secret });
