@@ -259,7 +259,8 @@ function createGrantCache({ grants, clock }: Pick<BitbucketAccessOptions, "grant
     async of(workspace: string): Promise<readonly Grant[]> {
       const now = clock.now();
       const known = remembered.get(workspace);
-      if (known !== undefined && now - known.at < GRANTS_MS) return known.grants;
+      // A clock that was set back makes nothing fresh for longer.
+      if (known !== undefined && now >= known.at && now - known.at < GRANTS_MS) return known.grants;
       const entry = { at: now, grants: read(workspace) };
       remembered.delete(workspace);
       remembered.set(workspace, entry);

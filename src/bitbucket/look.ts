@@ -61,7 +61,9 @@ export function createLooker({ access, clock }: { readonly access: BitbucketAcce
     },
     recentTip(installation, repository, branch) {
       const known = remembered.get(keyOf(installation, repository));
-      if (known === undefined || clock.now() - known.at >= RECENT_MS) return null;
+      const age = known === undefined ? -1 : clock.now() - known.at;
+      // Below 0: the clock was set back.
+      if (known === undefined || age < 0 || age >= RECENT_MS) return null;
       return known.looked.repository.defaultBranch === branch ? known.looked.tip : null;
     },
     forget(installation) {

@@ -104,6 +104,14 @@ describe("what opens a call", () => {
     expect(await side.access.call(scope, get)).toMatchObject({ ok: true });
   });
 
+  it("is asked of the store anew when the clock was set back", async () => {
+    const side = accessAnswering(fine, { connections: [CONNECTION] });
+    await side.access.call(scope, get);
+    side.state.connections = [];
+    side.clock.time -= 1;
+    expect(await side.access.call(scope, get)).toMatchObject({ ok: false });
+  });
+
   it("is asked for again after the store failed", async () => {
     let fails = true;
     const grants = {

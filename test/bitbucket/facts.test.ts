@@ -290,7 +290,10 @@ describe("a file at a commit", () => {
 describe("a file on a branch", () => {
   const branch = (name: string, hash = TIP) => ok200({ type: "branch", name, target: { hash } });
 
-  it("of the default branch is at the tip that was just seen", async () => {
+  it.each([
+    ["for ever", 10_000],
+    ["when the clock was set back", -1],
+  ])("of the default branch is at the tip that was just seen, which is not known %s", async (_, ms) => {
     const { host, below, clock, network } = hostAnswering((call) =>
       call.path.includes("/src/")
         ? ok200("version: 1\n")
@@ -302,8 +305,7 @@ describe("a file on a branch", () => {
     await host.look(installation, repository);
     expect(await read()).toEqual({ ok: true, value: { kind: "file", text: "version: 1\n" } });
     expect(below()).toEqual(["", `/src/${TIP}/f`]);
-    // It is not known for ever.
-    clock.time += 10_000;
+    clock.time += ms;
     await read();
     expect(below().slice(2)).toEqual(["/refs/branches/main", `/src/${B}/f`]);
     expect(network.asked()).toHaveLength(4);
