@@ -1,10 +1,8 @@
 /** The compiled program with a real registry, real git and real builds. */
 import { execFile, execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
@@ -12,6 +10,7 @@ import { createRegistryClient } from "../../src/registry/client.ts";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
 import { pushBaseImage } from "../support/base-image.ts";
 import { readImage } from "../support/image.ts";
+import { contents, leaksIn, type Secret, shownText, watchCommandLines } from "../support/leaks.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { eventually } from "../support/world.ts";
@@ -79,46 +78,8 @@ function concluded(sha: string): Promise<HostCheckRun> {
   return eventually("a concluded check", () => (last()?.conclusion ? (last() ?? null) : null), 60_000);
 }
 
-/** Every command line on this machine, again and again until told to stop. */
-function watchCommandLines(): { stop(): Promise<string> } {
-  let on = true;
-  const seen = new Set<string>();
-  async function watch(): Promise<void> {
-    while (on) {
-      for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-        try {
-          seen.add(readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "));
-        } catch (error) {
-          // Processes end while they are looked at.
-          if (!/ENOENT|ESRCH/.test(String(error))) throw error;
-        }
-      }
-      await sleep(5);
-    }
-  }
-  const watching = watch();
-  return {
-    async stop() {
-      on = false;
-      await watching;
-      return [...seen].join("\n");
-    },
-  };
-}
-
-/** Contents of every file below the folder, with its path. */
-async function contents(below: string): Promise<{ path: string; bytes: Buffer }[]> {
-  const found: { path: string; bytes: Buffer }[] = [];
-  for (const name of await readdir(below, { recursive: true })) {
-    const path = join(below, name);
-    const kind = await stat(path).catch(() => null);
-    if (kind?.isFile()) found.push({ path, bytes: await readFile(path) });
-  }
-  return found;
-}
-
 /** Everything secret that took part: what it is, and the text that must not be found. */
-function secrets(): { what: string; text: string }[] {
+function secrets(): Secret[] {
   const tokens = github.issuedTokens.map((text) => ({ what: "installation token", text }));
   const plain = [
     { what: "webhook secret", text: WEBHOOK_SECRET },
@@ -150,21 +111,16 @@ describe("the program", () => {
     const [build] = (JSON.parse(await api("/api/v1/builds")) as { items: { id: string }[] }).items;
     const image = await readImage(createRegistryClient(registry), "acme/api", "latest");
     const shown = [
-      { place: "command lines", bytes: Buffer.from(commandLines) },
-      { place: "the program's output", bytes: Buffer.from(program.output()) },
-      { place: "the check", bytes: Buffer.from(JSON.stringify(check.output)) },
-      { place: "the build log", bytes: Buffer.from(await api(`/api/v1/builds/${build?.id}/log`)) },
-      { place: "an error page", bytes: Buffer.from(await (await fetch(`${program.url}/nowhere?token=x`)).text()) },
-      { place: "the metrics", bytes: Buffer.from(await api("/metrics")) },
+      shownText("command lines", commandLines),
+      shownText("the program's output", program.output()),
+      shownText("the check", JSON.stringify(check.output)),
+      shownText("the build log", await api(`/api/v1/builds/${build?.id}/log`)),
+      shownText("an error page", await (await fetch(`${program.url}/nowhere?token=x`)).text()),
+      shownText("the metrics", await api("/metrics")),
       ...image.blobs.map((bytes, n) => ({ place: `blob ${n} of the image`, bytes })),
-      ...(await contents(dataDir)).map(({ path, bytes }) => ({ place: path, bytes })),
+      ...(await contents(dataDir)),
     ];
-    const leaks = shown.flatMap(({ place, bytes }) =>
-      secrets()
-        .filter(({ text }) => bytes.includes(text))
-        .map(({ what }) => `${what} in ${place}`),
-    );
-    expect(leaks).toEqual([]);
+    expect(leaksIn(shown, secrets())).toEqual([]);
     // The search finds what is there.
     expect(image.blobs.some((bytes) => bytes.includes("pushed"))).toBe(true);
     expect(shown.some(({ place, bytes }) => place.endsWith("wharfinger.db") && bytes.length > 0)).toBe(true);
