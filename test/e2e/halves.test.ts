@@ -8,8 +8,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
+import { type BitbucketHost, createBitbucketHost } from "../hosts/bitbucket/index.ts";
 import { createGithubHost, type GithubHost, type HostRepository } from "../hosts/github/index.ts";
 import { pushBaseImage } from "../support/base-image.ts";
+import { DOORS } from "../support/bitbucket-door.ts";
+import { openProgramDoor } from "../support/bitbucket-program.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { type Program, type ProgramOptions, startProgram, startProgramWorker } from "../support/program.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
@@ -25,6 +28,7 @@ type Worker = Awaited<ReturnType<typeof startProgramWorker>>;
 let folder: string;
 let registry: TestRegistry;
 let github: GithubHost;
+let bitbucket: BitbucketHost;
 let database: TestDatabase;
 let repository: HostRepository;
 let serving: Program;
@@ -39,6 +43,7 @@ beforeAll(async () => {
   registry = await startRegistry({ auth: true });
   base = await pushBaseImage(registry);
   github = await createGithubHost({ tokenFormat: "stateless" });
+  bitbucket = await createBitbucketHost();
   database = await createTestDatabase({ migrated: false });
   const acme = github.organization("acme");
   repository = await github.repository(acme, "api", { private: true });
@@ -47,6 +52,7 @@ beforeAll(async () => {
   options = {
     main: join(OUT, "main.js"),
     github,
+    bitbucket,
     registry,
     env: { DATABASE_URL: database.url, SECRET_KEY: key, BUILD_CONCURRENCY: "1" },
   };
@@ -59,6 +65,7 @@ afterAll(async () => {
   await Promise.all(workers.map((worker) => worker.stop()));
   await serving?.stop();
   await github?.close();
+  await bitbucket?.close();
   await registry?.stop();
   await database?.drop();
   await rm(folder, { recursive: true, force: true });
@@ -128,6 +135,27 @@ describe("the two halves", () => {
     expect(serving.output()).not.toContain("build started");
     expect(holderOf(build?.id ?? "")).not.toBeNull();
   }, 180_000);
+
+  it.each(DOORS)(
+    "make an image of a push to Bitbucket through the door %s: the worker gets its own way to the repository",
+    async (door) => {
+      const workspace = bitbucket.workspace(`acme-${door}`);
+      const there = await bitbucket.repository(workspace, "api", { private: true });
+      await there.commit({ message: "Begin", files: { "README.md": "hello" } });
+      const cwd = join(folder, "serve");
+      await openProgramDoor(door, workspace, { program: serving, main: options.main, cwd, bitbucket });
+      const { sha } = await there.push([{ branch: "main", files: files(`echo built of ${door}`) }]);
+      const ended = () => there.statuses(sha).find(({ state }) => state !== "INPROGRESS") ?? null;
+      expect((await eventually("a final status", ended, 120_000)).state).toBe("SUCCESSFUL");
+      const build = await buildOf(sha);
+      expect(holderOf(build?.id ?? "")).not.toBeNull();
+      expect(serving.output()).not.toContain("build started");
+      const client = createRegistryClient({ ...registry });
+      expect(await client.digest(`acme-${door}/api`, "latest")).toEqual({ ok: true, value: build?.digest });
+      expect(bitbucket.violations).toEqual([]);
+    },
+    180_000,
+  );
 
   it("leave every key that signs with the half that serves", async () => {
     const keys = (names: readonly string[]) => names.filter((name) => name.endsWith(".key")).sort();
