@@ -4,6 +4,7 @@ import { type ConnectFlags, connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { image } from "./image.ts";
+import { importRules } from "./import.ts";
 import { lint } from "./lint.ts";
 import { migrate } from "./migrate.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
@@ -53,6 +54,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addServerCommands(program, parts, done);
   addConnect(program, parts, done);
   addConfigFileCommands(program, parts, done);
+  addImport(program, parts, done);
   for (const command of program.commands) {
     command.showHelpAfterError(`Try: wharfinger ${command.name()} --help`);
   }
@@ -142,6 +144,34 @@ function addConnect<C>(program: Command, parts: CliParts<C>, done: (code: ExitCo
     .showHelpAfterError("Try: wharfinger connect bitbucket --help")
     .action(async (flags: ConnectFlags) => done(await connect(flags, parts)));
 }
+
+function addImport<C>(program: Command, parts: CliParts<C>, done: (code: ExitCode) => void): void {
+  const group = program.command("import").description("make a .wharfinger.yml of another service's rules");
+  group
+    .command("dockerhub")
+    .description("take over Docker Hub's build rules: the file on standard output, a report on standard error")
+    .argument("<file>", "the rules, a table with a header row (comma or tab) or JSON; - is standard input")
+    .option("--refs <file>", "say for each of these refs which tags both give; what git ls-remote prints")
+    .addHelpText(
+      "after",
+      examples(
+        "import dockerhub rules.csv > .wharfinger.yml",
+        "import dockerhub rules.csv --refs refs.txt   # after: git ls-remote > refs.txt",
+        "import dockerhub - < rules.json",
+      ),
+    )
+    .addHelpText("after", IMPORT_HELP)
+    .showHelpAfterError("Try: wharfinger import dockerhub --help")
+    .action(async (file: string, { refs }: { refs?: string }) => {
+      done(await importRules({ file, refs: refs ?? null }, parts.terminal));
+    });
+}
+
+const IMPORT_HELP = `
+Columns, as Docker Hub's page calls them: Source Type, Source, Docker Tag, and where they are used Dockerfile location,
+Build Context, Autobuild, Build Caching, Repository. More: docs/from-docker-hub.md
+
+Exit codes: 0 all taken over, 1 something was not or a ref gets other tags (the file is printed), 2 unusable input.`;
 
 interface ImageFlags {
   readonly share: readonly string[];

@@ -1,0 +1,142 @@
+import { oneLine } from "../markdown.ts";
+import { DEFAULT_INPUTS } from "../repo-config/inputs.ts";
+import { shown } from "../repo-config/problems.ts";
+import type { TakenRule } from "./convert.ts";
+
+/** A rule of Docker Hub and what stands for it in the file. */
+export interface WrittenRule {
+  /** Null: only a comment, at the same place. */
+  readonly rule: TakenRule | null;
+  /** Sentences, above it. */
+  readonly comments: readonly string[];
+}
+
+export interface WrittenImage {
+  /** Without namespace; null: left to the repository's name. */
+  readonly name: string | null;
+  /** On Docker Hub. */
+  readonly hubName: string | null;
+  readonly rules: readonly WrittenRule[];
+}
+
+export interface WrittenFile {
+  readonly text: string;
+  /** For each line the rule on it, or null. */
+  readonly owners: readonly (WrittenRule | null)[];
+}
+
+interface Line {
+  readonly text: string;
+  readonly owner: WrittenRule | null;
+}
+
+/** The file, or null when there is no rule for it. The same rules always make the same text. */
+export function writeFile(images: readonly WrittenImage[]): WrittenFile | null {
+  if (!images.some(({ rules }) => rules.some(({ rule }) => rule !== null))) return null;
+  const lines: readonly Line[] = [
+    line("# Docker Hub's build rules, as `wharfinger import dockerhub` took them over."),
+    line("version: 1"),
+    line("images:"),
+    ...images.flatMap(imageLines),
+  ];
+  return { text: lines.map(({ text }) => `${text}\n`).join(""), owners: lines.map(({ owner }) => owner) };
+}
+
+function line(text: string, owner: WrittenRule | null = null): Line {
+  return { text, owner };
+}
+
+const WIDTH = 118;
+
+/** One comment, broken at blanks; what follows is indented, so that each is seen to begin. */
+function comment(indent: string, text: string): readonly Line[] {
+  const lines = [`${indent}#`];
+  for (const word of printable(text).split(" ")) {
+    const last = lines.at(-1) ?? "";
+    if (last.length + word.length < WIDTH || last.endsWith("#")) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`${indent}#   ${word}`);
+  }
+  return lines.map((one) => line(one));
+}
+
+/** A comment can not quote: what does not belong into a text file becomes a question mark. */
+function printable(text: string): string {
+  return oneLine(text).replace(/[\p{Cs}\p{Co}\p{Cn}\ufffd-\uffff]/gu, "?");
+}
+
+function imageLines({ name, hubName, rules }: WrittenImage): readonly Line[] {
+  const taken = rules.flatMap(({ rule }) => (rule === null ? [] : [rule]));
+  const about = hubName === null || hubName === name ? [] : comment("  ", `${shown(hubName)} on Docker Hub`);
+  if (taken.length === 0) {
+    return [...about, ...rules.flatMap(({ comments }) => comments.flatMap((text) => comment("  ", text)))];
+  }
+  const common = commonInputs(taken);
+  const keys = [...(name === null ? [] : [`name: ${scalar(name)}`]), ...inputLines(common, DEFAULT_INPUTS), "rules:"];
+  return [
+    ...about,
+    ...keys.map((key, index) => line(`  ${index === 0 ? "- " : "  "}${key}`)),
+    ...rules.flatMap((written) => ruleLines(written, { ...DEFAULT_INPUTS, ...common })),
+  ];
+}
+
+type Inputs = Pick<TakenRule, "context" | "dockerfile" | "cache">;
+
+/** What all rules of an image agree on is said once. */
+function commonInputs(rules: readonly TakenRule[]): Partial<Inputs> {
+  const [first] = rules;
+  if (first === undefined) return {};
+  const { context, dockerfile, cache } = first;
+  return {
+    ...(rules.every((rule) => rule.context === context) && { context }),
+    ...(rules.every((rule) => rule.dockerfile === dockerfile) && { dockerfile }),
+    ...(rules.every((rule) => rule.cache === cache) && { cache }),
+  };
+}
+
+function inputLines(inputs: Partial<Inputs>, base: Inputs): readonly string[] {
+  const { context = base.context, dockerfile = base.dockerfile, cache = base.cache } = inputs;
+  return [
+    ...(context === base.context ? [] : [`context: ${scalar(context)}`]),
+    ...(dockerfile === base.dockerfile ? [] : [`dockerfile: ${scalar(dockerfile)}`]),
+    ...(cache === base.cache ? [] : [`cache: ${cache}`]),
+  ];
+}
+
+function ruleLines(written: WrittenRule, base: Inputs): readonly Line[] {
+  const indent = "      ";
+  const comments = written.comments.flatMap((text) => comment(indent, text));
+  const { rule } = written;
+  if (rule === null) return comments;
+  return [
+    ...comments,
+    line(`${indent}- ${rule.kind}: ${scalar(rule.pattern)}`, written),
+    line(`${indent}  tags: [${rule.tags.map(scalar).join(", ")}]`, written),
+    ...inputLines(rule, base).map((text) => line(`${indent}  ${text}`, written)),
+  ];
+}
+
+/** Read as text by YAML 1.1 and 1.2 alike, also in a list in brackets. */
+const PLAIN = /^[A-Za-z_][A-Za-z0-9_./-]*$/;
+const NOT_TEXT = /^(?:y|n|yes|no|on|off|true|false|null)$/i;
+/** What is seen where it stands; anything else is escaped. */
+const VISIBLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u;
+
+/** A text as one YAML scalar on one line. */
+export function scalar(text: string): string {
+  if (PLAIN.test(text) && !NOT_TEXT.test(text)) return text;
+  if (VISIBLE.test(text) && !/["\\]/.test(text)) return `"${text}"`;
+  if (VISIBLE.test(text)) return `'${text.replaceAll("'", "''")}'`;
+  const escaped = [...text].map((character) =>
+    VISIBLE.test(character) ? escapeVisible(character) : escapeHidden(character),
+  );
+  return `"${escaped.join("")}"`;
+}
+
+function escapeVisible(character: string): string {
+  return character === '"' || character === "\\" ? `\\${character}` : character;
+}
+
+function escapeHidden(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return code.length > 4 ? `\\U${code.padStart(8, "0")}` : `\\u${code.padStart(4, "0")}`;
+}
