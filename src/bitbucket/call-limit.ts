@@ -2,7 +2,7 @@ import type { Clock } from "../engine/ports.ts";
 
 const WINDOW_MS = 60_000;
 
-/** How many calls a minute are looked at: of one sender, and of all together, which also bounds the memory. */
+/** How many unsigned calls a minute are looked at: of one sender, and of all together, which also bounds the memory. */
 export interface CallLimits {
   readonly perSender: number;
   readonly inAll: number;

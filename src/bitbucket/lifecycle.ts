@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import express, { type ErrorRequestHandler, type Request, type Response, type Router } from "express";
 import type { ConnectClient, GrantStore } from "../engine/grants-port.ts";
 import type { Answer, Clock, Logger } from "../engine/ports.ts";
-import { type CallLimits, createCallLimit } from "./call-limit.ts";
+import { type CallLimit, type CallLimits, createCallLimit } from "./call-limit.ts";
 import type { ConnectClients } from "./clients.ts";
 import { malformed, parseObject, refused, single } from "./head.ts";
 import { readAuthorization, verifyJwt } from "./jwt.ts";
@@ -50,7 +50,7 @@ export interface LifecycleOptions {
  */
 export function createLifecycle(options: LifecycleOptions): Router {
   const { clock, log } = options;
-  const mayCall = createCallLimit(options.limits ?? LIMITS, clock);
+  const mayClaim = createCallLimit(options.limits ?? LIMITS, clock);
   const once = createOnce();
   const router = express.Router({ caseSensitive: true, strict: true });
 
@@ -59,13 +59,7 @@ export function createLifecycle(options: LifecycleOptions): Router {
     router.post(
       path,
       (req, res, next) => {
-        // Behind a proxy all come from one sender; then its limit is the one for all.
-        if (!mayCall(req.socket.remoteAddress ?? "")) {
-          send(
-            res,
-            refused(429, "slow-down", "Too many calls; try again in a minute.", { "retry-after": "60" }).answer,
-          );
-        } else if (!req.is("application/json")) {
+        if (!req.is("application/json")) {
           send(res, refused(415, "unsupported-media-type", "Lifecycle calls are sent as application/json.").answer);
         } else {
           next();
@@ -74,7 +68,7 @@ export function createLifecycle(options: LifecycleOptions): Router {
       // Raw: a parser's errors quote what they could not parse.
       express.raw({ type: () => true, limit: MAX_BODY, inflate: false }),
       (req, res, next) => {
-        answerCall(options, once, event, req)
+        answerCall({ ...options, once, mayClaim }, event, req)
           .then((answer) => send(res, answer))
           .catch(next);
       },
@@ -89,7 +83,13 @@ export function createLifecycle(options: LifecycleOptions): Router {
 
 const DONE: Answer = { status: 204, body: {} };
 
-async function answerCall(options: LifecycleOptions, once: Once, event: Event, req: Request): Promise<Answer> {
+interface Desk extends LifecycleOptions {
+  readonly once: Once;
+  /** Only for what nobody has signed: a stranger's flood must not keep out what Bitbucket says and does not repeat. */
+  readonly mayClaim: CallLimit;
+}
+
+async function answerCall(options: Desk, event: Event, req: Request): Promise<Answer> {
   const { appKey, appSecret, webUrl, log } = options;
   const body: unknown = req.body;
   const payload = Buffer.isBuffer(body) ? parseObject(body) : null;
@@ -100,7 +100,7 @@ async function answerCall(options: LifecycleOptions, once: Once, event: Event, r
     return malformed("An install without sharedSecret needs the secret of the app (BITBUCKET_APP_SECRET) here.").answer;
   }
   try {
-    return await judge(options, once, { event, call, body, req });
+    return await judge(options, { event, call, body, req });
   } catch (error) {
     log.error({ clientKey: call.clientKey, problem: withoutSecret(error, call.secret) }, `could not record: ${event}`);
     return notRecorded();
@@ -114,17 +114,19 @@ interface Called {
   readonly req: Request;
 }
 
-async function judge(options: LifecycleOptions, once: Once, called: Called): Promise<Answer> {
-  const { appSecret, grants } = options;
+async function judge(options: Desk, called: Called): Promise<Answer> {
+  const { appSecret, grants, once } = options;
   const { event, call, body } = called;
   const token = readAuthorization(single(called.req.headers, "authorization") ?? undefined);
   // Signed by the app itself or not at all: there is nothing to look up for a stranger.
   if (appSecret !== null && !isSigned(options, called, token, appSecret)) return unsigned();
   const client = await grants.connectClient(call.clientKey);
   if (client === null) {
-    if (event === "installed") return addCandidate(options, call);
     // Signed by the app: it is not here, as it should be.
-    return appSecret === null ? unsigned() : DONE;
+    if (event === "uninstalled") return appSecret === null ? unsigned() : DONE;
+    // Behind a proxy all strangers are one sender; then its limit is the one for all of them.
+    const maySend = appSecret !== null || options.mayClaim(called.req.socket.remoteAddress ?? "");
+    return maySend ? addCandidate(options, call) : slowDown();
   }
   const secret = appSecret ?? client.secret;
   if (token === null || secret === null || !isSigned(options, called, token, secret)) return unsigned();
@@ -226,6 +228,10 @@ function withoutSecret(error: unknown, secret: string | null): string {
 /** One answer for all, as strangers are not told which installations there are. */
 function unsigned(): Answer {
   return refused(401, "bad-token", "The call is not signed with the secret this installation has here.").answer;
+}
+
+function slowDown(): Answer {
+  return refused(429, "slow-down", "Too many installs; try again in a minute.", { "retry-after": "60" }).answer;
 }
 
 function notRecorded(): Answer {

@@ -403,6 +403,17 @@ describe("when something is in the way", () => {
     expect((await at.post("installed", install())).status).toBe(204);
   });
 
+  it("no signed call because strangers call too often: Bitbucket does not repeat it", async () => {
+    const at = await installed({ limits: { perSender: 1, inAll: 1 } });
+    const claim = install({ clientKey: "connection:7" });
+    expect((await at.post("installed", claim)).status).toBe(429);
+    expect((await at.post("installed", install({ sharedSecret: "forged" }))).status).toBe(401);
+    const again = install({ sharedSecret: NEW_SECRET });
+    expect((await at.post("installed", again, { token: token("installed") })).status).toBe(204);
+    const right = token("uninstalled", { key: NEW_SECRET });
+    expect((await at.post("uninstalled", uninstall(), { token: right })).status).toBe(204);
+  });
+
   it("nothing secret is logged on the way of a whole life", async () => {
     const at = await installed();
     await at.post("installed", install({ sharedSecret: NEW_SECRET }), { token: token("installed") });
