@@ -98,8 +98,10 @@ function secrets(): Secret[] {
 describe("the program", () => {
   it("builds a push, and no secret is left anywhere", async () => {
     const commands = watchCommandLines();
-    const { sha } = await github.push(repository, { files: files("env && cat /proc/self/environ && sleep 1") });
-    const check = await concluded(sha);
+    const pushed = github.push(repository, { files: files("env && cat /proc/self/environ && sleep 1") });
+    const { sha, check } = await pushed
+      .then(async (push) => ({ sha: push.sha, check: await concluded(push.sha) }))
+      .finally(commands.stop);
     const commandLines = await commands.stop();
     expect(check.conclusion).toBe("success");
     published = { sha, summary: check.output.summary ?? "" };
