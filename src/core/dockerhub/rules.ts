@@ -158,9 +158,10 @@ function toggle(value: unknown, blank: boolean): boolean | null {
   return ON.test(text) ? true : OFF.test(text) ? false : null;
 }
 
-/** A value that was given, for a sentence. */
+/** A value that was given, for a sentence. What nests is not shown: it may be deep, or large. */
 export function written(value: unknown): string {
-  return `\`${shown(typeof value === "string" ? value : (JSON.stringify(value) ?? ""))}\``;
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" && value !== null ? "an object" : `\`${shown(String(value))}\``;
 }
 
 /** What is set for a whole Docker Hub repository and has no place in the file. */
