@@ -121,7 +121,7 @@ async function examineWorkspace(
     page = await access.callWith({ token }, next);
   }
   if (first === null) {
-    const message = `The token reaches no repository of ${slug}. Make one first, or give the token of another workspace.`;
+    const message = `The token reaches no repository of ${slug}. Make one there first, or give a token of ${slug}.`;
     return failed(message, { retryable: false });
   }
   if (!proven) return undecided(`${slug} shows it public repositories only`, webhooks.value ?? "");
