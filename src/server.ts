@@ -7,6 +7,7 @@ import { buildRequest, type RequestSettings } from "./core/build-request.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
+import { withMemory } from "./engine/memory.ts";
 import { createPauses } from "./engine/pauses.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Reporter } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
@@ -97,7 +98,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const { store, logs, registry, builder, clock, log } = parts;
   const pauses = createPauses(clock);
   const metrics = createMetrics();
-  const hosts = parts.hosts.map((one) => one.host);
+  const hosts = parts.hosts.map((one) => withMemory(one.host));
   const leaseMs = settings.leaseMs ?? LEASE_MS;
   const workerSettings = { concurrency: settings.builds.concurrency, leaseMs };
   // Builds that wait may be signed with a key from before this start.

@@ -68,8 +68,14 @@ const changeSchema = z.object({
   forced: z.boolean().nullish(),
 });
 
+/**
+ * Bitbucket sends at most 256 KB, which holds some 400 changes. A workspace that makes up more of them would have each of
+ * them looked up, and others wait.
+ */
+const MAX_CHANGES = 500;
+
 export const pushSchema = z.object({
-  push: z.object({ changes: z.array(changeSchema) }),
+  push: z.object({ changes: z.array(changeSchema).max(MAX_CHANGES, `more than ${MAX_CHANGES} changes`) }),
   repository: repositorySchema,
 });
 

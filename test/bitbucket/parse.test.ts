@@ -60,6 +60,17 @@ describe("one push", () => {
     ]);
   });
 
+  it("is not believed with more changes than Bitbucket can send", () => {
+    const payload = payloadOf("repo-push.several") as { push: { changes: object[] } };
+    const [first = {}] = payload.push.changes;
+    const of = (count: number) => ({ ...payload, push: { changes: Array.from({ length: count }, () => first) } });
+    expect(parseBitbucket("repo:push", of(500), context)).toMatchObject({ ok: true });
+    expect(parseBitbucket("repo:push", of(501), context)).toEqual({
+      ok: false,
+      message: "Not a usable repo:push payload: push.changes: more than 500 changes.",
+    });
+  });
+
   it("says of which refs it does not name the commits, and gives the others all the same", () => {
     const result = parseBitbucket("repo:push", payloadOf("repo-push.abbreviated-hash"), context);
     expect(result).toMatchObject({
