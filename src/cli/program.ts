@@ -146,7 +146,10 @@ function addConnect<C>(program: Command, parts: CliParts<C>, done: (code: ExitCo
 }
 
 function addImport<C>(program: Command, parts: CliParts<C>, done: (code: ExitCode) => void): void {
-  const group = program.command("import").description("make a .wharfinger.yml of another service's rules");
+  const group = program
+    .command("import")
+    .description("make a .wharfinger.yml of another service's rules")
+    .addHelpText("after", examples("import dockerhub rules.csv > .wharfinger.yml"));
   group
     .command("dockerhub")
     .description("take over Docker Hub's build rules: the file on standard output, a report on standard error")

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { aDelivery } from "../web/world.ts";
 import { noStore, run } from "./world.ts";
 
-const COMMANDS = ["start", "plan", "lint", "explain", "migrate", "doctor"];
+const COMMANDS = ["start", "plan", "lint", "import", "explain", "migrate", "doctor"];
 
 describe("the command line", () => {
   it("prints help with every command, examples and exit codes", async () => {
@@ -36,6 +36,7 @@ describe("the command line", () => {
     [["plan"], "Try: wharfinger plan --help"],
     [["explain"], "Try: wharfinger explain --help"],
     [["plann"], "Try: wharfinger --help"],
+    [["import", "dockerhub"], "Try: wharfinger import dockerhub --help"],
   ])("points %j to the help that helps", async (argv, text) => {
     expect((await run(argv)).err).toContain(text);
   });
