@@ -58,6 +58,7 @@ function report({ file, rules, findings, comparisons }: Import): readonly string
   return [
     `${rules.taken} of ${rules.given} rules taken over${file === null ? "; no file, because none is left for it" : ""}`,
     ...findings.map(findingLine),
+    "no rule tells of hooks/ and *.test.yml beside the Dockerfile: they do not run here",
     ...(comparisons === null ? [] : comparisonLines(comparisons)),
   ];
 }

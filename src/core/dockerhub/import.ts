@@ -17,7 +17,7 @@ export interface Import {
   readonly rules: { readonly given: number; readonly taken: number };
   /** Null: no refs were given. */
   readonly comparisons: readonly Comparison[] | null;
-  /** The file means all that was given, and gives the same tags to every ref. */
+  /** There is a file, it means all that was given, and it gives the same tags to every ref. */
   readonly complete: boolean;
 }
 
@@ -59,7 +59,7 @@ export function importDockerHub(rules: string, refs: string | null): ImportResul
       findings: findings.sort((one, other) => lineOf(one) - lineOf(other)),
       rules: { given: read.rules.length, taken },
       comparisons,
-      complete: !lost && !differs,
+      complete: file !== null && !lost && !differs,
     },
   };
 }

@@ -88,7 +88,7 @@ function sourceRepository({ data }: Placed): readonly string[] {
 
 function rulesIn({ sources, settings, findings }: Found): { rules: HubRule[]; findings: Finding[] } {
   const byAddress = new Map(settings.map((setting) => [text(setting.data, "resource_uri"), setting] as const));
-  const imageOf = new Map(sources.map(({ data }) => [text(data, "resource_uri"), imageName(data)] as const));
+  const sourceAt = new Map(sources.map(({ data }) => [text(data, "resource_uri"), data] as const));
   const used = new Set<Placed>();
   const rules: HubRule[] = [];
   function take(setting: Placed, image: string | null): void {
@@ -109,7 +109,11 @@ function rulesIn({ sources, settings, findings }: Found): { rules: HubRule[]; fi
       }
     }
   }
-  for (const setting of settings) take(setting, imageOf.get(text(setting.data, "buildsource")) ?? null);
+  for (const setting of settings) {
+    const address = text(setting.data, "buildsource");
+    const source = address === null ? undefined : sourceAt.get(address);
+    take(setting, source === undefined ? null : imageName(source));
+  }
   return { rules, findings };
 }
 
@@ -142,6 +146,7 @@ function recordOf({ place, data }: Placed): HubRecord {
 function ruleIn(setting: Placed, image: string | null, findings: Finding[]): HubRule | null {
   const record = recordOf(setting);
   const missing = missingFields([...record.fields.keys()]);
+  findings.push(...settingFindings(record.fields, record.place));
   if (missing === null) return ruleOf(record, image, findings);
   findings.push({ kind: "lost", place: record.place, message: `it is no build rule: ${missing} is not there` });
   return null;

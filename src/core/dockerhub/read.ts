@@ -44,9 +44,9 @@ function readRows(text: string): HubRead {
   const fields = fieldsOf(names);
   const missing = missingFields(fields);
   if (missing !== null) {
-    return unusable(
-      `line ${header?.line ?? 1} is not a header row with all columns that are needed; missing: ${missing}`,
-    );
+    const hint = names.length === 1 ? "; cells are separated by commas or tabs" : "";
+    const line = header?.line ?? 1;
+    return unusable(`line ${line} is no header row with the columns that are needed; missing: ${missing}${hint}`);
   }
   const twice = fields.find((field, index) => field !== null && fields.indexOf(field) !== index);
   if (twice !== undefined) return unusable(`line ${header?.line ?? 1}: two columns mean the same (${twice})`);

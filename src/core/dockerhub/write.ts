@@ -66,7 +66,7 @@ function printable(text: string): string {
 
 function imageLines({ name, hubName, rules }: WrittenImage): readonly Line[] {
   const taken = rules.flatMap(({ rule }) => (rule === null ? [] : [rule]));
-  const about = hubName === null || hubName === name ? [] : comment("  ", `${shown(hubName)} on Docker Hub`);
+  const about = hubName === name && name !== null ? [] : comment("  ", aboutName(hubName));
   if (taken.length === 0) {
     return [...about, ...rules.flatMap(({ comments }) => comments.flatMap((text) => comment("  ", text)))];
   }
@@ -77,6 +77,12 @@ function imageLines({ name, hubName, rules }: WrittenImage): readonly Line[] {
     ...keys.map((key, index) => line(`  ${index === 0 ? "- " : "  "}${key}`)),
     ...rules.flatMap((written) => ruleLines(written, { ...DEFAULT_INPUTS, ...common })),
   ];
+}
+
+function aboutName(hubName: string | null): string {
+  return hubName === null
+    ? "called as this repository; on Docker Hub otherwise? Then give it a `name`"
+    : `${shown(hubName)} on Docker Hub`;
 }
 
 type Inputs = Pick<TakenRule, "context" | "dockerfile" | "cache">;

@@ -99,9 +99,13 @@ describe("a table of build rules", () => {
     [`${HEADER}\n`, "there are no rules behind the header row"],
     [
       "Branch,main,latest\n",
-      "line 1 is not a header row with all columns that are needed; missing: `Source Type`, `Source`, `Docker Tag`",
+      "line 1 is no header row with the columns that are needed; missing: `Source Type`, `Source`, `Docker Tag`",
     ],
-    ["Source Type,Source\nBranch,main\n", expect.stringContaining("missing: `Docker Tag`")],
+    ["Source Type,Source\nBranch,main\n", expect.stringMatching(/missing: `Docker Tag`$/)],
+    [
+      "Source Type;Source;Docker Tag\nBranch;main;x\n",
+      expect.stringMatching(/; cells are separated by commas or tabs$/),
+    ],
     ["type,source,tag,Docker Tag\nbranch,main,a,b\n", "line 1: two columns mean the same (tags)"],
     ['type,source,tag\nbranch,"main,latest\n', expect.stringContaining("line 2: a quoted cell")],
     ["\ufffd\ufffdt\0y\0p\0e\0", "the rules are not UTF-8 text; save them as UTF-8"],
@@ -179,6 +183,18 @@ describe("Docker Hub's JSON", () => {
     const old = { id: 1, name: "1.0", source_type: "Branch", source_name: "main", dockerfile_location: "/x" };
     expect(read(JSON.stringify({ docker_url: "acme/old", build_tags: [old] })).rules).toMatchObject([
       { image: "acme/old", source: "main", tags: ["1.0"], dockerfile: "/x", context: "" },
+    ]);
+  });
+
+  it("does not guess whose a setting is that does not say so", () => {
+    const { resource_uri: _, ...source } = SOURCE;
+    const { rules } = read(JSON.stringify([{ ...source, build_settings: [] }, setting(1, { buildsource: undefined })]));
+    expect(rules).toMatchObject([{ image: null, source: "b1" }]);
+  });
+
+  it("says what has no place in the file also where a rule says it", () => {
+    expect(read(JSON.stringify([setting(1, { Autotest: "Internal" })])).findings).toEqual([
+      { kind: "lost", place: "[0]", message: expect.stringMatching(/^Autotest \(Internal\)/) },
     ]);
   });
 

@@ -145,6 +145,7 @@ images:
     expect(file?.text.split("\n").slice(3)).toEqual([
       "  # acme/web on Docker Hub",
       "  # gone",
+      "  # called as this repository; on Docker Hub otherwise? Then give it a `name`",
       "  - rules:",
       "      # first",
       "      - branch: main",
@@ -167,7 +168,7 @@ images:
     const owned = lines.map((line, index) => [line.trim(), file?.owners[index]]);
     const [, first, second] = written.rules;
     expect(owned).toEqual([
-      ...lines.slice(0, 5).map((line) => [line.trim(), null]),
+      ...lines.slice(0, 6).map((line) => [line.trim(), null]),
       ["- branch: main", first],
       ["tags: [latest]", first],
       ["cache: false", first],
