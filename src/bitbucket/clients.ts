@@ -1,5 +1,6 @@
 import type { ConnectClient, GrantStore } from "../engine/grants-port.ts";
 import type { Clock } from "../engine/ports.ts";
+import { createLookups } from "./lookups.ts";
 import { parseUuid } from "./uuid.ts";
 
 /** The key of an app that was installed by its descriptor's address. */
@@ -24,17 +25,6 @@ export interface ConnectClients {
   forget(clientKey: string): void;
 }
 
-/** What another process does to a client is seen after so many milliseconds. */
-const MEMORY_MS = 5_000;
-/** Of known and unknown keys together: strangers can ask for as many as they like. */
-const MEMORY_SIZE = 1_000;
-
-interface Remembered {
-  readonly askedAt: number;
-  readonly answer: Promise<ConnectClient | null>;
-}
-
-/** Looks each client up once in {@link MEMORY_MS}: a burst of deliveries costs one question. Failures are not remembered. */
 export function createConnectClients({
   grants,
   clock,
@@ -42,35 +32,8 @@ export function createConnectClients({
   readonly grants: Pick<GrantStore, "connectClient">;
   readonly clock: Clock;
 }): ConnectClients {
-  const known = new Map<string, Remembered>();
-
-  /** What was forgotten, and asked again since, is not this one any more. */
-  function drop(clientKey: string, one: Remembered): void {
-    if (known.get(clientKey) === one) known.delete(clientKey);
-  }
-
-  return {
-    find(clientKey) {
-      const remembered = known.get(clientKey);
-      const age = remembered === undefined ? -1 : clock.now() - remembered.askedAt;
-      if (remembered !== undefined && age >= 0 && age < MEMORY_MS) return remembered.answer;
-      known.delete(clientKey);
-      for (const oldest of known.keys()) {
-        if (known.size < MEMORY_SIZE) break;
-        known.delete(oldest);
-      }
-      // The age is that of the question: what changes while it is being answered may be missing in the answer.
-      const asked: Remembered = { askedAt: clock.now(), answer: grants.connectClient(clientKey) };
-      known.set(clientKey, asked);
-      return asked.answer.catch((error: unknown) => {
-        drop(clientKey, asked);
-        throw error;
-      });
-    },
-    forget(clientKey) {
-      known.delete(clientKey);
-    },
-  };
+  const lookups = createLookups({ ask: (clientKey) => grants.connectClient(clientKey), clock });
+  return { find: async (clientKey) => lookups.find(clientKey), forget: lookups.forget };
 }
 
 /** What a client's webhooks and pages may be signed with; empty: with nothing, whatever it shows. */

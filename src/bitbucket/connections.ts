@@ -13,8 +13,8 @@ import type {
 import type { Connection, GrantStore } from "../engine/grants-port.ts";
 import type { Clock, IncomingDelivery } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
-import { MEMORY_MS } from "./hooks.ts";
 import { lifecycleDelivery } from "./lifecycle-delivery.ts";
+import { LOOKUP_MS } from "./lookups.ts";
 import { examineToken, type TokenRights } from "./rights.ts";
 import { changeSecret, createWebhook, deleteWebhook, findWebhook, offeredEvents, type Webhook } from "./webhooks.ts";
 
@@ -44,7 +44,7 @@ export interface ConnectionsOptions {
 const DESCRIPTION = "Wharfinger";
 
 /** After so many milliseconds every running server has forgotten what was stored before. */
-const HEARD_MS = MEMORY_MS + 1_000;
+const HEARD_MS = LOOKUP_MS + 1_000;
 
 /** A connection is stored before its webhook is made: what arrives is known from the first delivery on. */
 export function createConnections(options: ConnectionsOptions): Connections {

@@ -14,16 +14,12 @@ import {
   repositoryOf,
   single,
 } from "./head.ts";
+import { createLookups } from "./lookups.ts";
 
 /** An address holds one connection's id, which is checked before anything asks for it. */
 const PATH = /^\/webhooks\/bitbucket\/([^/]+)$/;
 const CONNECTION_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
-
-/** A removed connection, or a secret that is no longer accepted, is refused after so many milliseconds. */
-export const MEMORY_MS = 5_000;
-/** Of known and unknown ids together: strangers can ask for as many as they like. */
-const MEMORY_SIZE = 1_000;
 
 export interface SignedWebhookOptions {
   readonly host: string;
@@ -44,7 +40,14 @@ interface Signer {
  * connection's secret, and speaks for that connection's workspace whatever its body says.
  */
 export function createSignedWebhookEntrance(options: SignedWebhookOptions): Entrance {
-  const signerOf = createMemory(options);
+  // A removed connection, and a secret that is no longer accepted, are refused some seconds later.
+  const signers = createLookups({
+    ask: async (id) => {
+      const connection = await options.grants.connection(id);
+      return connection === null ? null : signerFrom(connection);
+    },
+    clock: options.clock,
+  });
   return {
     open({ method, path, headers }) {
       const id = PATH.exec(path)?.[1];
@@ -53,7 +56,7 @@ export function createSignedWebhookEntrance(options: SignedWebhookOptions): Entr
       if ("answer" in name) return name;
       if (!CONNECTION_ID.test(id)) return unknownConnection();
       const signature = single(headers, "x-hub-signature");
-      const signer = signerOf(id);
+      const signer = signers.find(id);
       return signer instanceof Promise
         ? signer.then((found) => openBody(options, found, name, signature))
         : openBody(options, signer, name, signature);
@@ -121,47 +124,6 @@ function unknownConnection(): { readonly answer: Answer } {
 
 function unsigned(): { readonly answer: Answer } {
   return refused(401, "bad-signature", "X-Hub-Signature is missing or is not of this connection's secret.");
-}
-
-/**
- * Looks signers up, each id at most once at a time and once in {@link MEMORY_MS}: a burst of deliveries costs one
- * question. A promise only where the answer is not at hand; one that rejects is not remembered.
- */
-function createMemory({
-  grants,
-  clock,
-}: Pick<SignedWebhookOptions, "grants" | "clock">): (id: string) => Signer | null | Promise<Signer | null> {
-  const known = new Map<string, { readonly signer: Signer | null; readonly askedAt: number }>();
-  const asked = new Map<string, Promise<Signer | null>>();
-
-  async function ask(id: string): Promise<Signer | null> {
-    // The age is that of the question: what changes while it is being answered may be missing in the answer.
-    const askedAt = clock.now();
-    const connection = await grants.connection(id);
-    const signer = connection === null ? null : signerFrom(connection);
-    known.delete(id);
-    for (const oldest of known.keys()) {
-      if (known.size < MEMORY_SIZE) break;
-      known.delete(oldest);
-    }
-    known.set(id, { signer, askedAt });
-    return signer;
-  }
-
-  return (id) => {
-    const remembered = known.get(id);
-    if (remembered !== undefined && isFresh(clock.now() - remembered.askedAt)) return remembered.signer;
-    const underway = asked.get(id);
-    if (underway !== undefined) return underway;
-    const answer = ask(id).finally(() => asked.delete(id));
-    asked.set(id, answer);
-    return answer;
-  };
-}
-
-/** A clock that was set back makes nothing fresh for longer. */
-function isFresh(ageMs: number): boolean {
-  return ageMs >= 0 && ageMs < MEMORY_MS;
 }
 
 /** An empty secret would make a signature anybody can compute. */
