@@ -124,6 +124,10 @@ export function parseConfig(env: Environment): ConfigResult {
   }
   // Without problems every variable was read.
   const bitbucket = bitbucketOf(values as Values, env);
+  const publicUrl = values.PUBLIC_URL ? new URL(values.PUBLIC_URL) : null;
+  if (bitbucket.connect && publicUrl?.protocol === "http:" && !isLoopback(publicUrl.hostname)) {
+    warnings.push("PUBLIC_URL is http://: Bitbucket installs the add-on from https:// only.");
+  }
   return { ok: true, config: assemble(values as Values, { github, bitbucket, registry, httpBuilders }), warnings };
 }
 

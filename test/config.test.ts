@@ -105,6 +105,10 @@ describe("parseConfig", () => {
       warnings: [],
     });
     expect(read({ REGISTRY_URL: "http://registry.internal" }).warnings[0]).toContain("unencrypted");
+    const addon = (address: string) => read({ BITBUCKET_APP_KEY: "x", PUBLIC_URL: address }).warnings;
+    expect(addon("http://builds.example.com")[0]).toContain("https:// only");
+    expect(addon("https://builds.example.com")).toEqual([]);
+    expect(addon("http://127.0.0.1:3000")).toEqual([]);
   });
 
   it("takes a short registry password, which the registry chose", () => {

@@ -252,7 +252,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   async function disconnect(id: string, tell: Tell): Promise<Outcome<Disconnected>> {
     const connection = await grants.connection(id);
     if (connection === null) return unknown(id);
-    tell("Deleting the webhook …");
+    tell(connection.hook === null ? "Looking for a webhook to delete …" : "Deleting the webhook …");
     const left = await endWebhook(connection);
     if (!(await drop(connection))) return unknown(id);
     return ok({ connection: shown(connection), left });

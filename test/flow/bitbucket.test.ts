@@ -155,6 +155,27 @@ describe.each(DOORS)("through the door %s", (door) => {
     expect(calls.filter((call) => call.method !== "GET").length).toBeLessThanOrEqual(4);
   });
 
+  it("asks and writes no more than it needs", async () => {
+    const paths = CONFIG.replace("    rules:", '    paths: { exclude: ["docs/**"] }\n    rules:');
+    await pushFirst();
+    async function costOf(
+      change: { readonly branch: string; readonly files: Record<string, string> },
+      reports: number,
+    ) {
+      const begun = world.bitbucket.calls.length;
+      const { sha } = await repository.push([{ message: "Change", ...change }]);
+      await final(repository, sha);
+      await eventually("its report", () => (repository.reports(sha).length === reports ? true : null));
+      const calls = world.bitbucket.calls.slice(begun).filter((call) => call.path.startsWith("/2.0/"));
+      const reads = calls.filter((call) => call.method === "GET").length;
+      return { reads, writes: calls.length - reads };
+    }
+    const main = (files: Record<string, string>) => ({ branch: "main", files });
+    expect(await costOf(main({ ".wharfinger.yml": paths }), 1)).toEqual({ reads: 3, writes: 3 });
+    expect(await costOf(main({ "docs/a.md": "a" }), 0)).toEqual({ reads: 3, writes: 1 });
+    expect(await costOf({ branch: "topic", files: { g: "1" } }, 0)).toEqual({ reads: 2, writes: 1 });
+  });
+
   it("a push that must not build says why on its commit, and a rule that requires it is satisfied", async () => {
     await pushFirst();
     const { sha } = await repository.push([{ branch: "main", message: "Write [skip ci]", files: { d: "1" } }]);
