@@ -101,6 +101,10 @@ export interface RefChange {
   readonly forced: boolean;
   /** Message of the head commit, for skip tokens; empty when unknown. */
   readonly message: string;
+  /** ISO 8601: when the head commit was made; left out when the event does not say. */
+  readonly committedAt?: string;
+  /** Of a tag: the branch its commit came from, where the event names one. Hosts do not promise it. */
+  readonly baseBranch?: string;
 }
 
 export type Trust = "trusted" | "untrusted";

@@ -8,7 +8,9 @@ import type { ChangeFacts, PlanFacts } from "./plan.ts";
 import { closedGate, imagesRefusal } from "./refusals.ts";
 import type { ImageConfig, RepoConfig } from "./repo-config/config.ts";
 import { judgeRule } from "./rules.ts";
-import { isMoving, templatesOf } from "./tags/rule-tags.ts";
+import { mayMoveByVersion } from "./tags/metadata-action.ts";
+import { isMoving } from "./tags/native.ts";
+import { templatesOf } from "./tags/rule-tags.ts";
 import { isDefaultBranch } from "./trust.ts";
 
 /** Whether the file at the change's commit could matter at all. */
@@ -33,14 +35,16 @@ export function neededFacts(
 
 /** Whether a tag moves by version, here or in the file that grants it: then the repository's other tags count. */
 export function needsTags(change: RefChange, config: RepoConfig): boolean {
-  const moves = ({ rules }: ImageConfig): boolean =>
-    rules.some(
-      (rule) =>
-        rule.on.kind === "semver" &&
-        judgeRule(rule, change).matches &&
-        templatesOf(rule, change, null).some((template) => isMoving(template)),
-    );
-  return change.kind === "tag" && config.images.some(moves);
+  const moves = ({ rules, flavor }: ImageConfig): boolean =>
+    rules.some((rule) => {
+      const moving = templatesOf(rule, change, null).some((entry) =>
+        typeof entry === "string"
+          ? rule.on.kind === "semver" && isMoving(entry)
+          : mayMoveByVersion(entry, flavor, change.kind),
+      );
+      return moving && judgeRule(rule, change).matches;
+    });
+  return config.images.some(moves);
 }
 
 /** Images this change would publish if everything were granted. */

@@ -149,6 +149,39 @@ function explainSyntax(message: string): string {
   return `not a regular expression in RE2 syntax: ${reason}`;
 }
 
+/** A regular expression that is asked for whole matches and any group: `type=match` of docker/metadata-action. */
+export interface Search {
+  /** As written. */
+  readonly source: string;
+  /** Instructions of its program: what matching one character costs at most. */
+  readonly size: number;
+  /** The groups of match number `nth`, from 0; group 0 is the whole. A group that took no part is null. Null: no match. */
+  find(subject: string, nth: number): readonly (string | null)[] | null;
+}
+
+export type CompiledSearch =
+  | { readonly ok: true; readonly search: Search; readonly groups: number }
+  | { readonly ok: false; readonly message: string };
+
+/** Compiles `regex` in RE2's syntax, without slashes around it. Never throws for what the text is. */
+export function compileSearch(regex: string, source: string): CompiledSearch {
+  const problem = generalProblem(regex);
+  if (problem !== null) return { ok: false, message: problem };
+  if (regexSize(regex) > MAX_SIZE) return tooLarge();
+  const engine = compileRe2(regex);
+  if (!(engine instanceof RE2JS)) return engine;
+  const find: Search["find"] = (subject, nth) => {
+    if (subject.length > MAX_SUBJECT) return null;
+    const matcher = engine.matcher(subject);
+    for (let at = 0; at <= nth; at += 1) {
+      if (!matcher.find()) return null;
+    }
+    return Array.from({ length: matcher.groupCount() + 1 }, (_, group) => matcher.group(group));
+  };
+  const size = Math.max(regexSize(regex), engine.programSize());
+  return { ok: true, search: { source, size, find }, groups: engine.groupCount() };
+}
+
 function capturesOf(engine: RE2JS, subject: string): Readonly<Record<string, string>> | null {
   const matcher = engine.matcher(subject);
   if (!matcher.find()) return null;

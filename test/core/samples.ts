@@ -18,6 +18,7 @@ import type {
   RepoConfig,
   RuleConfig,
 } from "../../src/core/repo-config/config.ts";
+import { DEFAULT_FLAVOR } from "../../src/core/tags/metadata-action.ts";
 
 export function sha(digit: string): Sha {
   const made = parseSha(digit.repeat(40));
@@ -74,7 +75,7 @@ export const inputs: InputsConfig = {
 /** `on` as in the file: `{ branch: "main" }`. */
 export function rule(
   on: { branch: string } | { tag: string } | { semver: string; prefix?: string } | { pull_request: string },
-  tags: readonly string[] | null,
+  tags: RuleConfig["tags"],
   rest: Partial<Omit<RuleConfig, "on" | "tags">> = {},
 ): RuleConfig {
   return { path: "images[0].rules[0]", on: condition(on), tags, inputs, push: true, ...rest };
@@ -88,7 +89,7 @@ function condition(on: Parameters<typeof rule>[0]): RuleConfig["on"] {
 }
 
 export function image(name: string, rules: readonly RuleConfig[], rest: Partial<ImageConfig> = {}): ImageConfig {
-  return { name, inputs, paths: null, rules, supersede: "newest", ...rest };
+  return { name, inputs, paths: null, rules, supersede: "newest", flavor: DEFAULT_FLAVOR, ...rest };
 }
 
 /** Rules get the paths they would have in the file. */

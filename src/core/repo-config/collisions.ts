@@ -1,3 +1,4 @@
+import type { Flavor } from "../tags/metadata-action.ts";
 import type { RuleConfig } from "./config.ts";
 import { type DataPath, type Problems, shown } from "./problems.ts";
 
@@ -6,6 +7,7 @@ export interface PlacedRule {
   readonly image: string;
   readonly entry: number;
   readonly rule: RuleConfig;
+  readonly flavor: Flavor;
 }
 
 /**
@@ -18,8 +20,11 @@ export function reportCollisions(rules: readonly PlacedRule[], problems: Problem
   const owners = new Map<string, PlacedRule & { readonly build: string }>();
   for (const placed of rules.filter(({ rule }) => rule.push)) {
     const candidate = { ...placed, build: buildKey(placed) };
-    for (const [index, tag] of (placed.rule.tags ?? [null]).entries()) {
-      const key = JSON.stringify([placed.image, trigger(placed.rule.on), tag]);
+    for (const [index, listed] of (placed.rule.tags ?? [null]).entries()) {
+      const tag = typeof listed === "object" && listed !== null ? listed.source : listed;
+      // One entry in two images' words gives the same tags only if both have the same flavor.
+      const flavor = tag === listed ? null : placed.flavor;
+      const key = JSON.stringify([placed.image, trigger(placed.rule.on), tag, flavor]);
       const owner = owners.get(key);
       if (owner === undefined) owners.set(key, candidate);
       else if (owner.build !== candidate.build) {

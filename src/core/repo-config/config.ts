@@ -1,5 +1,6 @@
 import type { Diagnostic } from "../model.ts";
 import type { Pattern } from "../patterns.ts";
+import type { Flavor, MetadataEntry } from "../tags/metadata-action.ts";
 
 /** Where the file lives in a repository. */
 export const CONFIG_FILE = ".wharfinger.yml";
@@ -21,7 +22,12 @@ export interface ImageConfig {
   readonly paths: { readonly include: readonly Pattern[]; readonly exclude: readonly Pattern[] } | null;
   readonly rules: readonly RuleConfig[];
   readonly supersede: "newest" | "none";
+  /** Of the entries in docker/metadata-action's words among its rules' tags. */
+  readonly flavor: Flavor;
 }
+
+/** Text: a template with placeholders. Else an entry in docker/metadata-action's words. */
+export type TagEntry = string | MetadataEntry;
 
 export interface InputsConfig {
   readonly context: string;
@@ -42,8 +48,8 @@ export interface RuleConfig {
     | { readonly kind: "tag"; readonly pattern: Pattern }
     | { readonly kind: "semver"; readonly range: string; readonly prefix: string | null }
     | { readonly kind: "pull_request"; readonly pattern: Pattern };
-  /** Tag templates; null: the default for this kind of rule. */
-  readonly tags: readonly string[] | null;
+  /** As listed; null: the default for this kind of rule. */
+  readonly tags: readonly TagEntry[] | null;
   /** The image's inputs with the rule's own over them. */
   readonly inputs: InputsConfig;
   readonly push: boolean;

@@ -1,5 +1,6 @@
 import { type PlacedRule, reportCollisions } from "./collisions.ts";
 import type { ImageConfig, InputsConfig } from "./config.ts";
+import { resolveFlavor } from "./flavor.ts";
 import { defaultImageName, imageNameProblem } from "./image-name.ts";
 import { DEFAULT_INPUTS, resolveImageInputs } from "./inputs.ts";
 import type { DataPath, Problems } from "./problems.ts";
@@ -25,7 +26,7 @@ export function resolveImages(
     const image = resolveImage(data, [...path, entry], options, scope);
     if (image === null) continue;
     images.push(image);
-    placed.push(...image.rules.map((rule) => ({ image: image.name, entry, rule })));
+    placed.push(...image.rules.map((rule) => ({ image: image.name, entry, rule, flavor: image.flavor })));
   }
   reportCollisions(placed, scope.problems);
   return images;
@@ -44,7 +45,11 @@ function resolveImage(
   if (fields === null) return null;
   const name = resolveName(fields.name, options.repositoryName, path, problems);
   const paths = resolvePaths(fields.paths, [...path, "paths"], scope);
-  return name === null ? null : { name, inputs, paths, rules, supersede: fields.supersede ?? "newest" };
+  const flavor = resolveFlavor(fields.flavor ?? [], [...path, "flavor"], problems);
+  if (fields.flavor !== undefined && !rules.some(({ tags }) => tags?.some((tag) => typeof tag !== "string"))) {
+    problems.warn([...path, "flavor"], "`flavor` is about tag entries with `type=`, and this image has none", "key");
+  }
+  return name === null ? null : { name, inputs, paths, rules, supersede: fields.supersede ?? "newest", flavor };
 }
 
 function resolveRules(data: unknown, inputs: InputsConfig, path: DataPath, scope: Scope): ImageConfig["rules"] {

@@ -1,8 +1,16 @@
 import { validRange } from "semver";
 
-import { type CompiledPattern, compilePattern, type Pattern, type PatternKind } from "../patterns.ts";
-import type { InputsConfig, RuleConfig } from "./config.ts";
+import {
+  type CompiledPattern,
+  type CompiledSearch,
+  compilePattern,
+  compileSearch,
+  type Pattern,
+  type PatternKind,
+} from "../patterns.ts";
+import type { InputsConfig, RuleConfig, TagEntry } from "./config.ts";
 import { resolveInputs } from "./inputs.ts";
+import { isMetadataText, readMetadataEntry } from "./metadata-entry.ts";
 import { type DataPath, listed, type Problems } from "./problems.ts";
 import type { RuleFields } from "./schema.ts";
 import type { Shaped } from "./shape.ts";
@@ -13,6 +21,7 @@ export interface Scope {
   readonly problems: Problems;
   /** By kind and text: monorepos repeat the same few patterns in every image. */
   readonly compiled: Map<string, CompiledPattern>;
+  readonly searches: Map<string, CompiledSearch>;
   /** Instructions that the file's patterns may still compile to. */
   patternBudget: number;
 }
@@ -21,7 +30,7 @@ export interface Scope {
 const PATTERN_BUDGET = 10_000;
 
 export function createScope(problems: Problems): Scope {
-  return { problems, compiled: new Map(), patternBudget: PATTERN_BUDGET };
+  return { problems, compiled: new Map(), searches: new Map(), patternBudget: PATTERN_BUDGET };
 }
 
 const TRIGGERS = ["branch", "tag", "semver", "pull_request"] as const;
@@ -45,11 +54,11 @@ export function resolveRule(
   if (trigger === null) return null;
   const resolved = resolveTrigger(trigger, fields, path, scope);
   if (resolved === null) return null;
-  checkTags(fields.tags ?? [], { kind: trigger, captures: resolved.captures }, [...path, "tags"], problems);
+  const tags = resolveTags(fields.tags ?? [], { kind: trigger, captures: resolved.captures }, [...path, "tags"], scope);
   return {
     path: pathText(path),
     on: resolved.on,
-    tags: fields.tags ?? null,
+    tags: fields.tags === undefined ? null : tags,
     inputs,
     push: fields.push ?? trigger !== "pull_request",
   };
@@ -142,20 +151,46 @@ function compileWithin(text: string, kind: PatternKind, scope: Scope): CompiledP
   const key = `${kind} ${text}`;
   const known = scope.compiled.get(key);
   if (known !== undefined) return known;
-  if (scope.patternBudget <= 0) {
-    return { ok: false, message: "the patterns of this file are too large together; use fewer or simpler ones" };
-  }
+  if (scope.patternBudget <= 0) return TOO_LARGE_TOGETHER;
   const compiled = compilePattern(text, kind);
   scope.compiled.set(key, compiled);
   if (compiled.ok) scope.patternBudget -= compiled.size;
   return compiled;
 }
 
-function checkTags(tags: readonly string[], scope: TemplateScope, path: DataPath, problems: Problems): void {
-  for (const [index, template] of tags.entries()) {
-    for (const { severity, message } of checkTemplate(template, scope)) {
-      problems.add({ severity, path: [...path, index], at: "value", message });
-    }
-    if (tags.indexOf(template) !== index) problems.warn([...path, index], "this tag is listed twice");
-  }
+const TOO_LARGE_TOGETHER = {
+  ok: false,
+  message: "the patterns of this file are too large together; use fewer or simpler ones",
+} as const;
+
+function searchWithin(regex: string, source: string, scope: Scope): CompiledSearch {
+  const key = JSON.stringify([regex, source]);
+  const known = scope.searches.get(key);
+  if (known !== undefined) return known;
+  if (scope.patternBudget <= 0) return TOO_LARGE_TOGETHER;
+  const compiled = compileSearch(regex, source);
+  scope.searches.set(key, compiled);
+  if (compiled.ok) scope.patternBudget -= compiled.search.size;
+  return compiled;
+}
+
+/** The tags as rules have them; what is wrong with one was reported. */
+function resolveTags(tags: readonly string[], scope: TemplateScope, path: DataPath, file: Scope): readonly TagEntry[] {
+  const { problems } = file;
+  return tags.map((text, index) => {
+    const here = [...path, index];
+    if (tags.indexOf(text) !== index) problems.warn(here, "this tag is listed twice");
+    if (isMetadataText(text)) return resolveEntry(text, here, file);
+    for (const { severity, message } of checkTemplate(text, scope))
+      problems.add({ severity, path: here, at: "value", message });
+    return text;
+  });
+}
+
+function resolveEntry(text: string, path: DataPath, scope: Scope): TagEntry {
+  const read = readMetadataEntry(text, (regex, source) => searchWithin(regex, source, scope));
+  for (const message of read.ok ? [] : read.messages) scope.problems.error(path, message);
+  for (const message of read.ok ? read.warnings : []) scope.problems.warn(path, message);
+  // A broken one keeps its place in the list: the file is refused, and the others are still looked at.
+  return read.ok ? read.entry : text;
 }

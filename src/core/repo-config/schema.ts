@@ -43,7 +43,11 @@ export const ruleFields = z.strictObject({
   tags: texts
     .min(1)
     .max(50)
-    .meta({ description: "Image tags, with placeholders such as `{version}` or `{sha7}`.", examples: [["latest"]] })
+    .meta({
+      description:
+        "Image tags, with placeholders such as `{version}` or `{sha7}`, or entries in docker/metadata-action's words.",
+      examples: [["latest"], ["type=semver,pattern={{version}}", "type=sha"]],
+    })
     .optional(),
   push: z
     .boolean()
@@ -75,6 +79,13 @@ export const imageFields = z.strictObject({
   supersede: z
     .enum(["newest", "none"])
     .meta({ description: "Whether a newer push of a branch replaces builds that still wait.", default: "newest" })
+    .optional(),
+  flavor: texts
+    .max(10)
+    .meta({
+      description: "For tag entries with `type=`, as in docker/metadata-action: `latest`, `prefix`, `suffix`.",
+      examples: [["latest=auto", "suffix=-alpine,onlatest=true"]],
+    })
     .optional(),
   rules: z.array(z.unknown()).min(1).meta({ description: "Which branches and tags are built." }),
 });

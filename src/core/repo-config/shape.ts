@@ -79,7 +79,7 @@ const ELSEWHERE: readonly { readonly key: string; readonly allowed: string; read
 
 function unknownKey(key: string, allowed: readonly string[]): string {
   const rest = `allowed: ${listed(allowed)}`;
-  if (key === "flavor") return "`flavor` belongs to docker/metadata-action's tags, which are not supported yet";
+  if (key === "flavor") return `\`flavor\` stands directly under an image; allowed here: ${listed(allowed)}`;
   const known = ELSEWHERE.find((entry) => entry.key === key && allowed.includes(entry.allowed));
   if (known !== undefined) return `unknown key \`${key}\`; ${known.hint} ${rest}`;
   const guess = nearest(key, allowed);

@@ -45,9 +45,9 @@ export function checkTemplate(template: string, scope: TemplateScope): readonly 
   if (template === "") return [error("a tag must not be empty")];
   if (template.length > MAX_TEMPLATE)
     return [error(`a tag may have ${MAX_TAG_LENGTH} characters; this template has ${template.length}`)];
-  if (template.startsWith("type=") || template.includes("{{")) {
+  if (template.includes("{{")) {
     return [
-      error("docker/metadata-action's tags (`type=…`, `{{…}}`) are not supported yet; write for example `{version}`"),
+      error("`{{…}}` belongs to entries with `type=`, as in `type=semver,pattern={{version}}`; here write `{version}`"),
     ];
   }
   const literal = withoutPlaceholders(template);

@@ -28,6 +28,14 @@ export function withoutPlaceholders(template: string): string {
   return template.replace(PLACEHOLDER, "");
 }
 
+/** Placeholders that name one version, ref or commit: a tag with one of them never has to move. */
+const FIXED: readonly string[] = ["version", "tag", "sourceref", "sha", "sha7"];
+
+/** True: whether the tag may be published depends on which other versions there are. */
+export function isMoving(template: string): boolean {
+  return !placeholders(template).some((name) => FIXED.includes(name));
+}
+
 /**
  * A group of the rule's `/regex/` wins over a built-in name, of which the file's checks warn.
  * `now` is ISO 8601; when it is not a moment, `{date}` has no value.

@@ -1,7 +1,9 @@
 import type { RefChange, SkipReason } from "../model.ts";
-import type { ImageConfig, RuleConfig } from "../repo-config/config.ts";
+import type { ImageConfig, RuleConfig, TagEntry } from "../repo-config/config.ts";
 import type { RuleMatch } from "../rules.ts";
-import { placeholders, renderTag, tagValues } from "./native.ts";
+import { metadataTags, unknownHistory } from "./metadata-tags.ts";
+import { isMoving, placeholders, renderTag, tagValues } from "./native.ts";
+import { isMetadataEntry } from "./newer-tags.ts";
 import { isPrerelease, type Line, type VersionHistory, versionText } from "./semver.ts";
 
 /** The tags one matched rule gives, and what became of the others. */
@@ -37,20 +39,12 @@ export interface TagContext {
   readonly now: string;
 }
 
-/** Placeholders that name one version, ref or commit: a tag with one of them never has to move. */
-const FIXED: readonly string[] = ["version", "tag", "sourceref", "sha", "sha7"];
-
-/** True: whether the tag may be published depends on which other versions there are. */
-export function isMoving(template: string): boolean {
-  return !placeholders(template).some((name) => FIXED.includes(name));
-}
-
 /** The rule's templates, or what it means to leave `tags` out. */
 export function templatesOf(
   rule: Pick<RuleConfig, "tags" | "on">,
   change: Pick<RefChange, "name">,
   defaultBranch: string | null,
-): readonly string[] {
+): readonly TagEntry[] {
   if (rule.tags !== null) {
     return rule.tags;
   }
@@ -66,8 +60,34 @@ export function templatesOf(
   }
 }
 
+/** Entries in docker/metadata-action's words follow the native ones. */
 export function ruleTags(match: RuleMatch, context: TagContext): RuleTags {
-  const templates = templatesOf(match.rule, context.change, context.defaultBranch);
+  const listed = templatesOf(match.rule, context.change, context.defaultBranch);
+  const native = nativeTags(match, listed.filter(isTemplate), context);
+  const entries = listed.filter(isMetadataEntry);
+  return entries.length === 0 ? native : joined(native, metadataTags(match, entries, context));
+}
+
+function isTemplate(entry: TagEntry): entry is string {
+  return !isMetadataEntry(entry);
+}
+
+function joined(first: RuleTags, second: RuleTags): RuleTags {
+  const versions = new Map([...first.versions, ...second.versions]);
+  // A tag that one of them lets follow pushes does not move by version.
+  for (const { tags, versions: moved } of [first, second]) {
+    for (const tag of tags) if (!moved.has(tag)) versions.delete(tag);
+  }
+  const remarks = [...first.remarks, ...second.remarks];
+  return {
+    tags: [...new Set([...first.tags, ...second.tags])],
+    versions,
+    dropped: [...first.dropped, ...second.dropped],
+    remarks: remarks.filter(({ message }, at) => remarks.findIndex((other) => other.message === message) === at),
+  };
+}
+
+function nativeTags(match: RuleMatch, templates: readonly string[], context: TagContext): RuleTags {
   const values = tagValues(context.change, match, context.now);
   const tags = new Set<string>();
   const versions = new Map<string, string>();
@@ -136,8 +156,7 @@ function historyRemarks(match: RuleMatch, templates: readonly string[], { histor
     return [];
   }
   if (!history.known && templates.some(isMoving)) {
-    const message = `the repository's other tags are not known: ${change.name} is taken as its only version`;
-    return [{ severity: "warning", message }];
+    return [unknownHistory(change.name)];
   }
   const twin = history.twin(change.name, match.rule.on.prefix);
   return twin === null

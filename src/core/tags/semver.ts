@@ -39,6 +39,19 @@ export interface Line {
   readonly patch: boolean;
 }
 
+/** One way to see a version in a tag name. Equal keys read alike. */
+export interface Reading {
+  readonly key: string;
+  /** Upper estimate for a name of this length, in steps of 20 ns. */
+  cost(length: number): number;
+  parse(tagName: string): SemVer | null;
+}
+
+export interface NamedVersion {
+  readonly name: string;
+  readonly version: SemVer;
+}
+
 /** What the repository's tag names say about versions. One serves all images and rules of a change. */
 export interface VersionHistory {
   /** False: the tags are not known, and the pushed one counts as the only one. */
@@ -50,6 +63,10 @@ export interface VersionHistory {
   ): SemVer | null;
   /** Another tag name that carries the very same version, e.g. `1.0.0` beside `v1.0.0`; null: none. */
   twin(tagName: string, prefix: string | null): string | null;
+  /** Tags above `version`, highest first, pre-releases among them; null: more work than {@link MAX_WORK} to find out. */
+  above(version: SemVer, reading: Reading): readonly NamedVersion[] | null;
+  /** False: the work done for this history has reached {@link MAX_WORK}; the caller then leaves its tag where it is. */
+  afford(work: number): boolean;
 }
 
 /**
@@ -58,6 +75,9 @@ export interface VersionHistory {
  * When they are used up `newer` answers with the highest release it has not judged, so that a moving tag stays.
  */
 const MAX_STEPS = 300_000;
+
+/** In steps of 20 ns, so that a hostile file takes half a second; a thousand tags in ten images need a fifth of it. */
+const MAX_WORK = 25_000_000;
 
 /** All versions under one prefix. */
 interface Versions {
@@ -69,7 +89,34 @@ interface Versions {
 export function createHistory(tagNames: readonly string[] | null): VersionHistory {
   const byPrefix = new Map<string | null, Versions>();
   const compiled = new Map<string, { readonly range: Range | null; readonly parts: number }>();
+  const byReading = new Map<string, readonly NamedVersion[]>();
   let steps = 0;
+  let work = 0;
+
+  function afford(more: number): boolean {
+    work += more;
+    return work <= MAX_WORK;
+  }
+
+  function read(reading: Reading): readonly NamedVersion[] | null {
+    const known = byReading.get(reading.key);
+    if (known !== undefined) {
+      return known;
+    }
+    const named: NamedVersion[] = [];
+    for (const name of tagNames ?? []) {
+      if (!afford(reading.cost(name.length))) {
+        return null;
+      }
+      const version = reading.parse(name);
+      if (version !== null) {
+        named.push({ name, version });
+      }
+    }
+    named.sort((a, b) => b.version.compare(a.version));
+    byReading.set(reading.key, named);
+    return named;
+  }
 
   function versions(prefix: string | null): Versions {
     const known = byPrefix.get(prefix);
@@ -120,6 +167,12 @@ export function createHistory(tagNames: readonly string[] | null): VersionHistor
       const names = version === null ? [] : (versions(prefix).namesByVersion.get(versionText(version)) ?? []);
       return names.find((name) => name !== tagName) ?? null;
     },
+    above(version, reading) {
+      const named = read(reading);
+      const end = named?.findIndex((other) => other.version.compare(version) <= 0) ?? -1;
+      return end === -1 ? named : (named?.slice(0, end) ?? null);
+    },
+    afford,
   };
 }
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import type { RefChange } from "../../../src/core/model.ts";
 import type { RuleConfig } from "../../../src/core/repo-config/config.ts";
 import { judgeRule } from "../../../src/core/rules.ts";
-import { isMoving, type RuleTags, ruleTags, templatesOf } from "../../../src/core/tags/rule-tags.ts";
+import { isMoving } from "../../../src/core/tags/native.ts";
+import { type RuleTags, ruleTags, templatesOf } from "../../../src/core/tags/rule-tags.ts";
 import { createHistory } from "../../../src/core/tags/semver.ts";
 import { branch, image, rule, tag } from "../samples.ts";
 
