@@ -99,6 +99,20 @@ function refChange(push: z.infer<typeof pushSchema>): RefChange | null {
     commit: after === null ? null : peeled,
     forced: push.forced ?? false,
     message: after === null ? "" : (push.head_commit?.message ?? ""),
+    ...(after !== null && forExpressions(kind, push)),
+  };
+}
+
+/** What only tag entries with `{{commit_date}}` and `{{base_ref}}` look at; a payload that says it oddly says nothing. */
+function forExpressions(
+  kind: RefChange["kind"],
+  { head_commit, base_ref }: z.infer<typeof pushSchema>,
+): Pick<RefChange, "committedAt" | "baseBranch"> {
+  const made = new Date(head_commit?.timestamp ?? "");
+  const base = kind === "tag" && base_ref?.startsWith("refs/heads/") ? base_ref.slice("refs/heads/".length) : "";
+  return {
+    ...(!Number.isNaN(made.getTime()) && { committedAt: made.toISOString() }),
+    ...(base !== "" && { baseBranch: base }),
   };
 }
 

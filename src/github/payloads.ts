@@ -69,7 +69,9 @@ export const pushSchema = z.object({
   before: hash,
   after: hash,
   forced: z.boolean().nullish(),
-  head_commit: z.object({ id: hash, message: z.string().nullish() }).nullish(),
+  head_commit: z.object({ id: hash, message: z.string().nullish(), timestamp: z.string().nullish() }).nullish(),
+  // Not documented, and not always there: of a tag, the branch it was made on.
+  base_ref: z.string().nullish(),
   repository: repositorySchema,
   installation: installationRef.nullish(),
 });

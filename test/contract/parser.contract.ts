@@ -132,6 +132,7 @@ const WORDS: Readonly<Record<HostEvent["type"], readonly string[]>> = {
 const INNER: ReadonlySet<string> = new Set([
   ...["provider", "host", "id", "fullName", "private", "defaultBranch", "cloneUrl", "webUrl", "login", "kind"],
   ...["ref", "name", "before", "after", "commit", "forced", "message", "repository", "branch"],
+  ...["committedAt", "baseBranch"],
 ]);
 
 /** What is wrong with a result, in words; empty: nothing. */
