@@ -108,6 +108,20 @@ describe("compareRefs", () => {
     });
   });
 
+  it("takes a name on Docker Hub as it is written, whatever a glob would read into it", () => {
+    const file = ["{ branch: '{a,b}', tags: [x] }"];
+    expect(compare("refs/heads/a", [hub("{a,b}", ["x"])], file)).toMatchObject({
+      verdict: "differs",
+      hub: [],
+      file: ["x"],
+    });
+    expect(compare("refs/heads/{a,b}", [hub("{a,b}", ["x"])], file)).toMatchObject({ verdict: "differs", hub: ["x"] });
+  });
+
+  it("does not explain what no rule is for", () => {
+    expect(compare("refs/heads/main", [hub("main", ["a"])], ["{ branch: x, tags: [a] }"])?.remarks).toEqual([]);
+  });
+
   it("gives nothing where there is no file", () => {
     expect(compare("refs/heads/main", [hub("main", ["a"])], [])).toMatchObject({ verdict: "differs", file: [] });
     expect(compare("refs/heads/other", [hub("main", ["a"])], [])).toMatchObject({ verdict: "same", file: [] });

@@ -18,8 +18,8 @@ function hub(rest: Partial<HubRule>): HubRule {
 }
 
 function lostOf(rest: Partial<HubRule>): string {
-  const { rule, lost } = convertRule(hub(rest));
-  expect(rule).toBeNull();
+  const { rule, lost, notes } = convertRule(hub(rest));
+  expect([rule, notes]).toEqual([null, []]);
   expect(lost).toHaveLength(1);
   return lost[0] ?? "";
 }
@@ -103,7 +103,7 @@ describe("the tags of a rule", () => {
   });
 
   it("need a group that a name does not have", () => {
-    expect(lostOf({ source: "main", tags: ["{\\1}"] })).toContain("the source has no group");
+    expect(lostOf({ source: "main", tags: ["{\\1}"], dockerfile: "alpine" })).toContain("the source has no group");
   });
 
   it.each([
