@@ -154,7 +154,14 @@ function readChange({ old, new: now, forced }: WireChange): ReadChange | null {
     return { broken: { ...named, before: hexOf(old), after: hexOf(now) } };
   }
   // Payloads name the commit an annotated tag points to, never the tag object.
-  return { change: { ...named, before, after, commit: after, message: now?.target?.message ?? "" } };
+  const message = now?.target?.message ?? "";
+  return { change: { ...named, before, after, commit: after, message, ...(after !== null && madeAt(now)) } };
+}
+
+/** For tag entries with `{{commit_date}}`; a payload that says it oddly says nothing. */
+function madeAt(side: WireRef | null | undefined): Pick<RefChange, "committedAt"> {
+  const made = new Date(side?.target?.date ?? "");
+  return Number.isNaN(made.getTime()) ? {} : { committedAt: made.toISOString() };
 }
 
 /** Null: this side does not exist. Undefined: it does, without the full hash of a commit. */

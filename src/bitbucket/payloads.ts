@@ -53,7 +53,7 @@ const refSchema = z
   .object({
     type: z.string(),
     name: text,
-    target: z.object({ hash: text, message: text }).nullish().catch(null),
+    target: z.object({ hash: text, message: text, date: text }).nullish().catch(null),
   })
   .refine(({ type, name }) => !refKindSchema.safeParse(type).success || refName.safeParse(name).success, {
     path: ["name"],
