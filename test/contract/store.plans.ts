@@ -155,11 +155,13 @@ export function plansContract(opened: Opened): void {
     it("sixty at once", async () => {
       const { store } = opened();
       await store.append(Array.from({ length: 60 }, (_, index) => delivery(`parallel-${index}`)));
-      const claims = await store.claimDeliveries({ limit: 60, leaseMs: 10_000 });
+      const claims = await store.claimDeliveries({ limit: 60, leaseMs: 60_000 });
+      // Once: sixty transactions on one installation may wait for each other longer than a lock is waited for.
+      await cover(store, record([], []));
       const built = await Promise.all(
         claims.map((claim, index) => {
           const moved = change(null, `parallel-${index}`, `refs/heads/b${index}`);
-          return recordCovered(store, claim.delivery.id, record([moved], [request(moved)]));
+          return store.recordPlan(claim.delivery.id, record([moved], [request(moved)]));
         }),
       );
       expect(new Set(built.flat().map((build) => build.id)).size).toBe(60);
