@@ -10,7 +10,7 @@ export interface ConnectClient {
   readonly clientKey: string;
   readonly workspace: string;
   readonly kind: Account["kind"];
-  /** As it is spelled today. */
+  /** As Bitbucket spelled it when the install was proven; the installation has what it is called today. */
   readonly login: string;
   /** A removed one is kept: whoever installs anew signs with the secret of the install before. */
   readonly state: "active" | "removed";
