@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { isDeepStrictEqual } from "node:util";
 
 import { describe, expect, it } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -10,22 +9,15 @@ import { configJsonSchema } from "../../../src/core/repo-config/schema.ts";
 const PUBLISHED = new URL("../../../docs/wharfinger.schema.json", import.meta.url);
 const FIXTURES = new URL("fixtures/", import.meta.url);
 
-function published(): unknown {
-  return JSON.parse(readFileSync(PUBLISHED, "utf8"));
-}
-
 function fixture(name: string): unknown {
   return load(readFileSync(new URL(`${name}.yml`, FIXTURES), "utf8"), { schema: CORE_SCHEMA });
 }
 
 describe("the JSON Schema", () => {
   it("is published as it is generated", () => {
-    const schema: unknown = JSON.parse(JSON.stringify(configJsonSchema()));
-    // Compared as data: the layout of the file is the formatter's.
-    if (process.env["UPDATE_GOLDEN"] && !isDeepStrictEqual(published(), schema)) {
-      writeFileSync(PUBLISHED, `${JSON.stringify(schema, null, 2)}\n`);
-    }
-    expect(published()).toEqual(schema);
+    const text = `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+    if (process.env["UPDATE_GOLDEN"]) writeFileSync(PUBLISHED, text);
+    expect(readFileSync(PUBLISHED, "utf8")).toBe(text);
   });
 
   const validate = new Ajv2020({ strict: true, strictRequired: false }).compile(configJsonSchema());
