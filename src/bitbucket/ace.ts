@@ -51,7 +51,8 @@ export async function createConnectLibrary(options: AceOptions): Promise<Ace> {
   if (ace.descriptor.key !== options.appKey || ace.descriptor.baseUrl !== options.publicUrl) {
     throw new Error("The Connect library has made another app of the descriptor: is there a $ in PUBLIC_URL?");
   }
-  return ace;
+  // No more of it than these two: its HTTP client would call the API unsigned, `authenticate(true)` skip the address.
+  return { descriptor: ace.descriptor, authenticate: () => ace.authenticate() };
 }
 
 /** `AC_OPTS=no-auth` would open every page, `AC_LOCAL_BASE_URL` would send webhooks elsewhere. */

@@ -113,9 +113,24 @@ describe("the Connect library", () => {
     expect(process.listeners("unhandledRejection")).toEqual(before);
   });
 
+  it("gives away nothing that calls hosts, skips the hash of an address or takes an event", async () => {
+    const given = await library();
+    expect(Object.keys(given)).toEqual(["descriptor", "authenticate"]);
+    expect(given.authenticate).toHaveLength(0);
+  });
+
   it("watches no file", async () => {
     environment({ NODE_ENV: "development" });
-    expect((await library()) as object).not.toHaveProperty("watcher");
+    const watched = () => process.getActiveResourcesInfo().filter((name) => name.startsWith("FSEvent")).length;
+    const before = watched();
+    await library();
+    expect(watched()).toBe(before);
+  });
+
+  it("is not told to validate the descriptor: for Bitbucket it has nothing to do it with, and throws", async () => {
+    const validate = { environment: { AC_VALIDATE_DESCRIPTOR: "true" } };
+    await expect(library(validate)).rejects.toThrow("Unset AC_VALIDATE_DESCRIPTOR");
+    await expect(library()).resolves.toHaveProperty("descriptor");
   });
 
   it("reads nothing of the working directory", async () => {
