@@ -1,11 +1,19 @@
 /** `wharfinger plan`: the server's own decision for one payload, without a server, a host or a registry. */
-import type { HostEvent, ParseResult, PushEvent } from "../core/events.ts";
+import type { HostEvent, ParseResult, PullRequestEvent, PushEvent } from "../core/events.ts";
 import { parseFacts, type StatedFacts } from "../core/facts-file.ts";
 import { oneLine } from "../core/markdown.ts";
-import type { BuildPlan, Provider, Repository } from "../core/model.ts";
+import {
+  type BuildPlan,
+  type Change,
+  DEFAULT_POLICY,
+  type Provider,
+  type Repository,
+  type Sha,
+} from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
-import { distinct, type PlanFacts, planBuilds } from "../core/plan.ts";
-import { type Planned, planReport, planText, pullRequestChange } from "../core/plan-report.ts";
+import { distinct, type PlanFacts, planBuilds, planOfSkip } from "../core/plan.ts";
+import { type Planned, planReport, planText } from "../core/plan-report.ts";
+import { pullRequestChange } from "../core/pulls.ts";
 import type { ConfigFact, ParsedConfig } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
@@ -64,12 +72,12 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
   const file = options.config === null ? null : await read(options.config, "--config", terminal);
   const about = ("repository" in hostEvent ? hostEvent.repository : null) ?? null;
   const parsed = file === null ? null : parseFile(file, about);
-  if (hostEvent.type !== "push") {
-    const changes = hostEvent.type === "pull_request" ? [pullRequestChange(hostEvent)] : [];
-    const plan = withDiagnostics(unsupported(event, hostEvent), parsed);
-    return { provider, event, repository: about, changes, plan };
+  if (hostEvent.type !== "push" && hostEvent.type !== "pull_request") {
+    const plan = withDiagnostics(planOfSkip(unsupported(event, hostEvent)), parsed);
+    return { provider, event, repository: about, changes: [], plan };
   }
-  const changes = [...hostEvent.changes, ...(hostEvent.unusable ?? [])];
+  const moved = movedBy(hostEvent);
+  const changes = [...moved, ...unusableOf(hostEvent)];
   const named = facts.defaultBranch ?? hostEvent.repository.defaultBranch;
   if (named === null && (parsed !== null || facts.zeroConfig)) {
     terminal.err(
@@ -78,7 +86,7 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
     );
   }
   const repository = { ...hostEvent.repository, defaultBranch: named ?? USUAL_BRANCH };
-  const plan = withDiagnostics(planBuilds(planFacts(hostEvent, repository, parsed, facts)), parsed);
+  const plan = withDiagnostics(planBuilds(planFacts(hostEvent, moved, { repository, parsed, facts })), parsed);
   return { provider, event, repository, changes, plan };
 }
 
@@ -133,21 +141,29 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function unsupported(event: string, hostEvent: Exclude<HostEvent, PushEvent>): BuildPlan {
-  const ref = hostEvent.type === "pull_request" ? pullRequestChange(hostEvent).ref : null;
-  const detail = `not built: ${whyNot(event, hostEvent)}`;
-  return {
-    requests: [],
-    skips: [{ ref, sha: null, image: null, rule: null, reason: "unsupported-event", detail }],
-    diagnostics: [],
-  };
+type Moving = PushEvent | PullRequestEvent;
+
+/** Hashes as the payload has them: a server asks the host for those that are abbreviated, here they stand for themselves. */
+function movedBy(event: Moving): readonly Change[] {
+  if (event.type === "push") return event.changes;
+  const { source, target } = event;
+  return [
+    pullRequestChange(event, {
+      head: source.commit as Sha | null,
+      before: source.before as Sha | null,
+      target: target.commit as Sha | null,
+    }),
+  ];
 }
 
-function whyNot(event: string, hostEvent: Exclude<HostEvent, PushEvent>): string {
-  if (hostEvent.type === "ignored") return hostEvent.detail;
-  return hostEvent.type === "pull_request"
-    ? "pull requests are not built by this release"
-    : `the event ${event} moves no branch or tag`;
+function unusableOf(event: Moving): NonNullable<PushEvent["unusable"]> {
+  return event.type === "push" ? (event.unusable ?? []) : [];
+}
+
+function unsupported(event: string, hostEvent: Exclude<HostEvent, Moving>): BuildPlan["skips"][number] {
+  const why = hostEvent.type === "ignored" ? hostEvent.detail : `the event ${event} moves no branch or tag`;
+  const nowhere = { ref: null, sha: null, image: null, rule: null };
+  return { ...nowhere, reason: "unsupported-event", detail: `not built: ${why}` };
 }
 
 function parseFile(text: string, about: Pick<Repository, "fullName"> | null): ParsedConfig {
@@ -165,22 +181,26 @@ function grantingFact(text: string | null | undefined, own: ConfigFact, reposito
 
 /** What nobody stated is as a server would find it: installed, linked, its namespace named after the account. */
 function planFacts(
-  event: PushEvent,
-  repository: Repository,
-  parsed: ParsedConfig | null,
-  facts: StatedFacts,
+  event: Moving,
+  moved: readonly Change[],
+  {
+    repository,
+    parsed,
+    facts,
+  }: { readonly repository: Repository; readonly parsed: ParsedConfig | null; readonly facts: StatedFacts },
 ): PlanFacts {
   const [owner = ""] = repository.fullName.split("/");
   const stated = facts.installation;
   const namespace = stated?.namespace === undefined ? namespaceFor({ login: owner }) : stated.namespace;
   const file = fileFact(parsed);
   const granting = grantingFact(facts.defaultBranchConfig, file, repository);
+  const policy = { ...DEFAULT_POLICY, ...given(stated?.policy ?? {}) };
   return {
     repository,
     installation: stated === null ? null : { state: stated?.state ?? "active", namespace },
     link: stated?.link ?? "linked",
-    unusable: event.unusable ?? [],
-    changes: event.changes.map((change) => ({
+    unusable: unusableOf(event),
+    changes: moved.map((change) => ({
       change,
       config: file,
       defaultBranchConfig: granting,
@@ -188,7 +208,13 @@ function planFacts(
       tags: facts.tags ?? null,
     })),
     imageOwners: new Map(),
-    zeroConfig: facts.zeroConfig ?? false,
+    policy: { ...policy, zeroConfig: facts.zeroConfig ?? policy.zeroConfig },
     now: facts.now ?? new Date().toISOString(),
   };
+}
+
+/** Without what was left out. */
+function given<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }

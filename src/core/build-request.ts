@@ -105,9 +105,9 @@ export function buildRequest(build: Build, origin: RequestOrigin, settings: Requ
       provider: repository.provider,
       host: repository.host,
       repository: { id: repository.id, fullName: repository.fullName },
-      ref: planned.ref,
+      ref: planned.checkout?.ref ?? planned.ref,
       sha: planned.sha,
-      cloneUrl: repository.cloneUrl,
+      cloneUrl: planned.checkout?.cloneUrl ?? repository.cloneUrl,
       webUrl: repository.webUrl,
     },
     image: {
@@ -180,7 +180,7 @@ export const BuildRequestSchema: z.ZodType<BuildRequest> = z
         provider: text,
         host: text,
         repository: z.strictObject({ id: text, fullName: text.describe("`owner/name`, for display.") }),
-        ref: text.describe("Full ref, `refs/heads/…` or `refs/tags/…`."),
+        ref: text.describe("Full ref: `refs/heads/…`, `refs/tags/…`, or the host's ref of a pull request."),
         sha: z
           .string()
           .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)

@@ -21,6 +21,7 @@ export function checkSummary({ builds, skips }: CheckFacts, options: TextOptions
     ...(builds.length === 0 ? [] : [table(builds, options)]),
     ...builds.flatMap((build) => pullCommand(build, options)),
     ...builds.flatMap(olderTags),
+    ...holds(builds),
     ...builds.flatMap(failureSection),
     ...(skips.length === 0 ? [] : [skipList(skips)]),
   ].join("\n\n");
@@ -46,7 +47,7 @@ function table(builds: readonly Build[], options: TextOptions): string {
 
 export const STATE_WORDS: Readonly<Record<Build["state"], string>> = {
   queued: "waiting",
-  held: "held back",
+  held: "waiting for approval",
   running: "being built",
   succeeded: "tested, not published",
   failed: "failed",
@@ -87,6 +88,12 @@ function olderTags({ image, tags }: Build): readonly string[] {
     return `- ${codeSpan(`${image}:${tag}`)} was not moved. ${escapeMarkdown(why)} (older-than-published)`;
   });
   return [lines.join("\n")];
+}
+
+/** What held builds wait for; mostly the same for all. */
+function holds(builds: readonly Build[]): readonly string[] {
+  const details = builds.flatMap(({ state, hold }) => (state === "held" && hold !== null ? [hold.detail] : []));
+  return [...new Set(details)].map(escapeMarkdown);
 }
 
 function isBroken({ state }: Build): boolean {

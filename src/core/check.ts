@@ -12,7 +12,15 @@ export interface CheckFacts {
 export interface CheckContent {
   readonly status: "queued" | "in_progress" | "completed";
   /** Set exactly when status is `completed`. */
-  readonly conclusion: "success" | "failure" | "neutral" | "skipped" | "cancelled" | "timed_out" | null;
+  readonly conclusion:
+    | "success"
+    | "failure"
+    | "neutral"
+    | "skipped"
+    | "cancelled"
+    | "timed_out"
+    | "action_required"
+    | null;
   /** One line. */
   readonly title: string;
   /** Markdown; everything from a repository is escaped. */
@@ -26,8 +34,17 @@ export interface CheckContent {
   readonly branch: string | null;
   /** Page with more. */
   readonly detailsUrl: string;
+  /** What a person may do about it, for hosts that have buttons; mostly none. */
+  readonly actions: readonly CheckAction[];
   readonly startedAt: string | null;
   readonly completedAt: string | null;
+}
+
+/** A button. GitHub's limits: 20, 40 and 20 characters. */
+export interface CheckAction {
+  readonly label: string;
+  readonly description: string;
+  readonly identifier: "approve";
 }
 
 export interface BuildResult {

@@ -1,13 +1,28 @@
 import { createHash } from "node:crypto";
-import { type BuildInputs, hostKey, type PlannedBuild, type RefChange, type Repository, type Skip } from "./model.ts";
+import {
+  type BuildInputs,
+  type Change,
+  type HeldBuild,
+  type Hold,
+  hostKey,
+  laneOf,
+  type PlannedBuild,
+  type Repository,
+  type Skip,
+  type Trust,
+} from "./model.ts";
 import type { ImageConfig, InputsConfig, RuleConfig } from "./repo-config/config.ts";
 
 /** One rule that wants one change built, before equal work is joined. */
 export interface Draft {
   /** Not a deletion. */
-  readonly change: RefChange;
+  readonly change: Change;
   readonly image: Pick<ImageConfig, "name" | "supersede">;
-  readonly rule: Pick<RuleConfig, "path" | "inputs" | "push">;
+  readonly rule: Pick<RuleConfig, "path" | "inputs">;
+  readonly push: boolean;
+  readonly trust: Trust;
+  /** Null: it may run. */
+  readonly hold: Hold | null;
   /** Legal, distinct, at least one. */
   readonly tags: readonly string[];
   /** Of these, each that moves by version, and the version. */
@@ -19,6 +34,7 @@ type Joined = Omit<PlannedBuild, "tags" | "rules" | "versions"> & {
   readonly rules: Set<string>;
   readonly tags: Map<string, string>;
   readonly versions: Map<string, string>;
+  readonly hold: Hold | null;
 };
 
 /**
@@ -26,23 +42,22 @@ type Joined = Omit<PlannedBuild, "tags" | "rules" | "versions"> & {
  * checks refuse two rules that always collide; two patterns that meet only on some ref are seen here first. The later one
  * keeps its other tags, and loses everything if it has none: which build wins must not depend on which ends last.
  */
-export function settle(
-  repository: Repository,
-  drafts: readonly Draft[],
-): { readonly requests: readonly PlannedBuild[]; readonly skips: readonly Skip[] } {
+export function settle(repository: Repository, drafts: readonly Draft[]): Settled {
   const requests: PlannedBuild[] = [];
+  const held: HeldBuild[] = [];
   const skips: Skip[] = [];
   /** Image and tag to the rule that publishes it. A tag holds no blank, so the two can not run together. */
   const taken = new Map<string, string>();
   for (const joined of join(repository, drafts)) {
-    const { image, ref, sha } = joined;
+    const { image, ref, lane, sha } = joined;
+    const place = { ref, ...(lane !== undefined && { lane }), sha, image };
     const lost = new Map<string, string[]>();
     for (const [tag, rule] of joined.tags) {
-      const place = `${image} ${tag}`;
-      const owner = taken.get(place);
+      const name = `${image} ${tag}`;
+      const owner = taken.get(name);
       if (!joined.push || owner === undefined) {
         if (joined.push) {
-          taken.set(place, `${rule} (${ref})`);
+          taken.set(name, `${rule} (${ref})`);
         }
         continue;
       }
@@ -51,37 +66,46 @@ export function settle(
       lost.set(rule, [...(lost.get(rule) ?? []), `tag ${tag} is already published by ${owner}`]);
     }
     for (const [rule, whys] of lost) {
-      skips.push({ ref, sha, image, rule, reason: "tag-collision", detail: `not built: ${whys.join("; ")}` });
+      skips.push({ ...place, rule, reason: "tag-collision", detail: `not built: ${whys.join("; ")}` });
     }
     if (joined.tags.size > 0) {
-      const { tags, rules, versions, ...rest } = joined;
-      requests.push({
+      const { tags, rules, versions, hold, ...rest } = joined;
+      const planned: PlannedBuild = {
         ...rest,
         tags: [...tags.keys()],
         rules: [...rules],
         ...(versions.size > 0 && { versions: Object.fromEntries(versions) }),
-      });
+      };
+      if (hold === null) requests.push(planned);
+      else held.push({ ...planned, hold });
     }
   }
-  return { requests, skips };
+  return { requests, held, skips };
+}
+
+export interface Settled {
+  readonly requests: readonly PlannedBuild[];
+  readonly held: readonly HeldBuild[];
+  readonly skips: readonly Skip[];
 }
 
 function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined> {
   const byKey = new Map<string, Joined>();
-  for (const { change, image, rule, tags, versions } of drafts) {
+  for (const { change, image, rule, push, trust, hold, tags, versions } of drafts) {
     const { ref, kind, before, after, commit } = change;
+    const lane = laneOf(change);
     if (after === null || commit === null) {
       continue;
     }
     const inputs = buildInputs(rule.inputs);
     const key = workKey({
       repository: hostKey(repository),
-      ref,
+      ref: lane,
       before,
       after,
       image: image.name,
       inputs,
-      push: rule.push,
+      push,
     });
     const known = byKey.get(key);
     const joined: Joined = {
@@ -90,16 +114,19 @@ function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined
       tags: known?.tags ?? new Map(),
       versions: known?.versions ?? new Map(),
       ref,
+      ...(lane !== ref && { lane }),
       kind,
       before,
       after,
       sha: commit,
       rules: known?.rules ?? new Set(),
-      push: rule.push,
-      trust: "trusted",
+      push,
+      trust,
       // Two entries of one image may differ: then the cautious one decides.
-      supersede: known?.supersede === "none" ? "none" : image.supersede,
+      supersede: leastOf(known?.supersede ?? image.supersede, image.supersede),
       inputs,
+      ...ofPull(change),
+      hold,
     };
     joined.rules.add(rule.path);
     for (const tag of tags) {
@@ -121,13 +148,25 @@ function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined
   return byKey.values();
 }
 
+const BY_CAUTION: readonly PlannedBuild["supersede"][] = ["none", "newest", "cancel"];
+
+function leastOf(one: PlannedBuild["supersede"], other: PlannedBuild["supersede"]): PlannedBuild["supersede"] {
+  return BY_CAUTION.indexOf(one) < BY_CAUTION.indexOf(other) ? one : other;
+}
+
+function ofPull(change: Change): Pick<PlannedBuild, "pull" | "checkout"> {
+  if (change.kind !== "pull_request") return {};
+  const { number, target, fork, checkout } = change.pull;
+  return { pull: { number, target, fork }, ...(checkout !== null && { checkout }) };
+}
+
 /** Exactly the fields of {@link BuildInputs}, in its order. */
 function buildInputs(inputs: InputsConfig): BuildInputs {
   const { context, dockerfile, target, testTarget, buildArgs, platforms, labels, cache } = inputs;
   return { context, dockerfile, target, testTarget, buildArgs, platforms, labels, cache };
 }
 
-/** Lower-case hex SHA-256 of the work. Tags are not part of it: `{date}` must not make a repeated delivery new work. */
+/** Lower-case hex SHA-256 of the work; `ref` is its lane. Tags are not part of it: `{date}` must not make a repeated delivery new work. */
 function workKey(work: {
   readonly repository: string;
   readonly ref: string;

@@ -1,9 +1,10 @@
-import type { Account, Actor, HostId, RefChange, Repository, Sha } from "./model.ts";
+import type { Account, Actor, Checkout, HostId, RefChange, Repository, Sha } from "./model.ts";
 
 /** What both hosts' payloads are parsed into. No provider's word appears here. */
 export type HostEvent =
   | PushEvent
   | PullRequestEvent
+  | ApprovalEvent
   | InstallationEvent
   | RepositoriesEvent
   | RepositoryEvent
@@ -29,9 +30,10 @@ export interface UnusableChange extends Pick<RefChange, "kind" | "ref" | "name" 
   readonly after: string | null;
 }
 
-/** A pull request was opened, changed or closed. */
+/** A pull request was opened, changed or closed, or a merge queue wants to merge one. */
 export interface PullRequestEvent {
   readonly type: "pull_request";
+  /** `opened`: also again. `updated`: its commits, its target, or that it is a draft. */
   readonly action: "opened" | "updated" | "merged" | "declined";
   /** Where it is to be merged into. */
   readonly repository: Repository;
@@ -44,11 +46,29 @@ export interface PullRequestEvent {
     readonly branch: string;
     /** Verbatim from the payload; some hosts abbreviate it there. Null: not known. */
     readonly commit: string | null;
+    /** What it was before, where the payload says. */
+    readonly before: string | null;
   };
+  /** Where its commits are fetched from; null: its source is gone. */
+  readonly checkout: Checkout | null;
   readonly target: { readonly branch: string; readonly commit: string | null };
   /** Its source is another repository than its target, or gone: code of strangers. */
   readonly fork: boolean;
   readonly draft: boolean;
+  /** True: `source.branch` is a branch of the merge queue. */
+  readonly queued: boolean;
+  readonly actor: Actor | null;
+}
+
+/** Somebody pressed the button that lets what is held at a commit run. */
+export interface ApprovalEvent {
+  readonly type: "approval";
+  readonly repository: Repository;
+  readonly installation: HostId;
+  readonly sha: Sha;
+  /** Name of the check the button is on. */
+  readonly check: string;
+  /** Null: the payload names nobody, and nobody approves nothing. */
   readonly actor: Actor | null;
 }
 

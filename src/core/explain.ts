@@ -1,4 +1,4 @@
-import type { Annotation, BuildResult, CheckContent, CheckFacts } from "./check.ts";
+import type { Annotation, BuildResult, CheckAction, CheckContent, CheckFacts } from "./check.ts";
 import { checkSummary, checkText, secondsOf, type TextOptions } from "./check-text.ts";
 import { oneLine } from "./markdown.ts";
 import { type Build, type BuildPlan, isFinal, type Skip, type SkipReason, shownTags } from "./model.ts";
@@ -28,6 +28,7 @@ const QUIET: readonly SkipReason[] = [
   "ref-deleted",
   "superseded",
   "duplicate",
+  "pull-request-closed",
   "unsupported-event",
   "no-commits",
 ];
@@ -55,11 +56,14 @@ export function checkContent(name: string, facts: CheckFacts, options: ExplainOp
     return null;
   }
   const matter = { builds, skips };
-  const running = builds.some(({ state }) => !isFinal(state));
+  // What is held needs a person: the check has come to an end until somebody presses its button.
+  const running = builds.some(({ state }) => !isFinal(state) && state !== "held");
+  const held = builds.some(({ state }) => state === "held");
   const started = builds.flatMap(({ startedAt }) => startedAt ?? []).sort();
   const finished = builds.flatMap(({ finishedAt }) => finishedAt ?? []).sort();
   return {
     status: running ? (builds.every(({ state }) => isWaiting(state)) ? "queued" : "in_progress") : "completed",
+    actions: held ? [APPROVE] : [],
     conclusion: running ? null : conclusionOf(matter),
     title: titleOf(matter),
     summary: checkSummary(matter, options),
@@ -72,6 +76,13 @@ export function checkContent(name: string, facts: CheckFacts, options: ExplainOp
     completedAt: running ? null : (finished.at(-1) ?? options.now),
   };
 }
+
+/** For whom the host says may push; asked again when it is pressed. */
+const APPROVE: CheckAction = {
+  label: "Approve and build",
+  description: "Build what is held at this commit",
+  identifier: "approve",
+};
 
 function aboutOne(name: string, facts: CheckFacts): CheckFacts {
   if (name === CHECK_NAME) {
@@ -124,6 +135,9 @@ function conclusionOf({ builds, skips }: CheckFacts): NonNullable<CheckContent["
   if (states.includes("timed_out")) {
     return "timed_out";
   }
+  if (states.includes("held")) {
+    return "action_required";
+  }
   if (states.includes("canceled") || builds.some((build) => build.state === "superseded" && build.tags === null)) {
     return "cancelled";
   }
@@ -151,11 +165,12 @@ function titleText(builds: readonly Build[], skips: readonly Skip[]): string {
   for (const [word, group] of [
     ["failed", among("failed")],
     ["took too long", among("timed_out")],
+    ["waiting for approval", among("held")],
     ["canceled", among("canceled")],
     ["superseded by a newer push", among("superseded").filter(({ tags }) => tags === null)],
     ["built, but older than what is published", among("superseded")],
     ["being built", among("running")],
-    ["waiting to be built", among("queued", "held")],
+    ["waiting to be built", among("queued")],
   ] as const) {
     const first = group[0];
     if (first !== undefined) {
@@ -178,7 +193,7 @@ function titleText(builds: readonly Build[], skips: readonly Skip[]): string {
 
 /** The page to go to first: of what broke, else of the only build. */
 function detailsOf(builds: readonly Build[], options: ExplainOptions): string {
-  const broken = builds.find(({ state }) => state === "failed" || state === "timed_out");
+  const broken = builds.find(({ state }) => state === "failed" || state === "timed_out" || state === "held");
   const page = broken ?? (builds.length === 1 ? builds[0] : undefined);
   return page === undefined ? options.commitUrl : options.buildUrl(page.id);
 }
@@ -218,11 +233,12 @@ export function planLines(plan: BuildPlan): readonly string[] {
     ({ image, ref, sha, tags, push }) =>
       `${image}: build ${ref} at ${sha.slice(0, 7)} ${push ? "as" : "without publishing"} ${tags.join(", ")}`,
   );
+  const held = plan.held.map(({ image, hold }) => `${image}: held: ${hold.detail} (${hold.reason})`);
   const skips = plan.skips.map((skip) => `${sentence(skip)} (${skip.reason})`);
   const diagnostics = plan.diagnostics.map(({ severity, line, column, message }) =>
     line === 1 && column === 1
       ? `${severity}: ${message}`
       : `${severity}: ${CONFIG_FILE}:${line}:${column}: ${message}`,
   );
-  return [...requests, ...skips, ...diagnostics].map(oneLine);
+  return [...requests, ...held, ...skips, ...diagnostics].map(oneLine);
 }

@@ -19,6 +19,15 @@ const INSTALLATION = z
     /** Left out: the account's name. */
     namespace: z.string().min(1).nullable().optional(),
     link: z.enum(["linked", "unlinked", "paused"]).default("linked"),
+    policy: z
+      .strictObject({
+        forks: z.enum(["never", "approve", "test"]).optional(),
+        publishPullRequests: z.boolean().optional(),
+        onlyPullRequests: z.boolean().optional(),
+        zeroConfig: z.boolean().optional(),
+        brake: z.int().positive().optional(),
+      })
+      .optional(),
   })
   /** Null: the app is not installed. */
   .nullable();

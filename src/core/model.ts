@@ -8,11 +8,15 @@
  * Repository     a git repository. Its identity is (provider, host, numeric id or uuid); names are display only.
  * Delivery       one webhook POST, journalled before it is acknowledged.
  * Ref change     one branch or tag that moved. A push carries a list of them.
+ * Change         a ref change, or what is to be merged by a pull request now.
+ * Lane           what only the newest counts of: a ref, or the head of a pull request. Generations count in lanes.
  * Rule           "this branch or tag is built with these image tags": one entry of `rules:` in `.wharfinger.yml`.
  * Image          one entry of `images:`; its name is joined to the namespace.
  * Plan           what a delivery leads to: requests and skips. Every change × image has one or the other.
  * Request        a build that should run. Skip: a build that should not, with the reason.
- * Build          a recorded request with a life: queued, running, and one of the final states.
+ * Build          a recorded request with a life: queued, running, and one of the final states; `held` before them where
+ *                somebody has to approve it.
+ * Policy         what an installation allows its repositories' files to ask for.
  * Build request  the signed document a builder receives (build-request.ts).
  * Stage          to push a build's image to a repository of its own, where nobody pulls.
  * Promote        to publish a staged image: copy it to its image's repository and move the tags it may move.
@@ -73,6 +77,31 @@ export interface Actor {
 
 export type InstallationState = "active" | "suspended" | "paused" | "removed";
 
+/** What happens with pull requests from forks, the cautious first. */
+export type ForkPolicy = "never" | "approve" | "test";
+
+/** What an installation allows, whatever the files of its repositories say. */
+export interface Policy {
+  /** The most that may happen with pull requests from forks. */
+  readonly forks: ForkPolicy;
+  /** Whether rules for pull requests with `push: true` publish. Never for forks. */
+  readonly publishPullRequests: boolean;
+  /** Branches are built through their pull requests only; the default branch and tags always are. */
+  readonly onlyPullRequests: boolean;
+  /** Without a file, the default branch builds the root `Dockerfile` as `latest`. */
+  readonly zeroConfig: boolean;
+  /** One delivery that asks for more builds than this has all of them held for somebody's click. At least 1. */
+  readonly brake: number;
+}
+
+export const DEFAULT_POLICY: Policy = {
+  forks: "approve",
+  publishPullRequests: false,
+  onlyPullRequests: false,
+  zeroConfig: false,
+  brake: 20,
+};
+
 export interface Installation extends HostId {
   readonly account: Account;
   readonly state: InstallationState;
@@ -80,19 +109,21 @@ export interface Installation extends HostId {
   readonly namespace: string | null;
   /** Permission name to level as the host granted them, e.g. `{"checks":"write"}`. */
   readonly permissions: Readonly<Record<string, string>>;
+  readonly policy: Policy;
 }
 
 /** How a repository stands towards its installation. `unlinked`: the installation does not cover it (any more). */
 export type LinkState = "linked" | "unlinked" | "paused";
 
-/** One ref that moved. */
-export interface RefChange {
-  readonly kind: "branch" | "tag";
+export type Change = RefChange | PullRequestChange;
+
+/** What both kinds of change have. */
+interface Moved {
   /** Full ref, `refs/heads/…` or `refs/tags/…`: a branch and a tag may share a short name. */
   readonly ref: string;
-  /** The part after `refs/heads/` or `refs/tags/`. */
+  /** The part after `refs/heads/` or `refs/tags/`; of a pull request its number. */
   readonly name: string;
-  /** Null when the ref did not exist before. */
+  /** Null when there was nothing before; of a pull request also where the event does not say. */
   readonly before: Sha | null;
   /** Verbatim from the payload; for an annotated tag this is the tag object. Null when the ref was deleted. */
   readonly after: Sha | null;
@@ -105,6 +136,52 @@ export interface RefChange {
   readonly committedAt?: string;
   /** Of a tag: the branch its commit came from, where the event names one. Hosts do not promise it. */
   readonly baseBranch?: string;
+}
+
+/** One ref that moved. */
+export interface RefChange extends Moved {
+  readonly kind: "branch" | "tag";
+}
+
+/** A pull request as it is now. `ref`: its source branch, which may be one of a fork. `after` null: it was closed. */
+export interface PullRequestChange extends Moved {
+  readonly kind: "pull_request";
+  readonly pull: PullRequest;
+}
+
+export interface PullRequest {
+  readonly number: number;
+  /** Short name of the branch it is to be merged into. */
+  readonly target: string;
+  /** Where that branch was when the event was sent; null: not known. */
+  readonly targetCommit: Sha | null;
+  /** Its source is another repository than its target: code of people who may not push here. */
+  readonly fork: boolean;
+  readonly draft: boolean;
+  /** The commit a merge queue wants to merge, made of this and perhaps others before it. */
+  readonly queued: boolean;
+  /** Null: what it came from is gone. */
+  readonly checkout: Checkout | null;
+}
+
+/** The lane of what was planned. */
+export function laneOfBuild({ ref, lane }: Pick<PlannedBuild, "ref" | "lane">): string {
+  return lane ?? ref;
+}
+
+/** Where a commit is fetched from. */
+export interface Checkout {
+  /** HTTPS address for git, without credentials. */
+  readonly cloneUrl: string;
+  /** Full ref that leads to the commit, or did when the event was sent. */
+  readonly ref: string;
+  /** True: without a credential. The installation's opens nothing there. */
+  readonly anonymous: boolean;
+}
+
+/** Name of the lane a change belongs to; equal within one repository exactly for what supersedes each other. */
+export function laneOf(change: Change): string {
+  return change.kind === "pull_request" && !change.pull.queued ? `refs/pull/${change.pull.number}/head` : change.ref;
 }
 
 export type Trust = "trusted" | "untrusted";
@@ -133,12 +210,16 @@ export type SkipReason =
   | "older-than-published"
   | "merge-queue"
   | "brake"
+  | "pull-request-closed"
+  | "pull-requests-only"
   | "unsupported-event"
   | "no-commits";
 
 /** One thing that is not built, and why. `detail` is a sentence for people. */
 export interface Skip {
   readonly ref: string | null;
+  /** {@link laneOf} the change; left out where that is `ref`. */
+  readonly lane?: string;
   /** The commit the skip is about, for the check; null when there is none. */
   readonly sha: Sha | null;
   readonly image: string | null;
@@ -180,15 +261,49 @@ export interface PlannedBuild {
    */
   readonly versions?: Readonly<Record<string, string>>;
   readonly ref: string;
-  readonly kind: "branch" | "tag";
+  /** {@link laneOf} the change; left out where that is `ref`. */
+  readonly lane?: string;
+  readonly kind: Change["kind"];
   readonly before: Sha | null;
   readonly after: Sha;
   readonly sha: Sha;
   readonly rules: readonly string[];
   readonly push: boolean;
   readonly trust: Trust;
-  readonly supersede: "newest" | "none";
+  /** `cancel`: what runs of its lane stops, too. */
+  readonly supersede: "newest" | "none" | "cancel";
   readonly inputs: BuildInputs;
+  /** Set exactly for pull requests. */
+  readonly pull?: { readonly number: number; readonly target: string; readonly fork: boolean };
+  /** Left out: the repository's own address, and `ref`. */
+  readonly checkout?: Checkout;
+}
+
+/** Why a build waits for somebody who may let it run. */
+export interface Hold {
+  readonly reason: Extract<SkipReason, "awaiting-approval" | "brake">;
+  /** A sentence for people: what it waits for. */
+  readonly detail: string;
+}
+
+/** A build that should run once somebody who may has said so. */
+export interface HeldBuild extends PlannedBuild {
+  readonly hold: Hold;
+}
+
+/** What was decided of one rule of one image for one change. */
+export interface Verdict {
+  readonly ref: string | null;
+  readonly image: string | null;
+  /** Null: decided before any rule was looked at. */
+  readonly rule: string | null;
+  readonly verdict: "build" | "hold" | "skip";
+  /** Null exactly for `build`. */
+  readonly reason: SkipReason | null;
+  /** What it was decided by: names of facts to short texts. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** A sentence for people. */
+  readonly detail: string;
 }
 
 export interface Diagnostic {
@@ -200,10 +315,14 @@ export interface Diagnostic {
   readonly message: string;
 }
 
+/** Every change × image has a request, a held build or a skip. */
 export interface BuildPlan {
   readonly requests: readonly PlannedBuild[];
+  readonly held: readonly HeldBuild[];
   readonly skips: readonly Skip[];
   readonly diagnostics: readonly Diagnostic[];
+  /** One for every rule that was looked at, or for a change where none was; in the order of changes, images and rules. */
+  readonly trace: readonly Verdict[];
 }
 
 export type BuildState =
@@ -271,6 +390,10 @@ export interface Build {
   readonly tags: PublishedTags | null;
   /** Digest of the signed request the builder gets; null: queued before there were any. */
   readonly requestDigest: string | null;
+  /** What it waits for, or waited for before somebody approved it; null: it never had to. */
+  readonly hold: Hold | null;
+  /** Who let it run; null: nobody had to, or nobody did yet. */
+  readonly approval: Approval | null;
   /** `event`, `rerun`, `retry` or `manual`. */
   readonly trigger: "event" | "rerun" | "retry" | "manual";
   readonly attempt: number;
@@ -279,6 +402,14 @@ export interface Build {
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+}
+
+/** That somebody let a held build run. */
+export interface Approval {
+  /** Null: the operator, by `ADMIN_TOKEN`. Else who the host said may write. */
+  readonly actor: Actor | null;
+  /** ISO 8601, UTC. */
+  readonly at: string;
 }
 
 /** Tags a build has; those it asks for as long as nothing is published. */

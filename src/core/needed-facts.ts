@@ -2,7 +2,7 @@
  * Which facts the planner needs for one change, in the order in which they can be known. Each costs a call to the host or
  * to the database, so only where the answer can change the plan.
  */
-import type { RefChange, Repository } from "./model.ts";
+import type { Change, Repository } from "./model.ts";
 import { judgePaths } from "./path-filter.ts";
 import type { ChangeFacts, PlanFacts } from "./plan.ts";
 import { closedGate, imagesRefusal } from "./refusals.ts";
@@ -11,30 +11,31 @@ import { judgeRule } from "./rules.ts";
 import { mayMoveByVersion } from "./tags/metadata-action.ts";
 import { isMoving } from "./tags/native.ts";
 import { templatesOf } from "./tags/rule-tags.ts";
-import { isDefaultBranch } from "./trust.ts";
+import { hasGrantingFile } from "./trust.ts";
 
-/** Whether the file at the change's commit could matter at all. */
-export function needsConfig(facts: Pick<PlanFacts, "installation" | "link">, change: RefChange): boolean {
-  return change.after !== null && change.commit !== null && closedGate(facts) === null;
+/** Whether any file could matter at all. Of a change without a commit none does. */
+export function needsConfig(facts: Pick<PlanFacts, "installation" | "link">): boolean {
+  return closedGate(facts) === null;
 }
 
 /** Which further facts a rule asks for. */
 export function neededFacts(
-  change: RefChange,
+  change: Change,
   config: RepoConfig,
 ): { readonly changedPaths: boolean; readonly tags: boolean } {
-  if (imagesRefusal(change, config) !== null) {
+  const idle = imagesRefusal(change, config) !== null || (change.kind === "pull_request" && change.pull.draft);
+  if (idle) {
     return { changedPaths: false, tags: false };
   }
   const matched = (image: ImageConfig): boolean => image.rules.some((rule) => judgeRule(rule, change).matches);
   return {
-    changedPaths: change.kind === "branch" && config.images.some((image) => image.paths !== null && matched(image)),
+    changedPaths: change.kind !== "tag" && config.images.some((image) => image.paths !== null && matched(image)),
     tags: needsTags(change, config),
   };
 }
 
 /** Whether a tag moves by version, here or in the file that grants it: then the repository's other tags count. */
-export function needsTags(change: RefChange, config: RepoConfig): boolean {
+export function needsTags(change: Change, config: RepoConfig): boolean {
   const moves = ({ rules, flavor }: ImageConfig): boolean =>
     rules.some((rule) => {
       const moving = templatesOf(rule, change, null).some((entry) =>
@@ -64,5 +65,5 @@ export function needsGrants(
   facts: Pick<ChangeFacts, "change" | "config" | "changedPaths">,
   { defaultBranch }: Pick<Repository, "defaultBranch">,
 ): boolean {
-  return defaultBranch !== null && !isDefaultBranch(facts.change, defaultBranch) && publishedImages(facts).length > 0;
+  return defaultBranch !== null && !hasGrantingFile(facts.change, defaultBranch) && publishedImages(facts).length > 0;
 }

@@ -1,4 +1,4 @@
-import type { BuildInputs, RefChange } from "./model.ts";
+import type { BuildInputs, Change } from "./model.ts";
 import { touches } from "./paths.ts";
 import { CONFIG_FILE, type ImageConfig, type RuleConfig } from "./repo-config/config.ts";
 import { normalizePath } from "./repo-config/repository-path.ts";
@@ -19,7 +19,7 @@ const BUILD: PathVerdict = { build: true, remark: null };
 export function judgePaths(
   image: Pick<ImageConfig, "paths">,
   rule: Pick<RuleConfig, "inputs">,
-  facts: { readonly change: Pick<RefChange, "kind" | "before">; readonly changedPaths: readonly string[] | null },
+  facts: { readonly change: Pick<Change, "kind" | "before">; readonly changedPaths: readonly string[] | null },
 ): PathVerdict {
   const { paths } = image;
   const { change, changedPaths } = facts;
@@ -29,7 +29,7 @@ export function judgePaths(
   if (changedPaths === null) {
     return { build: true, remark: "built without looking at paths: which files changed is not known" };
   }
-  if (change.before === null && changedPaths.length === 0) {
+  if (change.kind === "branch" && change.before === null && changedPaths.length === 0) {
     return BUILD;
   }
   const always = [CONFIG_FILE, dockerfilePath(rule.inputs)];

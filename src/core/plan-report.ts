@@ -1,4 +1,3 @@
-import type { PullRequestEvent } from "./events.ts";
 import { planLines } from "./explain.ts";
 import { oneLine } from "./markdown.ts";
 import type { BuildPlan, Diagnostic, Provider, Repository, SkipReason } from "./model.ts";
@@ -48,19 +47,6 @@ export interface ReportedChange {
   readonly forced: boolean;
 }
 
-/** Payloads do not tell what a pull request held before. */
-export function pullRequestChange({ number, source }: PullRequestEvent): ReportedChange {
-  const { branch, commit } = source;
-  return {
-    ref: `refs/heads/${branch}`,
-    kind: "pull_request",
-    name: String(number),
-    before: null,
-    after: commit,
-    forced: false,
-  };
-}
-
 export interface Planned {
   readonly provider: Provider;
   readonly event: string;
@@ -96,7 +82,11 @@ export function planReport({ provider, event, repository, changes, plan }: Plann
       push,
       trust,
     })),
-    skips: plan.skips.map(({ ref, image, rule, reason, detail }) => ({ ref, image, rule, reason, detail })),
+    skips: [
+      // What waits for somebody is not built, as things stand.
+      ...plan.held.map(({ ref, image, rules, hold }) => ({ ref, image, rule: rules.join(", "), ...hold })),
+      ...plan.skips.map(({ ref, image, rule, reason, detail }) => ({ ref, image, rule, reason, detail })),
+    ],
     diagnostics: plan.diagnostics.map(({ severity, line, column, message }) => ({ severity, line, column, message })),
   };
 }

@@ -1,4 +1,4 @@
-import type { Diagnostic, InstallationState, LinkState, RefChange, SkipReason } from "./model.ts";
+import type { Change, Diagnostic, InstallationState, LinkState, Policy, SkipReason } from "./model.ts";
 import { CONFIG_FILE, type RepoConfig } from "./repo-config/config.ts";
 import { isMergeQueue } from "./rules.ts";
 import { asksForSkip } from "./skip-request.ts";
@@ -58,12 +58,23 @@ export function invalidFile(diagnostics: readonly Diagnostic[]): Refusal {
 }
 
 /** Why none of the file's images is built for this change. */
-export function imagesRefusal(change: RefChange, config: RepoConfig): Refusal | null {
+export function imagesRefusal(change: Change, config: RepoConfig): Refusal | null {
   if (isMergeQueue(change)) {
     return { reason: "merge-queue", why: "this is a branch of the merge queue; the branch it is merged into is built" };
   }
   const token = asksForSkip(change, config.skip);
   return token === null ? null : { reason: "skip-requested", why: `the commit message says ${token}` };
+}
+
+/** Where branches are built through pull requests only: why this one is not, or null. The default branch always is. */
+export function onlyPullRequests(
+  change: Change,
+  { onlyPullRequests: only }: Policy,
+  defaultBranch: string | null,
+): Refusal | null {
+  if (!only || change.kind !== "branch" || change.name === defaultBranch) return null;
+  const why = `this installation builds branches through pull requests only, and ${change.name} is not the default branch`;
+  return { reason: "pull-requests-only", why };
 }
 
 /** A rule matched, and none of its tags may be published. */

@@ -1,5 +1,5 @@
 import type { SemVer } from "semver";
-import type { RefChange } from "./model.ts";
+import type { Change, RefChange } from "./model.ts";
 import type { RuleConfig } from "./repo-config/config.ts";
 import { parseRange, parseVersion } from "./tags/semver.ts";
 
@@ -41,10 +41,24 @@ export function describeRule(rule: Pick<RuleConfig, "on">): string {
   }
 }
 
+/** `branch main`, `pull request #5 into main`. */
+export function subjectOf(change: Subject): string {
+  return change.kind === "pull_request"
+    ? `pull request #${change.name} into ${change.pull.target}`
+    : `${change.kind} ${change.name}`;
+}
+
+/** What of a change rules look at. */
+export type Subject =
+  | Pick<RefChange, "kind" | "name">
+  | (Pick<Extract<Change, { readonly kind: "pull_request" }>, "kind" | "name"> & {
+      readonly pull: { readonly target: string };
+    });
+
 /** Kinds never cross: a branch named like a tag matches no tag rule, and a push matches no pull-request rule. */
-export function judgeRule(rule: RuleConfig, change: Pick<RefChange, "kind" | "name">): RuleVerdict {
+export function judgeRule(rule: RuleConfig, change: Subject): RuleVerdict {
   const { on } = rule;
-  const subject = `${change.kind} ${change.name}`;
+  const subject = subjectOf(change);
   switch (on.kind) {
     case "branch":
     case "tag": {
@@ -62,7 +76,14 @@ export function judgeRule(rule: RuleConfig, change: Pick<RefChange, "kind" | "na
         ? { matches: true, rule, captures: {}, version }
         : { matches: false, why: `${subject} is not in the range ${on.range}` };
     }
-    case "pull_request":
-      return { matches: false, why: `${subject} was pushed; the rule is for ${describeRule(rule)}` };
+    case "pull_request": {
+      if (change.kind !== "pull_request") {
+        return { matches: false, why: `${subject} was pushed; the rule is for ${describeRule(rule)}` };
+      }
+      const captures = on.pattern.match(change.pull.target);
+      return captures === null
+        ? { matches: false, why: `${subject} does not match ${describeRule(rule)}` }
+        : { matches: true, rule, captures, version: null };
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { RefChange } from "./model.ts";
+import type { Change } from "./model.ts";
 
 /** How far into a message a token counts: a title, not a changelog that quotes one. In UTF-16 units. */
 const HEAD_LENGTH = 250;
@@ -10,7 +10,7 @@ const TRAILER = /^[A-Za-z0-9-]+: /;
  * its last paragraph count, in any case of letters. Tags are never skipped: who sets one wants it built, whatever the
  * commit once said about its branch.
  */
-export function asksForSkip(change: Pick<RefChange, "kind" | "message">, tokens: readonly string[]): string | null {
+export function asksForSkip(change: Pick<Change, "kind" | "message">, tokens: readonly string[]): string | null {
   if (change.kind !== "branch") {
     return null;
   }

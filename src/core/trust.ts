@@ -2,9 +2,9 @@
  * Who may publish what. Everybody who can push can write anything into the file of a branch, so that file says how to
  * build; the file on the default branch says which tags may come of it.
  */
-import type { RefChange } from "./model.ts";
+import type { Change } from "./model.ts";
 import { CONFIG_FILE, type ConfigFact, type RepoConfig } from "./repo-config/config.ts";
-import { judgeRule } from "./rules.ts";
+import { judgeRule, subjectOf } from "./rules.ts";
 import { sanitizeTag } from "./tags/grammar.ts";
 import { ruleTags } from "./tags/rule-tags.ts";
 import type { VersionHistory } from "./tags/semver.ts";
@@ -35,7 +35,7 @@ export type Grants =
   | { readonly kind: "own"; readonly tags: ReadonlySet<string>; readonly because: string; readonly remedy: string };
 
 export interface GrantFacts {
-  readonly change: RefChange;
+  readonly change: Change;
   readonly defaultBranch: string | null;
   /** Not looked at for the default branch. */
   readonly defaultBranchConfig: ConfigFact;
@@ -44,14 +44,19 @@ export interface GrantFacts {
   readonly now: string;
 }
 
-/** The default branch's own file is the one that grants. A tag of that name is not that branch. */
-export function isDefaultBranch(change: Pick<RefChange, "kind" | "name">, defaultBranch: string | null): boolean {
+/** A tag of that name is not that branch. */
+export function isDefaultBranch(change: Pick<Change, "kind" | "name">, defaultBranch: string | null): boolean {
   return change.kind === "branch" && change.name === defaultBranch;
+}
+
+/** Whether the file that says how to build the change is the default branch's, the one that grants. */
+export function hasGrantingFile(change: Change, defaultBranch: string | null): boolean {
+  return change.kind === "pull_request" ? change.pull.target === defaultBranch : isDefaultBranch(change, defaultBranch);
 }
 
 export function grantsFor(facts: GrantFacts): Grants {
   const { change, defaultBranch, defaultBranchConfig: file } = facts;
-  if (isDefaultBranch(change, defaultBranch)) {
+  if (hasGrantingFile(change, defaultBranch)) {
     return { kind: "all" };
   }
   const place = `${CONFIG_FILE} on ${defaultBranch ?? "the default branch"}`;
@@ -99,7 +104,9 @@ function imagesOf(config: RepoConfig, { change, defaultBranch, history, now }: G
 }
 
 /** Nobody would take one of these for something else; `latest` everybody would, even if it is a branch's name. */
-function own({ name, commit }: RefChange, because: string, remedy: string): Grants {
+function own(change: Change, because: string, remedy: string): Grants {
+  const { commit } = change;
+  const name = change.kind === "pull_request" ? `pr-${change.name}` : change.name;
   const hashes = commit === null ? [] : [commit, commit.slice(0, 7)];
   const texts = [name, ...hashes, ...hashes.map((hash) => `sha-${hash}`), ...hashes.map((hash) => `${name}-${hash}`)];
   const tags = new Set(texts.flatMap((text) => sanitizeTag(text) ?? []));
@@ -153,7 +160,7 @@ export function grantRefusal(
   refused: readonly string[],
   { change, defaultBranch }: Pick<GrantFacts, "change" | "defaultBranch">,
 ): string {
-  const ref = `${change.kind} ${change.name}`;
+  const ref = subjectOf(change);
   const more = refused.length - TOLD_TAGS;
   const tags = `${refused.slice(0, TOLD_TAGS).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
   const rule = `a rule for ${ref} that gives ${tags}`;

@@ -235,7 +235,7 @@ export function createBuilderDesk(options: BuilderDeskOptions): BuilderDesk {
         const exchanged = await options.exchange(build, secret);
         if (!exchanged.ok) return exchanged;
         const { clone } = exchanged.value;
-        if (!session.secrets.some((known) => known.password === clone.password)) {
+        if (clone !== null && !session.secrets.some((known) => known.password === clone.password)) {
           session.secrets = [...session.secrets, clone];
           session.masks = createMasks(session.secrets);
         }

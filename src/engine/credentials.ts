@@ -19,9 +19,13 @@ export function createExchange(options: {
     if (found === undefined) {
       return failed(`This instance is no longer set up for the host ${host}.`, { retryable: false });
     }
-    const clone = await found.cloneCredential(build.installation, build.repository);
+    const { planned } = build;
+    const open = planned.checkout?.anonymous === true;
+    const clone = open ? ok(null) : await found.cloneCredential(build.installation, build.repository);
     if (!clone.ok) return { ...clone, message: `The Git host gave no access to the repository: ${clone.message}` };
-    const registry = options.registry ?? { username: leaseUser(build.id), password: secret };
+    // Code of strangers pushes nothing, and bases its images on what everybody may pull.
+    const registry =
+      planned.trust === "untrusted" ? null : (options.registry ?? { username: leaseUser(build.id), password: secret });
     return ok({ clone: clone.value, registry });
   };
 }

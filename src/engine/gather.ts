@@ -1,8 +1,17 @@
 /** What the planner needs to know of a change, asked of its host. */
-import type { PushEvent } from "../core/events.ts";
-import { type Installation, type LinkState, type Outcome, ok, type RefChange } from "../core/model.ts";
+import type { PullRequestEvent, PushEvent } from "../core/events.ts";
+import {
+  type Change,
+  type Installation,
+  type LinkState,
+  type Outcome,
+  ok,
+  parseSha,
+  type PullRequestChange,
+} from "../core/model.ts";
 import { neededFacts, needsConfig, needsGrants, needsTags, publishedImages } from "../core/needed-facts.ts";
 import type { ChangeFacts, PlanFacts } from "../core/plan.ts";
+import { pullRequestChange } from "../core/pulls.ts";
 import { CONFIG_FILE, type ConfigFact } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
 import type { ImageOwners } from "../core/trust.ts";
@@ -21,7 +30,12 @@ export interface Standing {
   readonly attempts: number;
 }
 
-type Reading = Pick<Host, "file" | "changedPaths" | "tags">;
+type Reading = Pick<Host, "file" | "changedPaths" | "tags" | "head">;
+
+/** What the facts are of. */
+type About = Pick<PushEvent, "installation" | "repository">;
+
+type Gathered = Outcome<Pick<PlanFacts, "changes" | "imageOwners">>;
 
 /**
  * Everything the planner needs to know of a push, and nothing it does not: each fact is a call to the host. `owners`
@@ -29,14 +43,49 @@ type Reading = Pick<Host, "file" | "changedPaths" | "tags">;
  */
 export async function gather(
   host: Reading,
-  event: PushEvent,
+  event: PushEvent | PullRequestEvent,
   standing: Standing,
   owners: (images: readonly string[]) => Promise<ImageOwners>,
-): Promise<Outcome<Pick<PlanFacts, "changes" | "imageOwners">>> {
+): Promise<Gathered> {
+  if (event.type === "push") return gatherAll(host, event, event.changes, standing, owners);
+  const change = await pullChange(host, event, standing);
+  return change.ok ? gatherAll(host, event, [change.value], standing, owners) : change;
+}
+
+/** Asked of the host only where it can matter: its head may be abbreviated, and its message is not in the event. */
+async function pullChange(
+  host: Reading,
+  event: PullRequestEvent,
+  standing: Standing,
+): Promise<Outcome<PullRequestChange>> {
+  const { source, target } = event;
+  const told = {
+    head: parseSha(source.commit),
+    before: parseSha(source.before),
+    target: parseSha(target.commit),
+  };
+  const asTold = pullRequestChange(event, told);
+  const over = event.action === "merged" || event.action === "declined" || event.checkout === null;
+  if (over || !needsConfig(standing)) return ok(asTold);
+  const head = await host.head(event);
+  if (!head.ok) return head;
+  if (head.value === null) return ok({ ...asTold, pull: { ...asTold.pull, checkout: null } });
+  const { commit, message, committedAt } = head.value;
+  const change = pullRequestChange(event, { ...told, head: commit, target: head.value.target ?? told.target }, message);
+  return ok(committedAt === null ? change : { ...change, committedAt });
+}
+
+async function gatherAll(
+  host: Reading,
+  event: About,
+  moved: readonly Change[],
+  standing: Standing,
+  owners: (images: readonly string[]) => Promise<ImageOwners>,
+): Promise<Gathered> {
   const changes: ChangeFacts[] = [];
   /** The default branch's file: the same for all changes, so that one push is judged by one file. */
   let granting: Outcome<ConfigFact> | null = null;
-  for (const change of event.changes) {
+  for (const change of moved) {
     const own = await ownFacts(host, event, change, standing);
     if (!own.ok) return own;
     const { defaultBranch } = event.repository;
@@ -54,17 +103,19 @@ export async function gather(
   return ok({ changes, imageOwners: images.length === 0 ? new Map() : await owners(images) });
 }
 
-/** What the pushed commit's own file asks for. */
+/** What the file asks for that says how to build: the pushed commit's own, or that of a pull request's target. */
 async function ownFacts(
   host: Reading,
-  event: PushEvent,
-  change: RefChange,
+  event: About,
+  change: Change,
   standing: Standing,
 ): Promise<Outcome<ChangeFacts>> {
   const notAsked: ConfigFact = { kind: "not-asked" };
   const unknown = { change, config: notAsked, defaultBranchConfig: notAsked, changedPaths: null, tags: null };
-  if (change.commit === null || !needsConfig(standing, change)) return ok(unknown);
-  const config = await fileAt(host, event, change.commit);
+  if (change.commit === null || change.after === null || !needsConfig(standing)) return ok(unknown);
+  const pull = change.kind === "pull_request" ? change.pull : null;
+  if (pull !== null && pull.checkout === null) return ok(unknown);
+  const config = await fileAt(host, event, pull === null ? change.commit : { branch: pull.target });
   if (!config.ok) return config;
   const parsed = config.value.kind === "read" ? config.value.parsed.config : null;
   if (parsed === null) return ok({ ...unknown, config: config.value });
@@ -76,12 +127,12 @@ async function ownFacts(
   return ok({ ...unknown, config: config.value, changedPaths: paths.value, tags: tags.value });
 }
 
-async function fileAt(host: Reading, event: PushEvent, at: Parameters<Host["file"]>[2]): Promise<Outcome<ConfigFact>> {
+async function fileAt(host: Reading, event: About, at: Parameters<Host["file"]>[2]): Promise<Outcome<ConfigFact>> {
   const file = await host.file(event.installation, event.repository, at, CONFIG_FILE);
   return file.ok ? ok(factOf(file.value, event)) : file;
 }
 
-function factOf(file: FetchedFile, { repository }: PushEvent): ConfigFact {
+function factOf(file: FetchedFile, { repository }: About): ConfigFact {
   if (file.kind !== "file") return file;
   const repositoryName = repository.fullName.split("/").at(-1) ?? repository.fullName;
   return { kind: "read", parsed: parseRepoConfig(file.text, { repositoryName }) };
@@ -90,7 +141,7 @@ function factOf(file: FetchedFile, { repository }: PushEvent): ConfigFact {
 /** The file that grants may have versions where the pushed one has none. */
 async function tagsFor(
   host: Reading,
-  event: PushEvent,
+  event: About,
   { change, config, tags }: ChangeFacts,
   granting: ConfigFact,
 ): Promise<Outcome<readonly string[] | null>> {
@@ -101,8 +152,8 @@ async function tagsFor(
 
 async function pathsOf(
   host: Pick<Host, "changedPaths">,
-  event: PushEvent,
-  change: RefChange,
+  event: About,
+  change: Change,
   attempts: number,
 ): Promise<Outcome<readonly string[] | null>> {
   const paths = await host.changedPaths(event.installation, event.repository, change);

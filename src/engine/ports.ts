@@ -5,8 +5,8 @@
  */
 import type { BuildRequest, SignedRequest } from "../core/build-request.ts";
 import type { CheckContent } from "../core/check.ts";
-import type { HostEvent, RepositoryName } from "../core/events.ts";
-import type { Account, Failure, HostId, Outcome, Provider, RefChange, Repository, Sha } from "../core/model.ts";
+import type { HostEvent, PullRequestEvent, RepositoryName } from "../core/events.ts";
+import type { Account, Actor, Change, Failure, HostId, Outcome, Provider, Repository, Sha } from "../core/model.ts";
 import type { ShownCheck } from "./store-port.ts";
 
 export interface Clock {
@@ -104,11 +104,18 @@ export interface Host {
     at: Sha | { readonly branch: string },
     path: string,
   ): Promise<Outcome<FetchedFile>>;
-  /** Paths a change touched, renames with both sides; null: not known (too many, history gone). Then we build. */
+  /** The head of an open pull request, which events may abbreviate; null: it is not there any more, or not readable. */
+  head(event: PullRequestEvent): Promise<Outcome<PullHead | null>>;
+  /** What somebody may do in a repository now. Asked by name where the host wants that, believed by id only. */
+  permission(installation: HostId, repository: Repository, actor: Actor): Promise<Outcome<Permission>>;
+  /**
+   * Paths a change touched, renames with both sides; of a pull request since it left its target. Null: not known (too
+   * many, history gone). Then we build.
+   */
   changedPaths(
     installation: HostId,
     repository: Repository,
-    change: RefChange,
+    change: Change,
   ): Promise<Outcome<readonly string[] | null>>;
   /** Names of all tags; null: not known. */
   tags(installation: HostId, repository: Repository): Promise<Outcome<readonly string[] | null>>;
@@ -131,6 +138,19 @@ export type Seen =
   | { readonly kind: "seen"; readonly repository: Repository }
   /** Deleted, moved to another account, or out of the installation's reach. */
   | { readonly kind: "gone" };
+
+export interface PullHead {
+  readonly commit: Sha;
+  /** Of the commit, for skip tokens; empty when not known. */
+  readonly message: string;
+  /** ISO 8601; null: not known. */
+  readonly committedAt: string | null;
+  /** Where its target was at that time; null: not known. */
+  readonly target: Sha | null;
+}
+
+/** `write`: may push. */
+export type Permission = "admin" | "write" | "read" | "none";
 
 export interface CloneCredential {
   readonly username: string;
@@ -159,8 +179,12 @@ export interface Reporter {
 
 /** What a lease is exchanged for. It opens what the one build needs, and nothing once the lease has ended. */
 export interface BuildCredentials {
-  readonly clone: CloneCredential;
-  /** For the registry: to push to the staging repository and to pull base images; null: it wants none. */
+  /** Null: none, the address is open to everybody and the installation's opens nothing there. */
+  readonly clone: CloneCredential | null;
+  /**
+   * For the registry: to push to the staging repository and to pull base images; null: it wants none, or the build is
+   * untrusted and gets none.
+   */
   readonly registry: { readonly username: string; readonly password: string } | null;
 }
 

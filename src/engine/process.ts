@@ -1,10 +1,13 @@
 /** A journalled delivery becomes a recorded plan. */
-import type { HostEvent, PushEvent, RerunEvent } from "../core/events.ts";
+import type { ApprovalEvent, HostEvent, PullRequestEvent, PushEvent, RerunEvent } from "../core/events.ts";
 import {
+  type Change,
+  DEFAULT_POLICY,
   failed,
   type HostId,
   type Installation,
   isFinal,
+  laneOf,
   type Outcome,
   ok,
   type Sha,
@@ -27,7 +30,14 @@ const MAX_ATTEMPTS = 56;
 const MAX_THROWN = 5;
 
 /** Reasons that leave the commit without a check: it has no file of ours, or the host must not be called. */
-const SILENT: readonly Skip["reason"][] = ["config-missing", "not-linked", "suspended", "paused", "unsupported-event"];
+const SILENT: readonly Skip["reason"][] = [
+  "config-missing",
+  "not-linked",
+  "suspended",
+  "paused",
+  "pull-request-closed",
+  "unsupported-event",
+];
 
 export interface ProcessorOptions {
   readonly store: Pick<
@@ -39,6 +49,8 @@ export interface ProcessorOptions {
     | "linkState"
     | "buildsOfCommit"
     | "imageOwners"
+    | "heldBuilds"
+    | "approveBuild"
   >;
   readonly hosts: readonly Host[];
   readonly installations: Installations;
@@ -152,7 +164,10 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   async function handle(host: Host, event: HostEvent, attempts: number): Promise<Outcome<Handled>> {
     switch (event.type) {
       case "push":
-        return planPush(host, event, attempts);
+      case "pull_request":
+        return planChanges(host, event, attempts);
+      case "approval":
+        return approve(host, event);
       case "rerun":
         return planRerun(host, event);
       case "installation":
@@ -161,14 +176,12 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
         const applied = await installations.apply(host, event);
         return applied.ok ? ok({ kind: "applied", note: applied.value }) : applied;
       }
-      case "pull_request":
-        return ok({ kind: "ignored", note: "unsupported-event: pull requests are not built by this release" });
       case "ignored":
         return ok({ kind: "ignored", note: `${event.reason}: ${event.detail}` });
     }
   }
 
-  async function planPush(host: Host, event: PushEvent, attempts: number): Promise<Outcome<Handled>> {
+  async function planChanges(host: Host, event: Moving, attempts: number): Promise<Outcome<Handled>> {
     const paused = pauseOf(event.installation);
     return paused ?? heeding(event.installation, await planNow(host, event, attempts));
   }
@@ -184,7 +197,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return outcome;
   }
 
-  async function planNow(host: Host, arrived: PushEvent, attempts: number): Promise<Outcome<Handled>> {
+  async function planNow(host: Host, arrived: Moving, attempts: number): Promise<Outcome<Handled>> {
     const known = await installations.known(host, arrived.installation);
     if (!known.ok) return known;
     const stands = await standingOf(host, arrived, known.value);
@@ -203,9 +216,9 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       installation: known.value,
       link,
       changes,
-      unusable: event.unusable ?? [],
+      unusable: event.type === "push" ? (event.unusable ?? []) : [],
       imageOwners,
-      zeroConfig: false,
+      policy: known.value?.policy ?? DEFAULT_POLICY,
       now: isoTime(clock.now()),
     });
     const told = plan.skips.filter((skip) => !SILENT.includes(skip.reason)).map((skip) => skip.sha);
@@ -214,12 +227,13 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       installation: event.installation,
       namespace,
       trigger: "event",
-      changes: event.changes,
+      changes: changes.map(({ change }) => change),
+      cancel: changes.flatMap(({ change }) => (isClosed(change) ? [laneOf(change)] : [])),
       plan,
       actor: event.actor?.id ?? null,
       configDigests: digestsOf(changes),
       write: options.write,
-      report: unique([...plan.requests.map((request) => request.sha), ...told]),
+      report: unique([...[...plan.requests, ...plan.held].map((request) => request.sha), ...told]),
     };
     return ok({ kind: "planned", record });
   }
@@ -227,7 +241,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   /** Of an installation that must not be called for, nothing is asked. */
   async function standingOf(
     host: Host,
-    event: PushEvent,
+    event: Moving,
     known: Installation | null,
   ): Promise<Outcome<RepositoryStanding>> {
     if (known?.state === "active") return installations.standing(host, event.installation, event.repository);
@@ -263,7 +277,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       namespace: known.value.namespace,
       trigger: "rerun",
       changes: [],
-      plan: { requests: wanted.map((build) => build.planned), skips: [], diagnostics: [] },
+      cancel: [],
+      plan: { requests: wanted.map((build) => build.planned), held: [], skips: [], diagnostics: [], trace: [] },
       actor: event.actor?.id ?? null,
       configDigests: new Map(),
       write: options.write,
@@ -272,7 +287,34 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return ok({ kind: "planned", record });
   }
 
+  /** The host says who pressed the button; whether that person may is asked, now, by id. */
+  async function approve(host: Host, { repository, installation, sha, check, actor }: ApprovalEvent) {
+    const held = await store.heldBuilds(repository, sha);
+    const meant = held.filter((build) => namesImage(check, build.planned.image));
+    const of = `of ${sha.slice(0, 7)}`;
+    if (meant.length === 0)
+      return ok<Handled>({ kind: "ignored", note: `nothing ${of} waits for approval (any more)` });
+    if (actor === null) return ok<Handled>({ kind: "ignored", note: "not approved: the event does not say by whom" });
+    const may = await host.permission(installation, repository, actor);
+    if (!may.ok) return may;
+    if (may.value !== "write" && may.value !== "admin") {
+      return ok<Handled>({ kind: "ignored", note: `not approved: ${actor.login} may not push to the repository` });
+    }
+    const approved: string[] = [];
+    for (const build of meant) approved.push(...(await store.approveBuild(build.id, actor)));
+    const note = approved.length === 0 ? `nothing ${of} waits for approval any more` : `approved by ${actor.login}`;
+    return ok<Handled>({ kind: approved.length === 0 ? "ignored" : "applied", note });
+  }
+
   return { step };
+}
+
+/** What tells that something moved. */
+type Moving = PushEvent | PullRequestEvent;
+
+/** Nobody waits for what is built of a closed pull request. */
+function isClosed(change: Change): boolean {
+  return change.kind === "pull_request" && change.after === null;
 }
 
 /** `wharfinger` stands for all images of a commit, `wharfinger: api` for one. */
@@ -282,7 +324,8 @@ function namesImage(check: string, image: string): boolean {
 
 function digestsOf(changes: readonly ChangeFacts[]): ReadonlyMap<string, string> {
   const digests = new Map<string, string>();
-  for (const { change, config } of changes) if (config.kind === "read") digests.set(change.ref, config.parsed.digest);
+  for (const { change, config } of changes)
+    if (config.kind === "read") digests.set(laneOf(change), config.parsed.digest);
   return digests;
 }
 

@@ -8,7 +8,9 @@ import type { CheckFacts } from "../core/check.ts";
 import type { RepositoryName } from "../core/events.ts";
 import type {
   Account,
+  Actor,
   Build,
+  Change,
   BuildPlan,
   BuildState,
   BuildStep,
@@ -17,10 +19,11 @@ import type {
   Installation,
   LinkState,
   Provider,
+  Policy,
   PublishedTags,
-  RefChange,
   Repository,
   Sha,
+  Verdict,
 } from "../core/model.ts";
 import type { Publication } from "../core/supersede.ts";
 import type { ImageOwners } from "../core/trust.ts";
@@ -58,9 +61,11 @@ export interface Delivery {
   readonly attempts: number;
   readonly builds: readonly string[];
   readonly decisions: readonly Decision[];
+  /** What was decided of each rule; empty where nothing was planned. Left out of lists. */
+  readonly trace: readonly Verdict[];
 }
 
-/** One answer of the planner, as it was recorded. Exactly one of `build` and `reason` is set. */
+/** One answer of the planner, as it was recorded. Exactly one of `build` and `reason` is set; both for a held build. */
 export interface Decision {
   readonly ref: string | null;
   readonly sha: Sha | null;
@@ -88,11 +93,13 @@ export interface PlanRecord {
   readonly namespace: string | null;
   readonly trigger: Build["trigger"];
   /** Every change of the delivery, so that the store can tell "the same work again" from "a newer change came between". */
-  readonly changes: readonly RefChange[];
+  readonly changes: readonly Change[];
+  /** Lanes whose builds are over: queued and held ones are canceled, running ones asked to stop. */
+  readonly cancel: readonly string[];
   readonly plan: BuildPlan;
   /** Id of who caused the delivery; null: not known. */
   readonly actor: string | null;
-  /** Digest of the config file each ref's changes were planned from. Re-runs keep those of the builds they repeat. */
+  /** Lane to the digest of the config file its changes were planned from. Re-runs keep those of the builds they repeat. */
   readonly configDigests: ReadonlyMap<string, string>;
   readonly write: RequestWriter;
   /** Commits whose check must be (re)written even if nothing is built, e.g. to carry a skip. */
@@ -218,7 +225,8 @@ export interface Store extends Journal {
    * Records the plan of a claimed delivery and ends the claim: builds, skips, supersessions, generations of the refs,
    * marks on the checks. A request equal to the newest build of its (repository, ref, image), with no newer change of
    * that ref in between, becomes a skip `duplicate` (unless `trigger` is not `event`). Older queued builds of the same
-   * (repository, ref, image) become `superseded` where the request says `newest` and the ref is a branch.
+   * (repository, lane, image) become `superseded` where the request says `newest` or `cancel` and the change is not one
+   * of a tag; so do held ones, and with `cancel` running ones are asked to stop. Held builds are recorded as `held`.
    * A request whose installation or repository was closed since it was planned (removed, suspended, paused) becomes a
    * skip that says so. With `rerun` the checks of the commits to report are shown anew: concluded ones as new checks of
    * the host, others as they are, because each check the host has must come to its end. Calling it again for a delivery
@@ -247,6 +255,8 @@ export interface Store extends Journal {
     readonly namespace: string | null;
   }): Promise<Installation>;
   setInstallationState(id: HostId, state: Installation["state"]): Promise<void>;
+  /** Changes what is given of an installation's policy; answers all of it. Null: no such installation. */
+  setPolicy(id: HostId, policy: Partial<Policy>): Promise<Policy | null>;
   getInstallation(id: HostId): Promise<Installation | null>;
   listInstallations(query: PageQuery): Promise<Page<Installation>>;
   /** `complete`: the list is all the installation covers; others become unlinked. */
@@ -292,7 +302,15 @@ export interface Store extends Journal {
   buildRequest(id: string): Promise<SignedRequest | null>;
   /** Hands a claimed build back to the queue, not before `notBefore`. False: the lease was lost. */
   releaseBuild(id: string, attempt: number, notBefore: string): Promise<boolean>;
-  /** A queued build is canceled at once; a running one is asked to stop (its heartbeat says so). */
+  /** Builds held at a commit, oldest first. */
+  heldBuilds(repository: HostId, sha: Sha): Promise<readonly Build[]>;
+  /**
+   * Lets a held build run, and with it all that its delivery has held for the same reason. `actor`: null is the operator.
+   * Answers the builds that wait for their turn now; empty: the build is not held (any more), or its installation or
+   * repository is closed. Marks the commits' checks.
+   */
+  approveBuild(id: string, actor: Actor | null): Promise<readonly string[]>;
+  /** A queued or held build is canceled at once; a running one is asked to stop (its heartbeat says so). */
   cancelBuild(id: string): Promise<"canceled" | "canceling" | "final" | "unknown">;
   getBuild(id: string): Promise<Build | null>;
   /** Of all, or of one delivery, installation, repository. */

@@ -119,12 +119,13 @@ const WORDS: Readonly<Record<HostEvent["type"], readonly string[]>> = {
   push: ["type", "repository", "installation", "actor", "changes", "unusable"],
   pull_request: [
     ...["type", "action", "repository", "installation", "number"],
-    ...["source", "target", "fork", "draft", "actor"],
+    ...["source", "target", "checkout", "fork", "draft", "queued", "actor"],
   ],
   installation: ["type", "action", "installation", "account", "permissions", "repositories", "actor"],
   repositories: ["type", "installation", "account", "added", "removed", "actor"],
   repository: ["type", "action", "repository", "installation", "actor"],
   rerun: ["type", "repository", "installation", "sha", "check", "actor"],
+  approval: ["type", "repository", "installation", "sha", "check", "actor"],
   ignored: ["type", "reason", "detail", "repository"],
 };
 
@@ -132,7 +133,7 @@ const WORDS: Readonly<Record<HostEvent["type"], readonly string[]>> = {
 const INNER: ReadonlySet<string> = new Set([
   ...["provider", "host", "id", "fullName", "private", "defaultBranch", "cloneUrl", "webUrl", "login", "kind"],
   ...["ref", "name", "before", "after", "commit", "forced", "message", "repository", "branch"],
-  ...["committedAt", "baseBranch"],
+  ...["committedAt", "baseBranch", "anonymous"],
 ]);
 
 /** What is wrong with a result, in words; empty: nothing. */

@@ -130,20 +130,21 @@ export const writeRequest: RequestWriter = (build, origin) => {
 };
 
 export function record(
-  changes: readonly RefChange[],
+  changes: readonly Change[],
   requests: readonly PlannedBuild[],
-  more: Partial<PlanRecord> & { readonly skips?: readonly Skip[] } = {},
+  more: Partial<PlanRecord> & { readonly skips?: readonly Skip[]; readonly held?: readonly HeldBuild[] } = {},
 ): PlanRecord {
-  const { skips = [], ...rest } = more;
+  const { skips = [], held = [], ...rest } = more;
   return {
     repository: repository("1"),
     installation: installationId("7"),
     namespace: "acme",
     trigger: "event",
     changes,
-    plan: { requests, skips, diagnostics: [] },
+    cancel: [],
+    plan: { requests, held, skips, diagnostics: [], trace: [] },
     actor: "42",
-    configDigests: new Map(changes.map(({ ref }) => [ref, CONFIG_DIGEST])),
+    configDigests: new Map(changes.map((change) => [laneOf(change), CONFIG_DIGEST])),
     write: writeRequest,
     report: [],
     ...rest,

@@ -73,13 +73,18 @@ it("shows a pull request by its number, with the branch it comes from", () => {
     repository,
     installation: { provider: "github", host: "default", id: "7" },
     number: 12,
-    source: { repository: null, branch: "feature/x", commit: "bbbbbbbbbbbb" },
+    source: { repository: null, branch: "feature/x", commit: "bbbbbbbbbbbb", before: null },
+    checkout: null,
     target: { branch: "main", commit: null },
     fork: true,
     draft: false,
+    queued: false,
     actor: null,
   };
-  const shown = { ...sample, changes: [pullRequestChange(event)] };
+  const shown = {
+    ...sample,
+    changes: [pullRequestChange(event, { head: "bbbbbbbbbbbb" as Sha, before: null, target: null })],
+  };
   expect(planReport(shown).changes).toEqual([
     {
       ref: "refs/heads/feature/x",

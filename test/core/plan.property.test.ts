@@ -128,7 +128,13 @@ const anyFacts: fc.Arbitrary<PlanFacts> = fc
     imageOwners: fc
       .array(fc.tuple(fc.constantFrom("api", "web"), fc.constantFrom<ImageOwner>("free", "own", "shared", OTHER)))
       .map((owners) => new Map(owners)),
-    zeroConfig: fc.boolean(),
+    policy: fc.record<Policy>({
+      forks: fc.constantFrom("never", "approve", "test"),
+      publishPullRequests: fc.boolean(),
+      onlyPullRequests: fc.boolean(),
+      zeroConfig: fc.boolean(),
+      brake: fc.constantFrom(1, 2, 20),
+    }),
     now: fc.oneof(fc.constant("2026-11-20T10:00:00Z"), anyText),
   })
   .map((facts) => ({ ...planFacts([]), ...facts, repository: { ...repository, ...facts.repository } }));

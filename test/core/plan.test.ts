@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { BuildPlan, RefChange } from "../../src/core/model.ts";
+import { type BuildPlan, DEFAULT_POLICY, type RefChange } from "../../src/core/model.ts";
 import { type PlanFacts, planBuilds } from "../../src/core/plan.ts";
 import type { ConfigFact } from "../../src/core/repo-config/config.ts";
 import { parseRepoConfig } from "../../src/core/repo-config/parse.ts";
@@ -452,7 +452,7 @@ describe("without a file", () => {
 
   it("the default branch builds the root Dockerfile as latest where that is allowed", () => {
     const facts = planFacts([changeFacts(branch("main"), file, missing)], {
-      zeroConfig: true,
+      policy: { ...DEFAULT_POLICY, zeroConfig: true },
       repository: { ...repository, fullName: "Acme/My-API" },
     });
     const { requests, skips } = planBuilds(facts);
@@ -466,16 +466,19 @@ describe("without a file", () => {
     ["another branch", branch("docs")],
     ["a tag called like the default branch", tag("main")],
   ])("%s is not built", (_, change) => {
-    const { requests, skips } = planBuilds(planFacts([changeFacts(change, file, missing)], { zeroConfig: true }));
+    const { requests, skips } = planBuilds(
+      planFacts([changeFacts(change, file, missing)], { policy: { ...DEFAULT_POLICY, zeroConfig: true } }),
+    );
     expect(requests).toEqual([]);
     expect(skips).toMatchObject([{ image: null, reason: "config-missing" }]);
   });
 
   it("a skip token still counts", () => {
     const change = branch("main", { message: "[skip ci]" });
-    expect(planBuilds(planFacts([changeFacts(change, file, missing)], { zeroConfig: true })).skips).toMatchObject([
-      { reason: "skip-requested" },
-    ]);
+    expect(
+      planBuilds(planFacts([changeFacts(change, file, missing)], { policy: { ...DEFAULT_POLICY, zeroConfig: true } }))
+        .skips,
+    ).toMatchObject([{ reason: "skip-requested" }]);
   });
 });
 

@@ -1,8 +1,12 @@
 /** Plain values for tests of the decision: name what matters, the rest is ordinary. */
 import {
   type Build,
+  type Change,
+  DEFAULT_POLICY,
   type Diagnostic,
   type PlannedBuild,
+  type PullRequest,
+  type PullRequestChange,
   parseSha,
   type RefChange,
   type Repository,
@@ -53,6 +57,25 @@ export function branch(name: string, change: Partial<RefChange> = {}): RefChange
 
 export function tag(name: string, change: Partial<RefChange> = {}): RefChange {
   return { ...branch(name), kind: "tag", ref: `refs/tags/${name}`, before: null, ...change };
+}
+
+/** Pull request #5 of a branch of the repository into main, unless told otherwise. */
+export function pull(
+  facts: Partial<PullRequest> = {},
+  change: Partial<Omit<PullRequestChange, "pull">> = {},
+): PullRequestChange {
+  const number = facts.number ?? 5;
+  const checkout = { cloneUrl: repository.cloneUrl, ref: `refs/pull/${number}/head`, anonymous: false };
+  const plain = { number, target: "main", targetCommit: sha("e"), fork: false, draft: false, queued: false, checkout };
+  const { kind: _, ...moved } = branch("feature");
+  return {
+    ...moved,
+    kind: "pull_request",
+    name: String(number),
+    before: null,
+    ...change,
+    pull: { ...plain, ...facts },
+  };
 }
 
 export function pattern(source: string, kind: "ref" | "path" = "ref"): Pattern {
@@ -112,7 +135,7 @@ export function parsed(file: RepoConfig | null, diagnostics: readonly Diagnostic
   return made;
 }
 
-export function changeFacts(change: RefChange, file: RepoConfig, rest: Partial<ChangeFacts> = {}): ChangeFacts {
+export function changeFacts(change: Change, file: RepoConfig, rest: Partial<ChangeFacts> = {}): ChangeFacts {
   const read = { kind: "read", parsed: parsed(file) } as const;
   return { change, config: read, defaultBranchConfig: read, changedPaths: null, tags: null, ...rest };
 }
@@ -124,7 +147,7 @@ export function planFacts(changes: readonly ChangeFacts[], rest: Partial<PlanFac
     link: "linked",
     changes,
     imageOwners: new Map(),
-    zeroConfig: false,
+    policy: DEFAULT_POLICY,
     now: "2026-11-20T10:00:00Z",
     ...rest,
   };
@@ -176,6 +199,8 @@ export function build(rest: Partial<Build> = {}): Build {
     digest,
     tags: null,
     requestDigest: null,
+    hold: null,
+    approval: null,
     trigger: "event",
     attempt: 1,
     steps: [],

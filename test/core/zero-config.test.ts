@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { DEFAULT_POLICY } from "../../src/core/model.ts";
 import { planBuilds } from "../../src/core/plan.ts";
 import { judgeRule } from "../../src/core/rules.ts";
 import { zeroConfig } from "../../src/core/zero-config.ts";
@@ -34,7 +35,7 @@ describe("a repository without a file", () => {
     "*",
   ])("takes its default branch %j by its exact name", (name) => {
     const facts = planFacts([changeFacts(branch(name), config([]), { config: { kind: "missing", hint: null } })], {
-      zeroConfig: true,
+      policy: { ...DEFAULT_POLICY, zeroConfig: true },
       repository: { ...repository, defaultBranch: name },
     });
     const { requests, skips } = planBuilds(facts);

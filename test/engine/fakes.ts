@@ -39,6 +39,7 @@ export const INSTALLATION: Installation = {
   state: "active",
   namespace: "acme",
   permissions: {},
+  policy: DEFAULT_POLICY,
 };
 
 export function buildOf(more: Partial<Build> = {}): Build {
@@ -53,6 +54,8 @@ export function buildOf(more: Partial<Build> = {}): Build {
     digest: null,
     tags: null,
     requestDigest: null,
+    hold: null,
+    approval: null,
     trigger: "event",
     attempt: 1,
     steps: [],

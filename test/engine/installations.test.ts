@@ -38,7 +38,14 @@ function fakeStore(): InstallationStore {
     getInstallation: async () => recorded,
     async saveInstallation({ id, account, state, permissions, namespace }) {
       told.push(`saved ${state}, namespace ${namespace}`);
-      recorded = { ...id, account, state, permissions, namespace: recorded?.namespace ?? namespace };
+      recorded = {
+        ...id,
+        account,
+        state,
+        permissions,
+        namespace: recorded?.namespace ?? namespace,
+        policy: DEFAULT_POLICY,
+      };
       return recorded;
     },
     async setInstallationState(_id, state) {

@@ -194,26 +194,6 @@ describe("processing", () => {
     expect(told).toEqual(["postponed 1 by 5 s: GitHub answered 502"]);
   });
 
-  it("records a pull request's event with the reason why nothing is built", async () => {
-    const { repository, installation } = PUSH;
-    const source = { repository: null, branch: "topic", commit: "0123456789ab" };
-    const pull: HostEvent = {
-      type: "pull_request",
-      action: "opened",
-      repository,
-      installation,
-      number: 4,
-      source,
-      target: { branch: "main", commit: null },
-      fork: true,
-      draft: false,
-      actor: null,
-    };
-    const { step } = processorOf({ events: [pull] });
-    await step();
-    expect(told[0]).toBe("ignored 1: unsupported-event: pull requests are not built by this release");
-  });
-
   it("asks nothing on behalf of an installation whose host asked us to wait, until the wait is over", async () => {
     let asked = 0;
     const file: Host["file"] = async () => {

@@ -37,6 +37,8 @@ export function aBuild(changes: Partial<Build> = {}, planned: Partial<Build["pla
     digest: DIGEST,
     tags: null,
     requestDigest: null,
+    hold: null,
+    approval: null,
     trigger: "event",
     attempt: 1,
     steps: [
@@ -115,6 +117,7 @@ export const installation: Installation = {
   state: "active",
   namespace: "acme",
   permissions: { checks: "write" },
+  policy: DEFAULT_POLICY,
 };
 
 export interface World {

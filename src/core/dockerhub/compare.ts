@@ -1,5 +1,5 @@
 /** What Docker Hub would have pushed for a ref, beside what a file gives to it. */
-import { parseSha, type RefChange, type Repository, type Sha } from "../model.ts";
+import { DEFAULT_POLICY, parseSha, type RefChange, type Repository, type Sha } from "../model.ts";
 import { compilePattern, exactPattern, type Pattern } from "../patterns.ts";
 import { planBuilds } from "../plan.ts";
 import type { ConfigFact, ParsedConfig } from "../repo-config/config.ts";
@@ -118,7 +118,7 @@ function givenBy(parsed: ParsedConfig, ref: Ref): Given {
     link: "linked",
     changes: [{ change: created(ref), config, defaultBranchConfig: config, changedPaths: null, tags: null }],
     imageOwners: new Map(),
-    zeroConfig: false,
+    policy: DEFAULT_POLICY,
     now: NOW,
   });
   const tags = new Map<string, Set<string>>();

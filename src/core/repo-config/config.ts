@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../model.ts";
+import type { Diagnostic, ForkPolicy } from "../model.ts";
 import type { Pattern } from "../patterns.ts";
 import type { Flavor, MetadataEntry } from "../tags/metadata-action.ts";
 
@@ -10,7 +10,7 @@ export interface RepoConfig {
   readonly images: readonly ImageConfig[];
   /** `owner/name` of further repositories the checkout needs. */
   readonly repositories: readonly string[];
-  readonly forks: "never" | "approve" | "test";
+  readonly forks: ForkPolicy;
   /** Texts that, in a head commit's message, ask for no build. */
   readonly skip: readonly string[];
 }
@@ -21,7 +21,7 @@ export interface ImageConfig {
   readonly inputs: InputsConfig;
   readonly paths: { readonly include: readonly Pattern[]; readonly exclude: readonly Pattern[] } | null;
   readonly rules: readonly RuleConfig[];
-  readonly supersede: "newest" | "none";
+  readonly supersede: "newest" | "none" | "cancel";
   /** Of the entries in docker/metadata-action's words among its rules' tags. */
   readonly flavor: Flavor;
 }

@@ -4,7 +4,7 @@
  * open follows what it does. https://github.com/docker/metadata-action#tags-input
  */
 import semver, { type SemVer } from "semver";
-import type { RefChange } from "../model.ts";
+import type { Change, RefChange } from "../model.ts";
 import type { Search } from "../patterns.ts";
 import {
   type Expression,
@@ -63,13 +63,20 @@ export const DEFAULT_FLAVOR: Flavor = {
 };
 
 export interface EntryContext {
-  readonly change: Pick<RefChange, "kind" | "name" | "commit" | "committedAt" | "baseBranch">;
+  readonly change: EntryChange;
   readonly defaultBranch: string | null;
   /** ISO 8601. */
   readonly now: string;
   /** Of the semver rule the entries stand in; else null. */
   readonly versionPrefix: string | null;
 }
+
+type Told = Pick<Change, "name" | "commit" | "committedAt" | "baseBranch">;
+
+/** What of a change entries look at. */
+export type EntryChange =
+  | (Told & Pick<RefChange, "kind">)
+  | (Told & { readonly kind: "pull_request"; readonly pull: { readonly target: string } });
 
 /** One tag that an entry gives. */
 export interface EntryTag {
@@ -148,17 +155,25 @@ function nothing(why: string, severity: IdleEntry["severity"] = "info"): Idle {
 
 function globalValues({ change, defaultBranch, now }: EntryContext): ExpressionValues {
   const isDefault = change.kind === "branch" && change.name === defaultBranch;
+  const own: readonly (readonly ["branch" | "tag", string])[] =
+    change.kind === "pull_request" ? [] : [[change.kind, change.name]];
   return {
     texts: new Map([
-      [change.kind, change.name],
+      ...own,
       ["sha", change.commit?.slice(0, 7) ?? ""],
-      ["base_ref", change.kind === "tag" ? (change.baseBranch ?? "") : ""],
+      ["base_ref", baseOf(change)],
       ["is_default_branch", String(isDefault)],
       ["is_not_default_branch", String(!isDefault)],
     ]),
     now,
     committedAt: change.committedAt ?? null,
   };
+}
+
+/** Empty for a branch. */
+function baseOf(change: EntryChange): string {
+  if (change.kind === "pull_request") return change.pull.target;
+  return change.kind === "tag" ? (change.baseBranch ?? "") : "";
 }
 
 function isEnabled({ enable }: MetadataEntry, { texts }: ExpressionValues): boolean {
@@ -186,7 +201,7 @@ interface Core {
 function giveTag(entry: MetadataEntry, flavor: Flavor, context: EntryContext, values: ExpressionValues): Given | Idle {
   const core = coreOf(entry, context, values);
   if ("why" in core) return core;
-  const [before, after] = [entry.prefix ?? flavor.prefix, entry.suffix ?? flavor.suffix];
+  const [before, after] = [entry.prefix ?? ownPrefix(entry) ?? flavor.prefix, entry.suffix ?? flavor.suffix];
   const [prefix, suffix] = [renderTemplate(before, values), renderTemplate(after, values)];
   if (core.text === null || prefix === null || suffix === null)
     return nothing("the moment of planning is not known", "warning");
@@ -202,6 +217,13 @@ function giveTag(entry: MetadataEntry, flavor: Flavor, context: EntryContext, va
     latest: core.latest,
   };
 }
+
+/** Those of pull requests have one by themselves. */
+function ownPrefix(entry: MetadataEntry): Template | null {
+  return entry.type === "ref" && entry.event === "pr" ? PULL_PREFIX : null;
+}
+
+const PULL_PREFIX: Template = ["pr-"];
 
 /** Expressions that name one ref, version, commit or day: a tag with one of them never has to move. */
 const PINNED: readonly Expression["name"][] = ["branch", "tag", "sha", "version", "raw", "date", "commit_date"];
@@ -222,8 +244,8 @@ function coreOf(entry: MetadataEntry, context: EntryContext, values: ExpressionV
         : nothing(`it is for pushes to ${branch ?? "the default branch"}`);
     }
     case "ref":
-      return entry.event === change.kind
-        ? { ...plain, text: change.name, names: [change.kind], latest: change.kind === "tag" }
+      return entry.event === (change.kind === "pull_request" ? "pr" : change.kind)
+        ? { ...plain, text: change.name, names: ["branch"], latest: change.kind === "tag" }
         : nothing(`it is for ${entry.event === "pr" ? "pull requests" : entry.event === "tag" ? "tags" : "branches"}`);
     case "raw": {
       const names = expressionNames(entry.value);
@@ -346,7 +368,7 @@ export function workOf(entries: readonly MetadataEntry[], name: string): number 
 const RENDER = 250;
 
 /** Whether which other versions there are can matter to a change of this kind. */
-export function mayMoveByVersion(entry: MetadataEntry, flavor: Flavor, kind: RefChange["kind"]): boolean {
+export function mayMoveByVersion(entry: MetadataEntry, flavor: Flavor, kind: Change["kind"]): boolean {
   if (kind === "tag") return entry.type !== "edge" || flavor.latest !== "false";
   return (entry.type === "semver" || entry.type === "match") && entry.value.length > 0;
 }

@@ -1,5 +1,5 @@
 import type { SemVer } from "semver";
-import type { RefChange } from "../model.ts";
+import type { Change } from "../model.ts";
 import { isLegalTag, sanitizeTag } from "./grammar.ts";
 import { versionText } from "./semver.ts";
 
@@ -41,14 +41,25 @@ export function isMoving(template: string): boolean {
  * `now` is ISO 8601; when it is not a moment, `{date}` has no value.
  */
 export function tagValues(
-  change: Pick<RefChange, "kind" | "name" | "commit">,
+  change: Pick<Change, "kind" | "name" | "ref" | "commit">,
   match: { readonly captures: Readonly<Record<string, string>>; readonly version: SemVer | null },
   now: string,
 ): TagValues {
-  const values = new Map<string, string>([
-    ["sourceref", change.name],
-    [change.kind, change.name],
-  ]);
+  const { name } = change;
+  // A pull request's own name is its number; `refs/heads/` goes, as it does where its branch is pushed.
+  const pull = change.kind === "pull_request" ? { branch: change.ref.replace(/^refs\/heads\//, "") } : null;
+  const values = new Map<string, string>(
+    pull === null
+      ? [
+          ["sourceref", name],
+          [change.kind, name],
+        ]
+      : [
+          ["sourceref", pull.branch],
+          ["branch", pull.branch],
+          ["pr", name],
+        ],
+  );
   if (change.commit !== null) {
     values.set("sha", change.commit);
     values.set("sha7", change.commit.slice(0, 7));

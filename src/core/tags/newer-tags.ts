@@ -75,7 +75,7 @@ function hold(
 
 /** All tags that the image's rules would give to a tag of this name; null: too much work. */
 function tagsGivenTo(name: string, facts: NewerFacts): ReadonlySet<string> | null {
-  const change = { kind: "tag", name, commit: null } as const;
+  const change = { kind: "tag", name, ref: `refs/tags/${name}`, commit: null } as const;
   const given = new Set<string>();
   for (const rule of facts.image.rules) {
     if (!rule.push || rule.on.kind === "branch" || rule.on.kind === "pull_request") continue;

@@ -1,4 +1,4 @@
-import type { RefChange, SkipReason } from "../model.ts";
+import type { Change, SkipReason } from "../model.ts";
 import type { ImageConfig, RuleConfig, TagEntry } from "../repo-config/config.ts";
 import type { RuleMatch } from "../rules.ts";
 import { metadataTags, unknownHistory } from "./metadata-tags.ts";
@@ -32,7 +32,7 @@ export interface TagRemark {
 
 export interface TagContext {
   readonly image: ImageConfig;
-  readonly change: RefChange;
+  readonly change: Change;
   readonly defaultBranch: string | null;
   readonly history: VersionHistory;
   /** ISO 8601. */
@@ -42,7 +42,7 @@ export interface TagContext {
 /** The rule's templates, or what it means to leave `tags` out. */
 export function templatesOf(
   rule: Pick<RuleConfig, "tags" | "on">,
-  change: Pick<RefChange, "name">,
+  change: Pick<Change, "name">,
   defaultBranch: string | null,
 ): readonly TagEntry[] {
   if (rule.tags !== null) {
