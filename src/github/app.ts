@@ -1,9 +1,19 @@
 import type { Probot } from "probot";
 import type { HostEvent } from "../core/events.ts";
-import { type ParseContext, parseGithub } from "./parse.ts";
+import { parseGithub } from "./parse.ts";
+import type { ParseContext } from "./words.ts";
 
 /** Events this App acts on. All others are recorded, so that "why did nothing happen" has an answer. */
-const HANDLED = ["push", "installation", "installation_repositories", "check_run", "check_suite", "ping"] as const;
+const HANDLED = [
+  "push",
+  "pull_request",
+  "merge_group",
+  "installation",
+  "installation_repositories",
+  "check_run",
+  "check_suite",
+  "ping",
+] as const;
 
 const isHandled: ReadonlySet<string> = new Set(HANDLED);
 

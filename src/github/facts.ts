@@ -12,7 +12,6 @@ import {
 import type { FetchedFile } from "../engine/ports.ts";
 import type { GithubAccess } from "./access.ts";
 import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal, repositorySegments } from "./api.ts";
-import { toAccount, toRepositoryName } from "./parse.ts";
 import {
   compareSchema,
   contentSchema,
@@ -23,6 +22,7 @@ import {
   refsSchema,
 } from "./payloads.ts";
 import type { TokenScope } from "./tokens.ts";
+import { toAccount, toRepositoryName } from "./words.ts";
 
 /** Reading only, one repository only; also what a clone gets. */
 export function readScope(installation: HostId, repository: HostId): TokenScope {

@@ -1,30 +1,35 @@
 import type { z } from "zod";
-import type { HostEvent, IgnoredEvent, InstallationEvent, ParseResult, RepositoryName } from "../core/events.ts";
-import { type Account, type Actor, type HostId, parseSha, type RefChange, type Repository } from "../core/model.ts";
+import type { CheckAction } from "../core/check.ts";
+import type { IgnoredEvent, InstallationEvent, ParseResult } from "../core/events.ts";
+import { parseSha, type RefChange } from "../core/model.ts";
+import { parseMergeGroup, parsePullRequest } from "./parse-pulls.ts";
 import {
   aboutRepositorySchema,
-  type accountSchema,
-  actionSchema,
   checkRunOwnerSchema,
-  checkRunRerequestedSchema,
+  checkRunRequestSchema,
   checkSuiteOwnerSchema,
   checkSuiteRerequestedSchema,
   installationEventSchema,
   installationRepositoriesSchema,
   pushSchema,
-  type repositoryNameSchema,
   type repositorySchema,
-  senderSchema,
+  requestedActionSchema,
 } from "./payloads.ts";
-
-export interface ParseContext {
-  readonly host: string;
-  /** Our App's id, to know our own checks; null: not known, then no check is ours. */
-  readonly appId: number | null;
-}
-
-/** Id of "no installation": GitHub counts from 1. Payloads of a repository's own webhook name none. */
-const NO_INSTALLATION = "0";
+import {
+  actionOf,
+  actorOf,
+  EVENT_NAME,
+  hostId,
+  ignored,
+  NO_INSTALLATION,
+  type ParseContext,
+  parsed,
+  rejected,
+  toAccount,
+  toRepository,
+  toRepositoryName,
+  unsupported,
+} from "./words.ts";
 
 /** Translates one payload of a verified delivery. Pure, total: anything may be handed to it. */
 export function parseGithub(event: string, payload: unknown, context: ParseContext): ParseResult {
@@ -38,9 +43,6 @@ export function parseGithub(event: string, payload: unknown, context: ParseConte
     : result;
 }
 
-/** As `X-GitHub-Event` and the actions of payloads are spelled. Bitbucket's hold a colon: `repo:push`. */
-const EVENT_NAME = /^[a-z][a-z0-9_]{0,99}$/;
-
 function repositoryOf(payload: object, context: ParseContext): Pick<IgnoredEvent, "repository"> {
   const about = aboutRepositorySchema.safeParse(payload);
   return about.success ? { repository: toRepositoryName(about.data.repository, context) } : {};
@@ -50,6 +52,10 @@ function parseEvent(event: string, payload: object, context: ParseContext): Pars
   switch (event) {
     case "push":
       return parsePush(payload, context);
+    case "pull_request":
+      return parsePullRequest(payload, context);
+    case "merge_group":
+      return parseMergeGroup(payload, context);
     case "installation":
       return parseInstallation(payload, context);
     case "installation_repositories":
@@ -157,6 +163,8 @@ function parseInstallationRepositories(payload: unknown, context: ParseContext):
   });
 }
 
+const APPROVE: CheckAction["identifier"] = "approve";
+
 function parseCheckRun(payload: unknown, context: ParseContext): ParseResult {
   const action = actionOf(payload);
   const owner = checkRunOwnerSchema.safeParse(payload);
@@ -164,11 +172,19 @@ function parseCheckRun(payload: unknown, context: ParseContext): ParseResult {
   if (ours && (action === "created" || action === "completed")) {
     return ignored("echo", "GitHub reported back a check this App wrote itself.");
   }
-  if (!ours || action !== "rerequested") return unsupported("check_run", action);
-  const result = checkRunRerequestedSchema.safeParse(payload);
+  const approves = action === "requested_action" && isApproval(payload);
+  if (!ours || (action !== "rerequested" && !approves)) return unsupported("check_run", action);
+  const result = checkRunRequestSchema.safeParse(payload);
   if (!result.success) return rejected("check_run", result.error);
   const { check_run, repository, installation } = result.data;
-  return parseRerun(payload, { sha: check_run.head_sha, check: check_run.name, repository, installation }, context);
+  const check = { sha: check_run.head_sha, check: check_run.name, repository, installation };
+  return approves ? parseApproval(payload, check, context) : parseRerun(payload, check, context);
+}
+
+/** The identifier of core/check.ts. It comes back as we sent it, and whoever forges it has our webhook secret. */
+function isApproval(payload: unknown): boolean {
+  const result = requestedActionSchema.safeParse(payload);
+  return result.success && result.data.requested_action.identifier === APPROVE;
 }
 
 function parseCheckSuite(payload: unknown, context: ParseContext): ParseResult {
@@ -182,16 +198,28 @@ function parseCheckSuite(payload: unknown, context: ParseContext): ParseResult {
   return parseRerun(payload, { sha: check_suite.head_sha, check: null, repository, installation }, context);
 }
 
-function parseRerun(
-  payload: unknown,
-  rerun: {
-    readonly sha: string;
-    readonly check: string | null;
-    readonly repository: z.infer<typeof repositorySchema>;
-    readonly installation: { readonly id: string };
-  },
-  context: ParseContext,
-): ParseResult {
+/** What the buttons beside a check are about. `check` null: all of the commit's. */
+interface Requested<Check extends string | null> {
+  readonly sha: string;
+  readonly check: Check;
+  readonly repository: z.infer<typeof repositorySchema>;
+  readonly installation: { readonly id: string };
+}
+
+function parseApproval(payload: unknown, approval: Requested<string>, context: ParseContext): ParseResult {
+  const sha = parseSha(approval.sha);
+  if (sha === null) return { ok: false, message: "Not a usable approval: head_sha names no commit." };
+  return parsed({
+    type: "approval",
+    repository: toRepository(approval.repository, context),
+    installation: hostId(approval.installation.id, context),
+    sha,
+    check: approval.check,
+    actor: actorOf(payload),
+  });
+}
+
+function parseRerun(payload: unknown, rerun: Requested<string | null>, context: ParseContext): ParseResult {
   const sha = parseSha(rerun.sha);
   if (sha === null) return { ok: false, message: "Not a usable re-run: head_sha names no commit." };
   return parsed({
@@ -202,70 +230,4 @@ function parseRerun(
     check: rerun.check,
     actor: actorOf(payload),
   });
-}
-
-function hostId(id: string, context: ParseContext): HostId {
-  return { provider: "github", host: context.host, id };
-}
-
-function toRepository(repository: z.infer<typeof repositorySchema>, context: ParseContext): Repository {
-  return {
-    ...hostId(repository.id, context),
-    fullName: repository.full_name,
-    private: repository.private,
-    defaultBranch: repository.default_branch || null,
-    cloneUrl: repository.clone_url,
-    webUrl: repository.html_url,
-  };
-}
-
-export function toRepositoryName(
-  repository: z.infer<typeof repositoryNameSchema>,
-  context: Pick<ParseContext, "host">,
-): RepositoryName {
-  return {
-    provider: "github",
-    host: context.host,
-    id: repository.id,
-    fullName: repository.full_name,
-    private: repository.private,
-  };
-}
-
-export function toAccount(account: z.infer<typeof accountSchema>, context: Pick<ParseContext, "host">): Account {
-  const identity = { provider: "github", host: context.host, id: account.id } as const;
-  if (!("login" in account)) return { ...identity, login: account.slug, kind: "enterprise" };
-  return { ...identity, login: account.login, kind: account.type === "Organization" ? "organization" : "user" };
-}
-
-/** The signed `sender`, never the pusher's or author's name: those anyone can write. A broken one is nobody. */
-function actorOf(payload: unknown): Actor | null {
-  const result = senderSchema.safeParse(payload);
-  return result.success ? (result.data.sender ?? null) : null;
-}
-
-function actionOf(payload: unknown): string | null {
-  const result = actionSchema.safeParse(payload);
-  return result.success ? (result.data.action ?? null) : null;
-}
-
-function parsed(event: HostEvent): ParseResult {
-  return { ok: true, event };
-}
-
-function ignored(reason: IgnoredEvent["reason"], detail: string): ParseResult {
-  return parsed({ type: "ignored", reason, detail });
-}
-
-function unsupported(event: string, action: string | null): ParseResult {
-  // Shown where people look: of an action that is no name, nothing.
-  const name = action === null || !EVENT_NAME.test(action) ? event : `${event}.${action}`;
-  return ignored("unsupported-event", `Nothing is built for \`${name.slice(0, 100)}\` events.`);
-}
-
-/** Names the first field that is wrong, never its value. */
-function rejected(event: string, error: z.ZodError): ParseResult {
-  const issue = error.issues[0];
-  const where = issue === undefined || issue.path.length === 0 ? "the payload" : issue.path.map(String).join(".");
-  return { ok: false, message: `Not a usable ${event} payload: ${where}: ${issue?.message ?? "invalid"}.` };
 }

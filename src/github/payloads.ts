@@ -58,20 +58,54 @@ const installationRef = z.object({ id });
 
 const hash = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, "not a full commit hash");
 
+// Git forbids control characters and spaces in refs; everything else, odd as it may look, is a name.
+const refName = z
+  .string()
+  .min(1)
+  .max(1_024)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+  .regex(/^[^\u0000-\u0020\u007f]+$/, "not a ref");
+
+/** The short name out of `refs/heads/…`. */
+const branchRef = refName.regex(/^refs\/heads\/./, "not a branch").transform((ref) => ref.slice("refs/heads/".length));
+
 export const pushSchema = z.object({
-  // Git forbids control characters and spaces in refs; everything else, odd as it may look, is a name.
-  ref: z
-    .string()
-    .min(1)
-    .max(1_024)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
-    .regex(/^[^\u0000-\u0020\u007f]+$/, "not a ref"),
+  ref: refName,
   before: hash,
   after: hash,
   forced: z.boolean().nullish(),
   head_commit: z.object({ id: hash, message: z.string().nullish(), timestamp: z.string().nullish() }).nullish(),
   // Not documented, and not always there: of a tag, the branch it was made on.
   base_ref: z.string().nullish(),
+  repository: repositorySchema,
+  installation: installationRef.nullish(),
+});
+
+/** Refs are short here, unlike everywhere else. */
+export const pullRequestSchema = z.object({
+  action: z.string(),
+  /** Of `synchronize` only: its head until then. */
+  before: hash.nullish(),
+  pull_request: z.object({
+    number: numericId,
+    draft: z.boolean().nullish(),
+    merged: z.boolean().nullish(),
+    /** `repo`: null when the fork is gone. */
+    head: z.object({ ref: refName, sha: hash, repo: repositoryNameSchema.nullish() }),
+    base: z.object({ ref: refName, sha: hash }),
+  }),
+  repository: repositorySchema,
+  installation: installationRef.nullish(),
+});
+
+/** What `edited` says has changed; it is also sent for titles and descriptions. */
+export const retargetedSchema = z.object({ changes: z.object({ base: z.object({}) }) });
+
+export const mergeGroupSchema = z.object({
+  action: z.string(),
+  /** Of `destroyed` only: `merged`, `invalidated` or `dequeued`. */
+  reason: z.string().nullish(),
+  merge_group: z.object({ head_sha: hash, head_ref: branchRef, base_sha: hash, base_ref: branchRef }),
   repository: repositorySchema,
   installation: installationRef.nullish(),
 });
@@ -96,11 +130,14 @@ export const actionSchema = z.object({ action: z.string().nullish() });
 
 const app = z.object({ id: numericId });
 
+/** Which of a check's buttons was pressed. */
+export const requestedActionSchema = z.object({ requested_action: z.object({ identifier: z.string() }) });
+
 /** Enough to tell our own check runs from those of others. */
 export const checkRunOwnerSchema = z.object({ check_run: z.object({ app: app.nullish() }) });
 export const checkSuiteOwnerSchema = z.object({ check_suite: z.object({ app: app.nullish() }) });
 
-export const checkRunRerequestedSchema = z.object({
+export const checkRunRequestSchema = z.object({
   check_run: z.object({ name: z.string().min(1), head_sha: hash }),
   repository: repositorySchema,
   installation: installationRef,
