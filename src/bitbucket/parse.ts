@@ -9,7 +9,7 @@ import type {
   RepositoryName,
   UnusableChange,
 } from "../core/events.ts";
-import { type Actor, type HostId, parseSha, type RefChange, type Repository, type Sha } from "../core/model.ts";
+import { type Actor, type Checkout, type HostId, parseSha, type RefChange, type Repository, type Sha } from "../core/model.ts";
 import {
   aboutRepositorySchema,
   actorSchema,
@@ -48,6 +48,13 @@ const PULL_REQUEST_ACTIONS: ReadonlyMap<string, PullRequestEvent["action"]> = ne
   ["pullrequest:updated", "updated"],
   ["pullrequest:fulfilled", "merged"],
   ["pullrequest:rejected", "declined"],
+]);
+
+/** What a pull request may be by now, whatever the event: closed ones are edited, too, and events come in any order. */
+const CLOSED_STATES: ReadonlyMap<string, PullRequestEvent["action"]> = new Map([
+  ["MERGED", "merged"],
+  ["DECLINED", "declined"],
+  ["SUPERSEDED", "declined"],
 ]);
 
 const REPOSITORY_ACTIONS: ReadonlyMap<string, RepositoryEvent["action"]> = new Map([
@@ -192,7 +199,7 @@ function parsePullRequest(
   if (installation === null) return homeless(event);
   return parsed({
     type: "pull_request",
-    action,
+    action: CLOSED_STATES.get(pullrequest.state ?? "") ?? action,
     repository: toRepository(repository, context),
     installation,
     number: pullrequest.id,
@@ -200,12 +207,27 @@ function parsePullRequest(
       repository: source.repository ? toRepositoryName(source.repository, context) : null,
       branch: source.branch.name,
       commit: source.commit?.hash ?? null,
+      before: null,
     },
+    checkout: checkoutOf(source, repository.uuid, context),
     target: { branch: destination.branch.name, commit: destination.commit?.hash ?? null },
     fork: source.repository?.uuid !== repository.uuid,
     draft: pullrequest.draft ?? false,
+    // Bitbucket's own queue merges without asking: nothing is sent for it.
+    queued: false,
     actor: actorOf(content),
   });
+}
+
+/** Of a fork without the installation's credential: that is for the workspace's own repositories. */
+function checkoutOf(
+  { repository, branch }: z.infer<typeof pullRequestSchema>["pullrequest"]["source"],
+  target: string,
+  context: ParseContext,
+): Checkout | null {
+  if (!repository) return null;
+  const cloneUrl = `${webUrlOf(repository, context)}.git`;
+  return { cloneUrl, ref: `refs/heads/${branch.name}`, anonymous: repository.uuid !== target };
 }
 
 function parseRepositoryEvent(
@@ -271,9 +293,14 @@ function installationOf(repository: z.infer<typeof repositorySchema>, context: P
 }
 
 function toRepository(repository: z.infer<typeof repositorySchema>, context: ParseContext): Repository {
-  const webUrl = `${context.webUrl}/${repository.full_name}`;
+  const webUrl = webUrlOf(repository, context);
   // Payloads do not say which branch is the default one: the host is asked.
   return { ...toRepositoryName(repository, context), defaultBranch: null, cloneUrl: `${webUrl}.git`, webUrl };
+}
+
+/** Made of its name: addresses in payloads lead anywhere. */
+function webUrlOf(repository: z.infer<typeof repositoryNameSchema>, { webUrl }: ParseContext): string {
+  return `${webUrl}/${repository.full_name}`;
 }
 
 /** Nested repositories do not say whether they are private: then they are taken to be. */

@@ -94,6 +94,8 @@ export const pullRequestSchema = z.object({
     source: z.object({ ...endFields, repository: repositoryNameSchema.nullish() }),
     destination: z.object({ ...endFields, repository: z.object({ uuid }).nullish() }),
     draft: z.boolean().nullish(),
+    /** `OPEN`, `MERGED`, `DECLINED` or `SUPERSEDED`. */
+    state: text,
   }),
   repository: repositorySchema,
 });

@@ -128,6 +128,54 @@ describe("the workspace a delivery is of", () => {
   });
 });
 
+describe("what a pull request is fetched from", () => {
+  const checkoutOf = (name: string) => {
+    const event = name.split(".")[0]?.replace("-", ":") ?? "";
+    const result = parseBitbucket(event, payloadOf(name), context);
+    return result.ok && result.event.type === "pull_request" ? result.event.checkout : undefined;
+  };
+
+  it("is the repository itself, with its credential, or the fork without one", () => {
+    expect(checkoutOf("pullrequest-created.plain")).toMatchObject({ anonymous: false });
+    expect(checkoutOf("pullrequest-created.same-repository-in-upper-case")).toMatchObject({ anonymous: false });
+    expect(checkoutOf("pullrequest-created.fork")).toMatchObject({ anonymous: true });
+    // What is told apart are ids: a fork may be called as the repository is.
+    expect(checkoutOf("pullrequest-created.fork-of-the-same-name")).toMatchObject({ anonymous: true });
+  });
+
+  it("is found by the fork's name below the host's own address, whatever its links say", () => {
+    const payload = payloadOf("pullrequest-created.fork") as { pullrequest: { source: { repository: object } } };
+    const { source } = payload.pullrequest;
+    source.repository = {
+      ...source.repository,
+      full_name: "stranger/crane",
+      links: { html: { href: "https://evil.test/" }, clone: [{ name: "https", href: "https://evil.test/crane.git" }] },
+    };
+    expect(parseBitbucket("pullrequest:created", payload, context)).toMatchObject({
+      event: { checkout: { cloneUrl: "https://bitbucket.org/stranger/crane.git", anonymous: true } },
+    });
+  });
+
+  it("is nothing when the fork is gone", () => {
+    expect(checkoutOf("pullrequest-updated.fork-is-gone")).toBeNull();
+    expect(checkoutOf("pullrequest-updated.no-source-repository")).toBeNull();
+  });
+});
+
+describe("a pull request that is closed by now", () => {
+  it.each([
+    ["MERGED", "merged"],
+    ["DECLINED", "declined"],
+    ["SUPERSEDED", "declined"],
+    ["OPEN", "updated"],
+    ["", "updated"],
+  ])("is not opened by an event that came late: %s", (state, action) => {
+    const payload = payloadOf("pullrequest-updated.plain") as { pullrequest: object };
+    payload.pullrequest = { ...payload.pullrequest, state };
+    expect(parseBitbucket("pullrequest:updated", payload, context)).toMatchObject({ event: { action } });
+  });
+});
+
 describe("the life of an installation", () => {
   it.each([
     ["installed", "created"],
