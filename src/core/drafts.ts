@@ -18,7 +18,7 @@ export interface Draft {
   /** Not a deletion. */
   readonly change: Change;
   readonly image: Pick<ImageConfig, "name" | "supersede">;
-  readonly rule: Pick<RuleConfig, "path" | "inputs">;
+  readonly rule: Pick<RuleConfig, "path" | "inputs" | "supersede">;
   readonly push: boolean;
   readonly trust: Trust;
   /** Null: it may run. */
@@ -98,6 +98,7 @@ function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined
       continue;
     }
     const inputs = buildInputs(rule.inputs);
+    const supersede = rule.supersede ?? image.supersede;
     const key = workKey({
       repository: hostKey(repository),
       ref: lane,
@@ -122,8 +123,8 @@ function join(repository: Repository, drafts: readonly Draft[]): Iterable<Joined
       rules: known?.rules ?? new Set(),
       push,
       trust,
-      // Two entries of one image may differ: then the cautious one decides.
-      supersede: leastOf(known?.supersede ?? image.supersede, image.supersede),
+      // What is joined may differ: then the cautious one decides.
+      supersede: leastOf(known?.supersede ?? supersede, supersede),
       inputs,
       ...ofPull(change),
       hold,

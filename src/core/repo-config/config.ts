@@ -1,4 +1,4 @@
-import type { Diagnostic, ForkPolicy } from "../model.ts";
+import type { Diagnostic, ForkPolicy, PlannedBuild } from "../model.ts";
 import type { Pattern } from "../patterns.ts";
 import type { Flavor, MetadataEntry } from "../tags/metadata-action.ts";
 
@@ -15,13 +15,16 @@ export interface RepoConfig {
   readonly skip: readonly string[];
 }
 
+/** What a newer change of the same branch or pull request does to builds of it: `cancel` also stops what runs. */
+export type Supersede = PlannedBuild["supersede"];
+
 export interface ImageConfig {
   /** Legal image name without namespace. */
   readonly name: string;
   readonly inputs: InputsConfig;
   readonly paths: { readonly include: readonly Pattern[]; readonly exclude: readonly Pattern[] } | null;
   readonly rules: readonly RuleConfig[];
-  readonly supersede: "newest" | "none" | "cancel";
+  readonly supersede: Supersede;
   /** Of the entries in docker/metadata-action's words among its rules' tags. */
   readonly flavor: Flavor;
 }
@@ -53,6 +56,8 @@ export interface RuleConfig {
   /** The image's inputs with the rule's own over them. */
   readonly inputs: InputsConfig;
   readonly push: boolean;
+  /** Left out: the image's. */
+  readonly supersede?: Supersede;
 }
 
 export interface ParsedConfig {

@@ -52,6 +52,9 @@ export function resolveRule(
     problems.error([...path, "prefix"], "`prefix` belongs to `semver` rules", "key");
   }
   if (trigger === null) return null;
+  if (fields.supersede !== undefined && (trigger === "tag" || trigger === "semver")) {
+    problems.warn([...path, "supersede"], "this has no effect: tags never replace each other, each is built", "key");
+  }
   const resolved = resolveTrigger(trigger, fields, path, scope);
   if (resolved === null) return null;
   const tags = resolveTags(fields.tags ?? [], { kind: trigger, captures: resolved.captures }, [...path, "tags"], scope);
@@ -61,6 +64,7 @@ export function resolveRule(
     tags: fields.tags === undefined ? null : tags,
     inputs,
     push: fields.push ?? trigger !== "pull_request",
+    ...(fields.supersede !== undefined && { supersede: fields.supersede }),
   };
 }
 

@@ -28,6 +28,8 @@ const overridable = {
   cache: z.boolean().meta({ description: "Reuse layers of earlier builds.", default: true }).optional(),
 };
 
+const supersede = z.enum(["newest", "none", "cancel"]);
+
 const pattern = "Exact name, glob (`release/*`) or `/regex/` (RE2 syntax).";
 
 export const ruleFields = z.strictObject({
@@ -53,6 +55,9 @@ export const ruleFields = z.strictObject({
     .boolean()
     .meta({ description: "False: build and test without publishing. Left out: true, false for pull requests." })
     .optional(),
+  supersede: supersede
+    .meta({ description: "In place of the image's. Without effect for tags, which never replace each other." })
+    .optional(),
   ...overridable,
 });
 
@@ -76,9 +81,12 @@ export const imageFields = z.strictObject({
     })
     .meta({ description: "Branches are built only when such a file changed. Ignored for tags." })
     .optional(),
-  supersede: z
-    .enum(["newest", "none"])
-    .meta({ description: "Whether a newer push of a branch replaces builds that still wait.", default: "newest" })
+  supersede: supersede
+    .meta({
+      description:
+        "What a newer push does to builds of the same branch or pull request: `newest` replaces those that wait, `cancel` also stops those that run, `none` leaves all.",
+      default: "newest",
+    })
     .optional(),
   flavor: texts
     .max(10)
@@ -87,7 +95,7 @@ export const imageFields = z.strictObject({
       examples: [["latest=auto", "suffix=-alpine,onlatest=true"]],
     })
     .optional(),
-  rules: z.array(z.unknown()).min(1).meta({ description: "Which branches and tags are built." }),
+  rules: z.array(z.unknown()).min(1).meta({ description: "Which branches, tags and pull requests are built." }),
 });
 
 export const fileFields = z.strictObject({
@@ -108,7 +116,8 @@ export const fileFields = z.strictObject({
   skip: texts
     .max(20)
     .meta({
-      description: "Texts in a head commit's message that ask for no build.",
+      description:
+        "Texts in a head commit's message that ask for no build. Unless the list is empty, `[no ci]` and the trailer `skip-checks: true` do so, too.",
       default: ["[skip ci]", "[ci skip]", "[skip build]"],
     })
     .optional(),

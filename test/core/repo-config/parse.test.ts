@@ -115,6 +115,34 @@ describe("parseRepoConfig, defaults", () => {
   });
 });
 
+describe("parseRepoConfig, supersede", () => {
+  const file = (image: string, rule: string) => `version: 1\nimages: [{ ${image} rules: [{ ${rule} }] }]`;
+  const read = (text: string) => {
+    const image = parse(text).config?.images[0];
+    return [image?.supersede, image?.rules[0]?.supersede];
+  };
+
+  it("is newest, and a rule has the image's unless it says something else", () => {
+    expect(read(file("", "branch: main"))).toEqual(["newest", undefined]);
+    expect(read(file("supersede: cancel,", "branch: main"))).toEqual(["cancel", undefined]);
+    expect(read(file("supersede: cancel,", "branch: main, supersede: none"))).toEqual(["cancel", "none"]);
+    expect(read(file("", "pull_request: main, supersede: cancel"))).toEqual(["newest", "cancel"]);
+  });
+
+  it("is one of three words", () => {
+    expect(errors(file("supersede: all,", "branch: main, supersede: yes"))).toEqual([
+      expect.stringContaining("`all` is not one of `newest`, `none`, `cancel`"),
+      expect.stringContaining("`yes` is not one of `newest`, `none`, `cancel`"),
+    ]);
+  });
+
+  it.each(["tag: v1", "semver: '*'"])("in a rule for tags has no effect, which is remarked on: %s", (on) => {
+    const { config, diagnostics } = parse(file("", `${on}, supersede: cancel`));
+    expect(config).not.toBeNull();
+    expect(diagnostics).toMatchObject([{ severity: "warning", message: expect.stringContaining("no effect") }]);
+  });
+});
+
 describe("parseRepoConfig, diagnostics", () => {
   it("never judges a file of another version", () => {
     expect(errors("version: 2\nimagse: []")).toEqual([
