@@ -1,0 +1,40 @@
+import type { Actor, Build } from "../core/model.ts";
+import type { Store } from "./store-port.ts";
+
+export type Approving =
+  | { readonly kind: "approved"; readonly builds: readonly string[] }
+  | { readonly kind: "unknown" }
+  /** `why`: a sentence for whoever tried. */
+  | { readonly kind: "refused"; readonly why: string };
+
+/**
+ * Lets a held build run, and with it what its delivery holds for the same reason; says why not otherwise. Who may do so
+ * is the caller's to know. `actor`: null is the operator.
+ */
+export async function approveHeld(
+  store: Pick<Store, "getBuild" | "approveBuild">,
+  id: string,
+  actor: Actor | null,
+): Promise<Approving> {
+  if ((await store.getBuild(id)) === null) return { kind: "unknown" };
+  // Not judged by what was read: somebody else may approve, cancel or replace it meanwhile.
+  const builds = await store.approveBuild(id, actor);
+  if (builds.length > 0) return { kind: "approved", builds };
+  const build = await store.getBuild(id);
+  return build === null ? { kind: "unknown" } : { kind: "refused", why: whyNot(build) };
+}
+
+function whyNot(build: Build): string {
+  const { state, approval, hold } = build;
+  if (state === "held") {
+    return "The build can not run now: its installation or repository is paused, suspended or removed.";
+  }
+  if (approval !== null) {
+    return `The build was approved already, by ${approval.actor?.login ?? "the operator"} at ${approval.at}.`;
+  }
+  if (hold === null) return "The build was never held; there is nothing to approve.";
+  if (state === "superseded") {
+    return "The build is not held any more: something newer has replaced it, which has to be approved by itself.";
+  }
+  return `The build is not held any more: it is ${state.replace("_", " ")}.`;
+}

@@ -1,0 +1,46 @@
+/** Public JSON that the API and the command line share: fields may be added, none renamed. Unknown is null, never left out. */
+import type { Installation, Verdict } from "../core/model.ts";
+import type { Delivery } from "./store-port.ts";
+
+/** As in lists. */
+export function deliveryJson(delivery: Delivery): object {
+  return {
+    id: delivery.id,
+    provider: delivery.provider,
+    deliveryId: delivery.deliveryId,
+    event: delivery.event,
+    action: delivery.action,
+    repository: delivery.repositoryName,
+    receivedAt: delivery.receivedAt,
+    outcome: delivery.outcome,
+    note: delivery.note,
+    builds: delivery.builds,
+    decisions: delivery.decisions.map(({ ref, sha, image, rule, build, reason, detail }) => {
+      return { ref, sha, image, rule, build, reason, detail };
+    }),
+  };
+}
+
+/** One delivery, with what was decided of each rule. */
+export function tracedDeliveryJson(delivery: Delivery): object {
+  return { ...deliveryJson(delivery), trace: delivery.trace.map(verdictJson) };
+}
+
+function verdictJson({ ref, image, rule, verdict, reason, facts, detail }: Verdict): object {
+  return { ref, image, rule, verdict, reason, facts, detail };
+}
+
+export function installationJson(installation: Installation): object {
+  const { account, policy } = installation;
+  const { forks, publishPullRequests, onlyPullRequests, zeroConfig, brake } = policy;
+  return {
+    id: installation.id,
+    provider: installation.provider,
+    host: installation.host,
+    account: { id: account.id, login: account.login, kind: account.kind },
+    state: installation.state,
+    namespace: installation.namespace,
+    permissions: installation.permissions,
+    policy: { forks, publishPullRequests, onlyPullRequests, zeroConfig, brake },
+  };
+}
