@@ -6,8 +6,8 @@ import {
   type LinkState,
   type Outcome,
   ok,
-  parseSha,
   type PullRequestChange,
+  parseSha,
 } from "../core/model.ts";
 import { neededFacts, needsConfig, needsGrants, needsTags, publishedImages } from "../core/needed-facts.ts";
 import type { ChangeFacts, PlanFacts } from "../core/plan.ts";

@@ -314,7 +314,7 @@ type Moving = PushEvent | PullRequestEvent;
 
 /** Nobody waits for what is built of a closed pull request. */
 function isClosed(change: Change): boolean {
-  return change.kind === "pull_request" && change.after === null;
+  return change.kind === "pull_request" && change.pull.closed;
 }
 
 /** `wharfinger` stands for all images of a commit, `wharfinger: api` for one. */

@@ -25,7 +25,12 @@ const decompress = promisify<Buffer, BrotliOptions, Buffer>(brotliDecompress);
 
 export function toStore(body: Buffer): StoredBody | Promise<StoredBody> {
   if (body.length <= LARGE_BYTES) return { bytes: body, packed: false };
-  return compress(body, OPTIONS).then((bytes) => ({ bytes, packed: true }));
+  return pack(body).then((bytes) => ({ bytes, packed: true }));
+}
+
+/** On another thread. */
+export function pack(bytes: Buffer): Promise<Buffer> {
+  return compress(bytes, OPTIONS);
 }
 
 /** For the statement that ends a delivery: its body packed; null when there is nothing to change. */

@@ -1,5 +1,15 @@
 import type { RequestOrigin } from "../core/build-request.ts";
-import { type Build, type BuildState, hostKey, type PlannedBuild, type Repository, type Sha } from "../core/model.ts";
+import {
+  type Approval,
+  type Build,
+  type BuildState,
+  type Hold,
+  hostKey,
+  laneOfBuild,
+  type PlannedBuild,
+  type Repository,
+  type Sha,
+} from "../core/model.ts";
 import type { RequestWriter } from "../engine/store-port.ts";
 import type { Sql } from "./database.ts";
 import {
@@ -28,7 +38,8 @@ export const REPOSITORY_COLUMNS = `r.provider, r.host, r.id AS repository_id, r.
 
 /** What {@link toBuild} reads of `builds b JOIN repositories r`. */
 export const BUILD_COLUMNS = `b.seq, b.id, b.state, b.repository, b.installation_id, b.delivery, b.full_image, b.planned, b.cause,
-  b.attempt, b.promotions, b.digest, b.tags, b.request_digest, b.steps, b.failure, b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
+  b.attempt, b.promotions, b.digest, b.tags, b.request_digest, b.hold_reason, b.hold_detail, b.approval, b.steps, b.failure,
+  b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
 
 export const SELECT_BUILDS = `SELECT ${BUILD_COLUMNS} FROM builds b JOIN repositories r ON r.key = b.repository`;
 
@@ -59,6 +70,8 @@ export function toBuild(row: Row): Build {
     digest: textOrNull(row, "digest"),
     tags: jsonOrNull(row, "tags"),
     requestDigest: textOrNull(row, "request_digest"),
+    hold: holdOf(row),
+    approval: approvalOf(row),
     trigger: text(row, "cause") as Build["trigger"],
     // Leases are counted together; people are told how often it was built.
     attempt: integer(row, "attempt") - integer(row, "promotions"),
@@ -68,6 +81,16 @@ export function toBuild(row: Row): Build {
     startedAt: timeOrNull(row, "started_at"),
     finishedAt: timeOrNull(row, "finished_at"),
   };
+}
+
+export function holdOf(row: Row): Hold | null {
+  if (row["hold_reason"] === null) return null;
+  // Written by insertBuild only.
+  return { reason: text(row, "hold_reason") as Hold["reason"], detail: text(row, "hold_detail") };
+}
+
+export function approvalOf(row: Row): Approval | null {
+  return jsonOrNull(row, "approval");
 }
 
 /** Of the rows a statement changed: `RETURNING repository, installation_id, sha`. */
@@ -87,7 +110,7 @@ export async function findBuild(sql: Sql, id: string): Promise<Build | null> {
 }
 
 /**
- * What a commit's checks are made of: of each (ref, image) the builds of its newest generation, each piece of work
+ * What a commit's checks are made of: of each (lane, image) the builds of its newest generation, each piece of work
  * (equal keys) once, by its newest build. One generation has several pieces of work when rules of one image differ in
  * their inputs.
  */
@@ -95,8 +118,8 @@ export async function newestBuilds(sql: Sql, repository: string, sha: Sha): Prom
   const rows = await sql.query(
     `SELECT ${BUILD_COLUMNS} FROM (
        SELECT c.*,
-         MAX(c.generation) OVER (PARTITION BY c.ref, c.image) AS newest,
-         ROW_NUMBER() OVER (PARTITION BY c.ref, c.image, c.generation, c.key ORDER BY c.seq DESC) AS place
+         MAX(c.generation) OVER (PARTITION BY c.lane, c.image) AS newest,
+         ROW_NUMBER() OVER (PARTITION BY c.lane, c.image, c.generation, c.key ORDER BY c.seq DESC) AS place
        FROM builds c WHERE c.repository = $1 AND c.sha = $2
      ) b JOIN repositories r ON r.key = b.repository
      WHERE b.generation = b.newest AND b.place = 1 ORDER BY b.seq`,
@@ -105,8 +128,8 @@ export async function newestBuilds(sql: Sql, repository: string, sha: Sha): Prom
   return rows.map(toBuild);
 }
 
-/** A build as it enters the queue. */
-export interface QueuedBuild {
+/** A build as it is recorded: it waits for its turn, or for somebody to approve it. */
+export interface RecordedBuild {
   readonly id: string;
   readonly repository: Repository;
   readonly installation: Build["installation"];
@@ -118,24 +141,30 @@ export interface QueuedBuild {
   /** Those of the build it repeats; null: as they are now. */
   readonly tagLines: string | null;
   readonly planned: PlannedBuild;
+  /** Null: nobody has to approve it. */
+  readonly hold: Hold | null;
+  /** Null: nobody did. */
+  readonly approval: Approval | null;
   readonly trigger: Build["trigger"];
   readonly origin: RequestOrigin;
   readonly write: RequestWriter;
   readonly now: number;
 }
 
-export async function insertBuild(sql: Sql, build: QueuedBuild): Promise<void> {
+export async function insertBuild(sql: Sql, build: RecordedBuild): Promise<void> {
   const { planned, origin } = build;
-  const request = build.write(queued(build), origin);
+  const recorded = asRecorded(build);
+  const request = build.write(recorded, origin);
   const tagLines = build.tagLines ?? JSON.stringify(await linesOf(sql, build));
   const row: Readonly<Record<string, Value>> = {
     id: build.id,
-    state: "queued",
+    state: recorded.state,
     repository: hostKey(build.repository),
     installation: hostKey(build.installation),
     installation_id: build.installation.id,
     delivery: build.delivery,
     ref: planned.ref,
+    lane: laneOfBuild(planned),
     sha: planned.sha,
     image: planned.image,
     full_image: build.fullImage,
@@ -144,6 +173,9 @@ export async function insertBuild(sql: Sql, build: QueuedBuild): Promise<void> {
     journal_order: build.order,
     tag_lines: tagLines,
     planned: JSON.stringify(planned),
+    hold_reason: build.hold?.reason ?? null,
+    hold_detail: build.hold?.detail ?? null,
+    approval: build.approval === null ? null : JSON.stringify(build.approval),
     cause: build.trigger,
     actor: origin.actor,
     config_digest: origin.configDigest,
@@ -166,7 +198,7 @@ export async function insertBuild(sql: Sql, build: QueuedBuild): Promise<void> {
  */
 async function linesOf(
   sql: Sql,
-  { planned, fullImage, order }: QueuedBuild,
+  { planned, fullImage, order }: RecordedBuild,
 ): Promise<Readonly<Record<string, number>>> {
   const lines: [string, number][] = [];
   for (const tag of planned.push ? planned.tags : []) {
@@ -184,10 +216,16 @@ async function linesOf(
   return Object.fromEntries(lines);
 }
 
-function queued({ id, repository, installation, delivery, planned, fullImage, trigger, now }: QueuedBuild): Build {
+/** Nothing else lets it run than that somebody who may has said so. */
+export function isHeld({ hold, approval }: Pick<RecordedBuild, "hold" | "approval">): boolean {
+  return hold !== null && approval === null;
+}
+
+function asRecorded(build: RecordedBuild): Build {
+  const { id, repository, installation, delivery, planned, hold, approval, fullImage, trigger, now } = build;
   return {
     id,
-    state: "queued",
+    state: isHeld(build) ? "held" : "queued",
     repository,
     installation,
     deliveryId: String(delivery),
@@ -196,6 +234,8 @@ function queued({ id, repository, installation, delivery, planned, fullImage, tr
     digest: null,
     tags: null,
     requestDigest: null,
+    hold,
+    approval,
     trigger,
     attempt: 0,
     steps: [],

@@ -1,10 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { SignedRequest } from "../core/build-request.ts";
-import { type Build, hostKey, isFinal, type Sha } from "../core/model.ts";
+import { type Build, hostKey, isFinal, laneOfBuild, type Sha } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { RequestWriter, Store } from "../engine/store-port.ts";
 import {
   BUILD_COLUMNS,
+  type Commit,
   findBuild,
   insertBuild,
   newestBuilds,
@@ -17,6 +18,7 @@ import { touchChecks } from "./check-rows.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { flag, integer, keyNumber, milliseconds, type Row, text, textOrNull, type Value } from "./rows.ts";
+import { cancelBuilds, END_LOST_STOPPED } from "./stops.ts";
 
 type Builds = Pick<
   Store,
@@ -46,13 +48,14 @@ export interface StoreParts {
 }
 
 export function createBuilds({ database, clock, newId }: StoreParts): Builds {
-  const touch = (sql: Sql, rows: readonly Row[]) => touchChecks(sql, rows.map(toCommit), clock.now(), newId);
+  const mark = (sql: Sql, commits: readonly Commit[]) => touchChecks(sql, commits, clock.now(), newId);
+  const touch = (sql: Sql, rows: readonly Row[]) => mark(sql, rows.map(toCommit));
 
   return {
     claimBuild({ worker, leaseMs, build = null }) {
       const now = clock.now();
       return database.transaction(async (sql) => {
-        await touch(sql, await sql.query(END_LOST_CANCELED, [now]));
+        await touch(sql, await sql.query(END_LOST_STOPPED, [now]));
         const secret = randomBytes(32).toString("base64url");
         const changed = await sql.query(CLAIM, [now, now + leaseMs, worker, hashOf(secret), build]);
         if (changed[0] === undefined) return null;
@@ -88,7 +91,8 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
     finishBuild(id, attempt, result) {
       return database.transaction(async (sql) => {
         const changed = await sql.query(
-          `UPDATE builds SET state = $3, digest = $4, failure = $5, steps = $6, finished_at = $7, tags = $8,
+          // Who stops it only knows that it was asked to; why, is recorded here.
+          `UPDATE builds SET state = CASE WHEN cancel_requested AND CAST($3 AS TEXT) = 'canceled' THEN stopped_as ELSE $3 END, digest = $4, failure = $5, steps = $6, finished_at = $7, tags = $8,
              lease_until = 0, worker = NULL
            WHERE id = $1 AND attempt = $2 AND state = 'running' ${RETURNING_COMMIT}`,
           [
@@ -157,7 +161,7 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
       return database.transaction(async (sql) => {
         // Asked to stop and handed back: it must not start again.
         const changed = await sql.query(
-          `UPDATE builds SET state = CASE WHEN cancel_requested THEN 'canceled' ELSE 'queued' END,
+          `UPDATE builds SET state = CASE WHEN cancel_requested THEN stopped_as ELSE 'queued' END,
              finished_at = CASE WHEN cancel_requested THEN CAST($3 AS BIGINT) ELSE NULL END,
              not_before = $4, lease_until = 0, worker = NULL, started_at = NULL, steps = '[]'
            WHERE id = $1 AND attempt = $2 AND state = 'running' ${RETURNING_COMMIT}`,
@@ -175,17 +179,16 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
         const build = await findBuild(sql, id);
         if (build === null) return "unknown";
         if (isFinal(build.state)) return "final";
-        const changed = await cancel(sql, "id = $1", [id], clock.now());
-        await touch(sql, changed);
+        await mark(sql, await cancelBuilds(sql, "id = $1", [id], clock.now()));
         return build.state === "running" ? "canceling" : "canceled";
       });
     },
 
     cancelInstallation(id) {
       return database.transaction(async (sql) => {
-        const changed = await cancel(sql, "installation = $1", [hostKey(id)], clock.now());
-        await touch(sql, changed);
-        return changed.length;
+        const stopped = await cancelBuilds(sql, "installation = $1", [hostKey(id)], clock.now());
+        await mark(sql, stopped);
+        return stopped.length;
       });
     },
 
@@ -220,11 +223,6 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
   };
 }
 
-/** Nobody works on it any more and it was asked to stop: it must not be handed out again. */
-const END_LOST_CANCELED = `
-  UPDATE builds SET state = 'canceled', finished_at = $1, lease_until = 0, lease_hash = NULL, worker = NULL
-  WHERE state = 'running' AND phase = 'build' AND cancel_requested AND lease_until <= $1 ${RETURNING_COMMIT}`;
-
 /**
  * A running build whose lease ended is as claimable as a queued one; its attempt number then shuts out the worker that
  * lost it. Builds have turns within their installation, those that run first and then the others by age; the lowest turn
@@ -248,18 +246,6 @@ const CLAIM = `
     lease_hash = $4, started_at = $1, steps = '[]', staging = 'used'
   WHERE seq IN (SELECT seq FROM next)
   RETURNING id, repository, installation_id, sha`;
-
-/** What has not started ends now; what runs is asked to stop. `where` is ours, never data. */
-function cancel(sql: Sql, where: string, bind: readonly Value[], now: number): Promise<readonly Row[]> {
-  const at = `CAST($${bind.length + 1} AS BIGINT)`;
-  return sql.query(
-    `UPDATE builds SET cancel_requested = TRUE,
-       finished_at = CASE WHEN state = 'running' THEN NULL ELSE ${at} END,
-       state = CASE WHEN state = 'running' THEN 'running' ELSE 'canceled' END
-     WHERE state IN ('queued', 'held', 'running') AND ${where} ${RETURNING_COMMIT}`,
-    [...bind, now],
-  );
-}
 
 interface Repetition {
   readonly id: string;
@@ -287,9 +273,9 @@ async function repeat(sql: Sql, { id, trigger, write, newBuildId, now, touch }: 
   const repository = text(original, "repository");
   // A second click on Re-run, or on two checks of one commit, means the build that is already on its way.
   const live = await sql.query(
-    `${SELECT_BUILDS} WHERE b.repository = $1 AND b.ref = $2 AND b.image = $3 AND b.key = $4
+    `${SELECT_BUILDS} WHERE b.repository = $1 AND b.lane = $2 AND b.image = $3 AND b.key = $4
        AND b.state IN ('queued', 'held', 'running') AND NOT b.cancel_requested ORDER BY b.seq DESC LIMIT 1`,
-    [repository, build.planned.ref, build.planned.image, build.planned.key],
+    [repository, laneOfBuild(build.planned), build.planned.image, build.planned.key],
   );
   if (live[0] !== undefined) return toBuild(live[0]);
   await insertBuild(sql, {
@@ -302,6 +288,9 @@ async function repeat(sql: Sql, { id, trigger, write, newBuildId, now, touch }: 
     order: integer(original, "journal_order"),
     tagLines: text(original, "tag_lines"),
     planned: build.planned,
+    // As approved as what it repeats: nobody gets past a hold by asking for what was held again.
+    hold: build.hold,
+    approval: build.approval,
     trigger,
     origin: { actor: textOrNull(original, "actor"), configDigest: textOrNull(original, "config_digest") },
     write,

@@ -7,18 +7,18 @@ import { flag, integer, jsonOrNull, type Row, text, textOrNull } from "./rows.ts
 
 export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promise<CheckFacts> {
   const builds = await newestBuilds(sql, repository, sha);
-  // A duplicate is left out: the build it repeats is among the builds.
+  // Duplicates are left out, for the build they repeat is among the builds; and held builds, which are there themselves.
   const rows = await sql.query(
-    `SELECT d.ref, d.sha, d.image, d.rule, d.reason, d.detail, d.problems FROM (
-       SELECT c.*, MAX(c.delivery) OVER (PARTITION BY c.ref) AS newest
+    `SELECT d.ref, d.lane, d.sha, d.image, d.rule, d.reason, d.detail, d.problems FROM (
+       SELECT c.*, MAX(c.delivery) OVER (PARTITION BY c.lane) AS newest
        FROM decisions c WHERE c.repository = $1 AND c.sha = $2
      ) d
-     WHERE d.delivery = d.newest AND d.reason IS NOT NULL AND d.reason <> 'duplicate'
+     WHERE d.delivery = d.newest AND d.reason IS NOT NULL AND d.build IS NULL AND d.reason <> 'duplicate'
      ORDER BY d.delivery, d.position`,
     [repository, sha],
   );
   const skips: Skip[] = rows.map((row) => ({
-    ref: textOrNull(row, "ref"),
+    ...laneAndRef(row),
     sha: textOrNull(row, "sha") as Sha | null,
     image: textOrNull(row, "image"),
     rule: textOrNull(row, "rule"),
@@ -27,6 +27,11 @@ export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promis
     ...problemsOf(row),
   }));
   return { builds, skips };
+}
+
+function laneAndRef(row: Row): Pick<Skip, "ref" | "lane"> {
+  const [ref, lane] = [textOrNull(row, "ref"), textOrNull(row, "lane")];
+  return lane === null || lane === ref ? { ref } : { ref, lane };
 }
 
 function problemsOf(row: Row): Pick<Skip, "problems"> {

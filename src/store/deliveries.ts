@@ -6,6 +6,7 @@ import type { Database, Sql } from "./database.ts";
 import { deliveryKey } from "./journal.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { integer, key, keyNumber, marks, milliseconds, type Row, text, textOrNull, time, type Value } from "./rows.ts";
+import { storedTrace } from "./traces.ts";
 
 type Deliveries = Pick<
   Store,
@@ -18,16 +19,17 @@ type Deliveries = Pick<
   | "listDeliveries"
 >;
 
-/** All columns but the body, which is large. */
+/** All columns but the body and the trace, which are large. */
 const COLUMNS = `id, provider, host, delivery_id, event, action, repository_id, repository_name, installation_id,
   received_at, outcome, note, attempts`;
 
 export function createDeliveries(database: Database, clock: Clock): Deliveries {
   async function one(where: string, bind: readonly Value[]): Promise<Delivery | null> {
-    return database.reading(async (sql) => {
-      const rows = await sql.query(`SELECT ${COLUMNS} FROM deliveries WHERE ${where} LIMIT 1`, bind);
-      return (await readDeliveries(sql, rows))[0] ?? null;
+    const { rows, delivery } = await database.reading(async (sql) => {
+      const found = await sql.query(`SELECT ${COLUMNS}, trace FROM deliveries WHERE ${where} LIMIT 1`, bind);
+      return { rows: found, delivery: (await readDeliveries(sql, found))[0] };
     });
+    return rows[0] === undefined || delivery === undefined ? null : { ...delivery, trace: await storedTrace(rows[0]) };
   }
 
   async function end(deliveryId: string, outcome: "applied" | "ignored" | "failed", note: string): Promise<void> {
@@ -119,7 +121,7 @@ function inOrder(rows: readonly Row[]): readonly Row[] {
   return rows.toSorted((a, b) => integer(a, "id") - integer(b, "id"));
 }
 
-/** Deliveries of the rows, in the same order, each with its decisions and builds. */
+/** Deliveries of the rows, in the same order, each with its decisions and builds, and without its trace. */
 async function readDeliveries(sql: Sql, rows: readonly Row[]): Promise<readonly Delivery[]> {
   if (rows.length === 0) return [];
   const ids = rows.map((row) => integer(row, "id"));
@@ -149,6 +151,7 @@ async function readDeliveries(sql: Sql, rows: readonly Row[]): Promise<readonly 
       attempts: integer(row, "attempts"),
       builds: (builds.get(id) ?? []).map((build) => text(build, "id")),
       decisions: (decisions.get(id) ?? []).map(readDecision),
+      trace: [],
     };
   });
 }

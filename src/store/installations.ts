@@ -1,10 +1,12 @@
 import {
   type Account,
+  DEFAULT_POLICY,
   type HostId,
   hostKey,
   type Installation,
   type InstallationState,
   type LinkState,
+  type Policy,
 } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
@@ -16,6 +18,7 @@ type Installations = Pick<
   Store,
   | "saveInstallation"
   | "setInstallationState"
+  | "setPolicy"
   | "getInstallation"
   | "listInstallations"
   | "linkRepositories"
@@ -53,6 +56,21 @@ export function createInstallations(database: Database, clock: Clock): Installat
 
     async setInstallationState(id, state) {
       await database.query("UPDATE installations SET state = $2 WHERE key = $1", [hostKey(id), state]);
+    },
+
+    setPolicy(id, changes) {
+      return database.transaction(async (sql) => {
+        // Two who change different things at a time: neither undoes the other's.
+        const rows = await sql.query("SELECT policy FROM installations WHERE key = $1 FOR NO KEY UPDATE", [
+          hostKey(id),
+        ]);
+        if (rows[0] === undefined) return null;
+        const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+        // What an older or newer program keeps there besides stays.
+        const policy = { ...json<Partial<Policy>>(rows[0], "policy"), ...Object.fromEntries(given) };
+        await sql.query("UPDATE installations SET policy = $2 WHERE key = $1", [hostKey(id), JSON.stringify(policy)]);
+        return policyOf(policy);
+      });
     },
 
     getInstallation: (id) => database.reading((sql) => readInstallation(sql, id)),
@@ -187,5 +205,11 @@ function toInstallation(row: Row): Installation {
     state: text(row, "state") as InstallationState,
     namespace: textOrNull(row, "namespace"),
     permissions: json(row, "permissions"),
+    policy: policyOf(json(row, "policy")),
   };
+}
+
+function policyOf(stored: Partial<Policy>): Policy {
+  const { forks, publishPullRequests, onlyPullRequests, zeroConfig, brake } = { ...DEFAULT_POLICY, ...stored };
+  return { forks, publishPullRequests, onlyPullRequests, zeroConfig, brake };
 }

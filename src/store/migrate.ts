@@ -3,6 +3,7 @@ import type { Database, Sql } from "./database.ts";
 import { first } from "./migrations/0001-first.ts";
 import { publishing } from "./migrations/0002-publishing.ts";
 import { bitbucket } from "./migrations/0003-bitbucket.ts";
+import { pullRequests } from "./migrations/0004-pull-requests.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -12,7 +13,7 @@ export interface Migration {
   readonly postgres: readonly string[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first, publishing, bitbucket];
+const MIGRATIONS: readonly Migration[] = [first, publishing, bitbucket, pullRequests];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */
 export function migrate(database: Database): Promise<readonly string[]> {

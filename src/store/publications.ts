@@ -190,7 +190,7 @@ const CLAIM_PROMOTION = `
       )
     ORDER BY CASE WHEN b.promotions > 0 THEN 0 ELSE 1 END, b.seq LIMIT 1
   ) AND state = 'running' AND phase = 'promote' AND lease_until <= $1
-  RETURNING id, seq, repository, ref, full_image, generation, journal_order, tag_lines, attempt, staged_digest, promotions,
+  RETURNING id, seq, repository, lane, full_image, generation, journal_order, tag_lines, attempt, staged_digest, promotions,
     cancel_requested`;
 
 const NAMED = "r.provider, r.host, r.id, r.full_name";
@@ -216,7 +216,7 @@ async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<Claime
     tag,
     wanted: {
       repository: text(row, "repository"),
-      ref: text(row, "ref"),
+      ref: text(row, "lane"),
       generation: integer(row, "generation"),
       order: integer(row, "journal_order"),
       build: integer(row, "seq"),

@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { GrantStore } from "../engine/grants-port.ts";
 import type { Clock, Logger, LogStore, Vault } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
+import { createApprovals } from "./approvals.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
 import { type Database, openDatabase, type Topic } from "./database.ts";
@@ -70,6 +71,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createPlans(parts),
     ...createInstallations(database, clock),
     ...createBuilds(parts),
+    ...createApprovals(parts),
     ...createPublications(parts),
     ...createChecks(parts),
     ...createGrants(parts, vault),

@@ -79,6 +79,7 @@ export function deliveriesContract(opened: Opened): void {
         attempts: 0,
         builds: [],
         decisions: [],
+        trace: [],
       });
       expect(await store.getDelivery(found?.id ?? "")).toEqual(found);
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { HostId, Installation } from "../../src/core/model.ts";
+import { DEFAULT_POLICY, type HostId, type Installation } from "../../src/core/model.ts";
 import { BadCursor, type Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
 import { account, installationId, repository } from "./store.samples.ts";
@@ -26,6 +26,7 @@ export function installationsContract(opened: Opened): void {
         state: "active",
         namespace: "acme",
         permissions: { checks: "write", contents: "read" },
+        policy: DEFAULT_POLICY,
       });
       expect(await store.getInstallation(installationId("7"))).toEqual(saved);
       expect(await store.getInstallation(installationId("8"))).toBeNull();

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import {
   type Account,
+  type Change,
+  type HeldBuild,
   type HostId,
+  laneOf,
   type PlannedBuild,
   parseSha,
   type RefChange,

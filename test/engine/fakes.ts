@@ -1,6 +1,14 @@
 import type { CheckFacts } from "../../src/core/check.ts";
 import type { HostEvent, PushEvent } from "../../src/core/events.ts";
-import { type Build, failed, type HostId, type Installation, type Outcome, ok } from "../../src/core/model.ts";
+import {
+  type Build,
+  DEFAULT_POLICY,
+  failed,
+  type HostId,
+  type Installation,
+  type Outcome,
+  ok,
+} from "../../src/core/model.ts";
 import type { FetchedFile, Host, Logger, Registry } from "../../src/engine/ports.ts";
 import type { ClaimedDelivery, Delivery } from "../../src/engine/store-port.ts";
 import { account, change, installationId, repository, request } from "../contract/store.samples.ts";
@@ -97,6 +105,7 @@ export function claimOf(id: string, attempts = 1): ClaimedDelivery {
     attempts,
     builds: [],
     decisions: [],
+    trace: [],
   };
   return { delivery, body: Buffer.from("{}") };
 }
@@ -115,6 +124,8 @@ export function hostOf(events: readonly HostEvent[], more: Partial<Host> = {}): 
     file: async (): Promise<Outcome<FetchedFile>> => ok({ kind: "file", text: CONFIG }),
     changedPaths: async () => ok(null),
     tags: async () => ok(null),
+    head: async () => ok(null),
+    permission: async () => ok("none"),
     installation: async (id: HostId) => ok({ account: account(`1${id.id}`), state: "active", permissions: {} }),
     repositories: async () => ok([]),
     cloneCredential: async () => failed("no credential in this test", { retryable: false }),

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import type { InstallationEvent, RepositoriesEvent, RepositoryEvent, RepositoryName } from "../../src/core/events.ts";
-import { failed, type Installation, ok } from "../../src/core/model.ts";
+import { DEFAULT_POLICY, failed, type Installation, ok } from "../../src/core/model.ts";
 import { createInstallations, type InstallationStore } from "../../src/engine/installations.ts";
 import { installationId, repository } from "../contract/store.samples.ts";
 import { hostOf, INSTALLATION, recordingLog } from "./fakes.ts";

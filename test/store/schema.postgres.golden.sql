@@ -38,13 +38,18 @@ COLUMN builds.staging text NOT NULL DEFAULT 'none'::text
 COLUMN builds.promotions integer NOT NULL DEFAULT 0
 COLUMN builds.tags text
 COLUMN builds.tag_lines text NOT NULL DEFAULT '{}'::text
+COLUMN builds.lane text NOT NULL DEFAULT ''::text
+COLUMN builds.stopped_as text NOT NULL DEFAULT 'canceled'::text
+COLUMN builds.hold_reason text
+COLUMN builds.hold_detail text
+COLUMN builds.approval text
 CONSTRAINT builds FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT builds PRIMARY KEY (seq)
 CONSTRAINT builds UNIQUE (id)
 CREATE INDEX builds_commit ON public.builds USING btree (repository, sha)
 CREATE INDEX builds_delivery ON public.builds USING btree (delivery)
+CREATE INDEX builds_lane ON public.builds USING btree (repository, lane, image, generation)
 CREATE INDEX builds_promoting ON public.builds USING btree (full_image) WHERE ((state = 'running'::text) AND (phase = 'promote'::text))
-CREATE INDEX builds_ref ON public.builds USING btree (repository, ref, image, generation)
 CREATE INDEX builds_staging ON public.builds USING btree (seq) WHERE (staging = 'used'::text)
 CREATE INDEX builds_state ON public.builds USING btree (state)
 CREATE UNIQUE INDEX builds_id_key ON public.builds USING btree (id)
@@ -135,6 +140,7 @@ COLUMN decisions.build text
 COLUMN decisions.reason text
 COLUMN decisions.detail text NOT NULL
 COLUMN decisions.problems text
+COLUMN decisions.lane text
 CONSTRAINT decisions FOREIGN KEY (delivery) REFERENCES deliveries(id) ON DELETE CASCADE
 CONSTRAINT decisions PRIMARY KEY (delivery, "position")
 CREATE INDEX decisions_commit ON public.decisions USING btree (repository, sha)
@@ -158,6 +164,7 @@ COLUMN deliveries.not_before bigint NOT NULL DEFAULT 0
 COLUMN deliveries.lease_until bigint NOT NULL DEFAULT 0
 COLUMN deliveries.packed boolean NOT NULL DEFAULT false
 COLUMN deliveries.body bytea
+COLUMN deliveries.trace bytea
 CONSTRAINT deliveries PRIMARY KEY (id)
 CONSTRAINT deliveries UNIQUE (delivery_key, host, provider)
 CREATE INDEX deliveries_pending ON public.deliveries USING btree (stream, id) WHERE (outcome = 'pending'::text)
@@ -189,6 +196,7 @@ COLUMN installations.account_login text NOT NULL
 COLUMN installations.account_kind text NOT NULL
 COLUMN installations.state text NOT NULL
 COLUMN installations.permissions text NOT NULL
+COLUMN installations.policy text NOT NULL DEFAULT '{}'::text
 CONSTRAINT installations PRIMARY KEY (seq)
 CONSTRAINT installations UNIQUE (key)
 CREATE UNIQUE INDEX installations_key_key ON public.installations USING btree (key)

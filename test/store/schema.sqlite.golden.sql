@@ -25,15 +25,15 @@ CREATE TABLE builds (
   created_at BIGINT NOT NULL,
   started_at BIGINT,
   finished_at BIGINT
-, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}');
+, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT);
 
 CREATE INDEX builds_commit ON builds (repository, sha);
 
 CREATE INDEX builds_delivery ON builds (delivery);
 
-CREATE INDEX builds_promoting ON builds (full_image) WHERE state = 'running' AND phase = 'promote';
+CREATE INDEX builds_lane ON builds (repository, lane, image, generation);
 
-CREATE INDEX builds_ref ON builds (repository, ref, image, generation);
+CREATE INDEX builds_promoting ON builds (full_image) WHERE state = 'running' AND phase = 'promote';
 
 CREATE INDEX builds_staging ON builds (seq) WHERE staging = 'used';
 
@@ -117,7 +117,7 @@ CREATE TABLE decisions (
   build TEXT,
   reason TEXT,
   detail TEXT NOT NULL,
-  problems TEXT,
+  problems TEXT, lane TEXT,
   PRIMARY KEY (delivery, position)
 );
 
@@ -142,7 +142,7 @@ CREATE TABLE deliveries (
   not_before BIGINT NOT NULL DEFAULT 0,
   lease_until BIGINT NOT NULL DEFAULT 0,
   packed BOOLEAN NOT NULL DEFAULT FALSE,
-  body BLOB,
+  body BLOB, trace BLOB,
   UNIQUE (delivery_key, host, provider)
 );
 
@@ -175,7 +175,7 @@ CREATE TABLE installations (
   account_kind TEXT NOT NULL,
   state TEXT NOT NULL,
   permissions TEXT NOT NULL
-);
+, policy TEXT NOT NULL DEFAULT '{}');
 
 CREATE TABLE log_parts (
 build TEXT NOT NULL,
