@@ -65,7 +65,12 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   /** Of a build that went well: one that was stopped may have been in the middle of finding out. */
   let overlayFeatures: OverlayFeatures = [];
   let swept: Promise<void> | null = null;
-  const stores = createStores({ folder: join(workDir, "scopes"), owner: idBase, clean: removeContainers });
+  const owned = { owner: idBase, clean: removeContainers };
+  // Apart, so that no name of a scope ever leads from one to the other. A fork can have any number of pull requests.
+  const stores = {
+    trusted: createStores({ ...owned, folder: join(workDir, "scopes") }),
+    untrusted: createStores({ ...owned, folder: join(workDir, "scopes-untrusted"), keep: KEPT_UNTRUSTED }),
+  };
 
   function sweep(): Promise<void> {
     swept ??= rm(jobs, { recursive: true, force: true }).then(() => sweepCgroups(cgroupPrefix));
@@ -120,7 +125,9 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     const timer = setTimeout(() => timeout.abort(), request.limits.seconds * 1000);
     const stop = AbortSignal.any([context.signal, timeout.signal]);
     try {
-      return await stores.use(request.inputs.cacheScope, (scope, spoiled) => inJob(context, stop, scope, spoiled));
+      return await stores[request.trust].use(request.inputs.cacheScope, (scope, spoiled) =>
+        inJob(context, stop, scope, spoiled),
+      );
     } catch (error) {
       if (!(error instanceof Ended)) throw error;
       if (context.signal.aborted) return { kind: "stopped" };
@@ -210,6 +217,9 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     sweep,
   };
 }
+
+/** Caches of pull requests from forks. */
+const KEPT_UNTRUSTED = 8;
 
 const TOOLS: Tools = { buildah: "buildah", runc: "runc", git: "git", slirp4netns: "slirp4netns", nft: "nft" };
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { Build, BuildInputs, Trust } from "./model.ts";
+import type { Build, BuildInputs, PlannedBuild, Trust } from "./model.ts";
 
 /**
  * BuildRequest v1: all a builder is told, and everything it needs to know. It holds no credential; a builder exchanges
@@ -19,6 +19,8 @@ export interface BuildRequest {
     readonly sha: string;
     readonly cloneUrl: string;
     readonly webUrl: string;
+    /** Set exactly for pull requests: into which branch, and whether it comes from another repository. */
+    readonly pull?: { readonly number: number; readonly target: string; readonly fork: boolean };
   };
   readonly image: {
     /** Host and port of the registry, as image names carry it. */
@@ -89,10 +91,15 @@ export interface RequestSettings {
  *
  * Labels the file sets win over none of the standard ones: source, revision, created, version, ref.name are always the
  * truth. `created` is when the build was asked for, so that the same request always makes the same image.
+ *
+ * The document of a held build is written before it is approved: it names all that is approved.
  */
 export function buildRequest(build: Build, origin: RequestOrigin, settings: RequestSettings): BuildRequest {
   const { planned, repository } = build;
+  const { pull } = planned;
   const staging = settings.staging(build.id);
+  // What a pull request makes has no name among the published images.
+  const name = pull === undefined ? (planned.tags[0] ?? "") : `pr-${pull.number}`;
   return {
     version: 1,
     id: build.id,
@@ -109,6 +116,7 @@ export function buildRequest(build: Build, origin: RequestOrigin, settings: Requ
       sha: planned.sha,
       cloneUrl: planned.checkout?.cloneUrl ?? repository.cloneUrl,
       webUrl: repository.webUrl,
+      ...(pull && { pull: { number: pull.number, target: pull.target, fork: pull.fork } }),
     },
     image: {
       registry: settings.registry,
@@ -124,11 +132,11 @@ export function buildRequest(build: Build, origin: RequestOrigin, settings: Requ
         "org.opencontainers.image.source": repository.webUrl,
         "org.opencontainers.image.revision": planned.sha,
         "org.opencontainers.image.created": build.createdAt,
-        "org.opencontainers.image.version": planned.tags[0] ?? "",
-        "org.opencontainers.image.ref.name": planned.tags[0] ?? "",
+        "org.opencontainers.image.version": name,
+        "org.opencontainers.image.ref.name": name,
       },
-      network: settings.network,
-      cacheScope: `${repository.provider}-${repository.host}-${repository.id}-${planned.trust}`,
+      network: networkOf(planned, settings.network),
+      cacheScope: cacheScope(planned, repository),
     },
     trust: planned.trust,
     trigger: {
@@ -140,6 +148,20 @@ export function buildRequest(build: Build, origin: RequestOrigin, settings: Requ
     },
     limits: settings.limits,
   };
+}
+
+/** The operator opens the machine's network to the code of those who may push, not to everybody's. */
+function networkOf({ trust }: PlannedBuild, allowed: BuildNetwork): BuildNetwork {
+  return trust === "untrusted" && allowed === "host" ? "internet" : allowed;
+}
+
+/**
+ * Those who may push share a repository's cache: each could change what the others build anyway. What comes from a fork
+ * shares with builds of the same pull request only: a cache that another stranger filled could make its test pass.
+ */
+function cacheScope({ trust, pull }: PlannedBuild, { provider, host, id }: Build["repository"]): string {
+  const stranger = trust === "untrusted" && pull !== undefined ? `-${pull.number}` : "";
+  return `${provider}-${host}-${id}-${trust}${stranger}`;
 }
 
 /** `sha256:…` of a text's UTF-8. */
@@ -167,7 +189,7 @@ const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const strings = z.array(z.string());
 const stringMap = z.record(z.string(), z.string());
 
-/** Every field is named and required: a builder that does not know one must refuse, not guess. */
+/** A builder that does not know a field must refuse, not guess. */
 export const BuildRequestSchema: z.ZodType<BuildRequest> = z
   .strictObject({
     version: z.literal(1),
@@ -185,8 +207,16 @@ export const BuildRequestSchema: z.ZodType<BuildRequest> = z
           .string()
           .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)
           .describe("The commit to check out."),
-        cloneUrl: text.describe("HTTPS address for git. The credential comes with the lease."),
+        cloneUrl: text.describe("HTTPS address for git; of the fork, where the commit is only there. See credentials."),
         webUrl: z.string(),
+        pull: z
+          .strictObject({
+            number: z.int().positive(),
+            target: text.describe("Short name of the branch it is to be merged into."),
+            fork: z.boolean().describe("It comes from another repository."),
+          })
+          .exactOptional()
+          .describe("The pull request this is built for; left out: none."),
       })
       .describe("What is built."),
     image: z
@@ -210,9 +240,13 @@ export const BuildRequestSchema: z.ZodType<BuildRequest> = z
       labels: stringMap.describe("All labels to set; nothing is added by the builder."),
       cache: z.boolean(),
       network: z.enum(["none", "internet", "host"]).describe("What RUN, ADD and FROM may reach beyond the registry."),
-      cacheScope: text.describe("Builds may share caches exactly when this is equal."),
+      cacheScope: text.describe(
+        "Builds may share caches exactly when this is equal. One of an untrusted build lives as long as its pull request: old ones can be thrown away.",
+      ),
     }),
-    trust: z.enum(["trusted", "untrusted"]).describe("Untrusted builds get no secrets and do not push."),
+    trust: z
+      .enum(["trusted", "untrusted"])
+      .describe("Untrusted: code of people who may not push. No registry credential, and `image.push` is false."),
     trigger: z.strictObject({
       kind: z.enum(["event", "rerun", "retry", "manual"]),
       delivery: text.describe("Id of the delivery it came from."),
@@ -226,9 +260,18 @@ export const BuildRequestSchema: z.ZodType<BuildRequest> = z
       logBytes: z.int().positive(),
     }),
   })
+  .refine(({ trust, image }) => trust === "trusted" || !image.push, "an untrusted build pushes nothing")
   .describe("BuildRequest version 1: everything a builder is told about one build. It holds no credential.");
+
+/** What the refinement above says, which is not translated. */
+const UNTRUSTED_PUSHES_NOTHING = {
+  anyOf: [
+    { properties: { trust: { const: "trusted" } } },
+    { properties: { image: { properties: { push: { const: false } } } } },
+  ],
+};
 
 /** The published JSON Schema (draft 2020-12). */
 export function buildRequestJsonSchema(): object {
-  return { title: "Wharfinger build request", ...z.toJSONSchema(BuildRequestSchema) };
+  return { title: "Wharfinger build request", ...z.toJSONSchema(BuildRequestSchema), ...UNTRUSTED_PUSHES_NOTHING };
 }

@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { createStores } from "../../src/builders/stores.ts";
 
@@ -80,6 +81,83 @@ describe("stores", () => {
     });
     await expect(build).rejects.toThrow("the build's");
     expect(cleaned.length).toBe(1);
+  });
+
+  describe("that keep only some", () => {
+    const few = () =>
+      createStores({
+        folder,
+        owner: 200_000,
+        keep: 2,
+        async clean(scope) {
+          cleaned.push(scope);
+        },
+      });
+    /** Names of scopes whose folder is there. */
+    async function kept(places: ReadonlyMap<string, string>): Promise<string[]> {
+      const there = await readdir(folder);
+      return [...places].filter(([, place]) => there.includes(basename(place))).map(([name]) => name);
+    }
+
+    it("remove those that were used longest ago, with all that is in them, when there is a new one", async () => {
+      const all = few();
+      const places = new Map<string, string>();
+      for (const name of ["a", "b", "a", "c"]) {
+        await all.use(name, async (place) => {
+          places.set(name, place);
+          await writeFile(join(place, "tmp/mine"), name);
+        });
+        // Times of files are no finer than this on some file systems.
+        await setTimeout(20);
+      }
+      expect(await kept(places)).toEqual(["a", "c"]);
+      await all.use("b", async (place) => expect(await readdir(join(place, "tmp"))).toEqual([]));
+      expect(await kept(places)).toEqual(["b", "c"]);
+    });
+
+    it("count those of an earlier run of the program", async () => {
+      const places = new Map<string, string>();
+      for (const name of ["a", "b", "c"]) {
+        await few().use(name, async (place) => void places.set(name, place));
+        await setTimeout(20);
+      }
+      expect(await kept(places)).toEqual(["b", "c"]);
+    });
+
+    it("never remove one that is in use", async () => {
+      const all = few();
+      const places = new Map<string, string>();
+      const ends = [deferred(), deferred(), deferred()];
+      const uses = ["a", "b", "c"].map((name, index) =>
+        all.use(name, async (place) => {
+          places.set(name, place);
+          await ends[index]?.promise;
+          expect(await readdir(place)).toContain("root");
+        }),
+      );
+      while (places.size < 3) await new Promise((resolve) => setImmediate(resolve));
+      await all.use("d", async (place) => void places.set("d", place));
+      expect(await kept(places)).toEqual(expect.arrayContaining(["a", "b", "c"]));
+      for (const end of ends) end.resolve();
+      await Promise.all(uses);
+    });
+
+    it("give whoever comes while a folder is removed a new one", async () => {
+      const all = few();
+      const names = Array.from({ length: 12 }, (_, index) => `scope ${index % 4}`);
+      await Promise.all(
+        names.map((name) =>
+          all.use(name, async (place) => {
+            await writeFile(join(place, "tmp/mine"), name);
+            await setTimeout(1);
+            expect(await readFile(join(place, "tmp/mine"), "utf8")).toBe(name);
+          }),
+        ),
+      );
+      for (const name of names.reverse()) {
+        await all.use(name, async (place) => expect(await readdir(place)).toEqual(["home", "root", "tmp"]));
+      }
+    });
   });
 
   it("try again when a folder could not be cleaned", async () => {

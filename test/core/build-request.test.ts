@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import {
   BuildRequestSchema,
   buildRequest,
@@ -8,7 +9,7 @@ import {
   digestOf,
   type RequestSettings,
 } from "../../src/core/build-request.ts";
-import { build, planned } from "./samples.ts";
+import { build, planned, sha } from "./samples.ts";
 
 const SETTINGS: RequestSettings = {
   registry: "registry.test",
@@ -71,6 +72,11 @@ describe("the build request", () => {
     expect(canonicalJson(request)).not.toMatch(/password|token|secret|authorization/i);
   });
 
+  it("of a push names no pull request", () => {
+    expect(request.source).not.toHaveProperty("pull");
+    expect(request.inputs.cacheScope).toBe("github-default-186853002-trusted");
+  });
+
   it("lets no label of the file stand in for the truth", () => {
     const labels = { "org.opencontainers.image.source": "https://evil.example", team: "core" };
     const lying = planned({ inputs: { ...planned().inputs, labels } });
@@ -93,10 +99,102 @@ describe("the build request", () => {
     expect(BuildRequestSchema.safeParse({ ...request, ...change }).success).toBe(false);
   });
 
+  it.each([
+    ["pushes although it is untrusted", { trust: "untrusted" }, false],
+    ["is untrusted and pushes nothing", { trust: "untrusted", image: { ...request.image, push: false } }, true],
+    ["is trusted and pushes nothing", { image: { ...request.image, push: false } }, true],
+    ["has an unknown trust and pushes nothing", { trust: "some", image: { ...request.image, push: false } }, false],
+  ])("that %s is judged so by the schema, and by the published one", (_what, change, good) => {
+    const validate = new Ajv2020({ strict: false }).compile(buildRequestJsonSchema());
+    const other = { ...request, ...change };
+    expect(BuildRequestSchema.safeParse(other).success).toBe(good);
+    expect(validate(other)).toBe(good);
+  });
+
   it("has its schema published in docs", () => {
     const path = new URL("../../docs/build-request.schema.json", import.meta.url);
     const text = `${JSON.stringify(buildRequestJsonSchema(), null, 2)}\n`;
     if (process.env["UPDATE_GOLDEN"] !== undefined) writeFileSync(path, text);
     expect(readFileSync(path, "utf8")).toBe(text);
+  });
+});
+
+describe("the build request of a pull request", () => {
+  const FORK = { cloneUrl: "https://github.com/stranger/api.git", ref: "refs/heads/feature", anonymous: true };
+  const stranger = planned({
+    kind: "pull_request",
+    ref: "refs/heads/feature",
+    lane: "refs/pull/5/head",
+    tags: ["latest"],
+    push: false,
+    trust: "untrusted",
+    pull: { number: 5, target: "main", fork: true },
+    checkout: FORK,
+  });
+  const settings = { ...SETTINGS, network: "host" } as const;
+
+  function requestOf(change: Partial<typeof stranger> = {}, origin = ORIGIN) {
+    return buildRequest(build({ id: "b-1", planned: { ...stranger, ...change } }), origin, settings);
+  }
+
+  it("says where its commit is, what it is to be merged into, and follows the schema", () => {
+    const request = requestOf();
+    expect(request).toMatchObject({
+      source: {
+        repository: { fullName: "acme/api" },
+        ref: "refs/heads/feature",
+        sha: stranger.sha,
+        cloneUrl: FORK.cloneUrl,
+        pull: { number: 5, target: "main", fork: true },
+      },
+      image: { name: "acme/api", push: false },
+      trust: "untrusted",
+    });
+    expect(BuildRequestSchema.parse(JSON.parse(canonicalJson(request)))).toEqual(request);
+  });
+
+  it("labels its image after the pull request, whatever tags its rule asks for", () => {
+    const { labels } = requestOf().inputs;
+    expect(labels["org.opencontainers.image.version"]).toBe("pr-5");
+    expect(labels["org.opencontainers.image.ref.name"]).toBe("pr-5");
+    expect(labels["org.opencontainers.image.revision"]).toBe(stranger.sha);
+  });
+
+  it("shares a cache with builds of the same pull request only, when it comes from strangers", () => {
+    const other = { number: 6, target: "main", fork: true };
+    const scopes = [requestOf(), requestOf({ pull: other }), requestOf({ trust: "trusted" })].map(
+      ({ inputs }) => inputs.cacheScope,
+    );
+    expect(scopes).toEqual([
+      "github-default-186853002-untrusted-5",
+      "github-default-186853002-untrusted-6",
+      "github-default-186853002-trusted",
+    ]);
+    expect(requestOf({ sha: sha("d") }).inputs.cacheScope).toBe(scopes[0]);
+  });
+
+  it("does not reach the machine's network, which the operator opened to those who may push", () => {
+    expect(requestOf().inputs.network).toBe("internet");
+    expect(requestOf({ trust: "trusted" }).inputs.network).toBe("host");
+    const closed = buildRequest(build({ planned: stranger }), ORIGIN, { ...SETTINGS, network: "none" });
+    expect(closed.inputs.network).toBe("none");
+  });
+
+  it("is another document when anything that is approved is another", () => {
+    const { inputs } = stranger;
+    const documents = [
+      requestOf(),
+      requestOf({ sha: sha("d") }),
+      requestOf({ trust: "trusted" }),
+      requestOf({ checkout: { ...FORK, cloneUrl: "https://github.com/other/api.git" } }),
+      requestOf({ pull: { number: 5, target: "release", fork: true } }),
+      requestOf({ inputs: { ...inputs, dockerfile: "Dockerfile.evil" } }),
+      requestOf({ inputs: { ...inputs, buildArgs: { A: "b" } } }),
+      requestOf({ inputs: { ...inputs, testTarget: "check" } }),
+      requestOf({ rules: ["images[0].rules[1]"] }),
+      requestOf({}, { ...ORIGIN, configDigest: digestOf("version: 1\n# other\n") }),
+    ].map((request) => digestOf(canonicalJson(request)));
+    expect(new Set(documents).size).toBe(documents.length);
+    expect(digestOf(canonicalJson(requestOf()))).toBe(documents[0]);
   });
 });
