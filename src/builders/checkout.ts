@@ -26,11 +26,17 @@ interface CheckoutFailure {
  * Fetches one commit and writes its files to `workTree`; git's own data stays in `gitDir`, outside of what is built.
  *
  * Paths are as git sees them. No submodules, no large file storage, no tags, no hooks; objects are checked as they
- * arrive. The credential travels in git's environment only, and to `cloneUrl` only: redirects are not followed.
+ * arrive. The credential travels in git's environment only, and to `cloneUrl` only: redirects are not followed. Without
+ * one git neither asks for it nor looks for another.
+ *
+ * The commit is asked for by its hash, never by the ref that led to it: a ref may lead elsewhere by now, and what was
+ * planned and approved is the commit. A host that does not hand it out any more fails the build.
  */
 export async function checkout(options: {
   readonly cloneUrl: string;
   readonly sha: string;
+  /** Number of the pull request it is the head of, for messages; null: none. */
+  readonly pull: number | null;
   readonly gitDir: string;
   readonly workTree: string;
   readonly credential: CloneCredential | null;
@@ -51,7 +57,7 @@ export async function checkout(options: {
     ["rev-parse", "--verify", "--quiet", "HEAD"],
   ];
   const { code, said } = await options.git(commands, env);
-  if (code !== 0) return explain(said, sha);
+  if (code !== 0) return explain(said, { sha, pull: options.pull, anonymous: options.credential === null });
   const found = said.at(-1)?.trim() ?? "";
   if (found !== sha)
     return refused(`The checkout is at ${shorten(found)}, not at the commit ${sha} that was asked for.`);
@@ -111,18 +117,28 @@ function configEnvironment(url: string, credential: CloneCredential | null): Rec
   return { GIT_CONFIG_COUNT: String(settings.length), ...Object.fromEntries(numbered) };
 }
 
+/** What the messages are about. */
+interface Wanted {
+  readonly sha: Sha;
+  readonly pull: number | null;
+  readonly anonymous: boolean;
+}
+
 /** git's words, matched in this order. */
 const EXPLANATIONS: readonly {
   readonly words: RegExp;
   readonly retryable: boolean;
-  readonly say: (sha: Sha) => string;
+  readonly say: (wanted: Wanted) => string;
 }[] = [
   {
     words: /not our ref|unadvertised object|couldn't find remote ref|remote error: .*no such/i,
     retryable: false,
-    say: (sha) =>
-      `The commit ${sha} is not in the repository any more; it was probably force-pushed away. ` +
-      "The push that replaced it gets its own build.",
+    say: ({ sha, pull }) =>
+      pull === null
+        ? `The commit ${sha} is not in the repository any more; it was probably force-pushed away. ` +
+          "The push that replaced it gets its own build."
+        : `The pull request #${pull} has moved on: the commit ${sha} is not there any more. ` +
+          "What replaced it gets its own build.",
   },
   {
     words: /requested URL returned error: 5\d\d|error: RPC failed; HTTP 5\d\d/i,
@@ -138,14 +154,17 @@ const EXPLANATIONS: readonly {
   {
     words: /authentication failed|could not read username|returned error: 40[13]/i,
     retryable: false,
-    say: () =>
+    say: (wanted) =>
+      goneSource(wanted) ??
       "The Git host refused to let this app read the repository. Check that the app is still installed on it, " +
-      "with permission to read contents.",
+        "with permission to read contents.",
   },
   {
     words: /repository .*not found|returned error: 404/i,
     retryable: false,
-    say: () => "The Git host shows this app no such repository. Was it deleted, or taken out of the installation?",
+    say: (wanted) =>
+      goneSource(wanted) ??
+      "The Git host shows this app no such repository. Was it deleted, or taken out of the installation?",
   },
   {
     words: /returned error: 3\d\d|unable to update url base from redirection/i,
@@ -166,10 +185,18 @@ const EXPLANATIONS: readonly {
   },
 ];
 
-function explain(said: readonly string[], sha: Sha): CheckoutFailure {
+/** Hosts tell strangers alike whether a repository is private or not there. Null: it is not asked as one. */
+function goneSource({ pull, anonymous }: Wanted): string | null {
+  if (!anonymous) return null;
+  const source = pull === null ? "The repository" : `The repository that the pull request #${pull} comes from`;
+  return `${source} was deleted, or is not open to everybody: nothing can be fetched from it.`;
+}
+
+function explain(said: readonly string[], wanted: Wanted): CheckoutFailure {
+  const { sha } = wanted;
   const text = said.join("\n");
   const known = EXPLANATIONS.find(({ words }) => words.test(text));
-  if (known !== undefined) return refused(known.say(sha), known.retryable);
+  if (known !== undefined) return refused(known.say(wanted), known.retryable);
   const last = said.filter((line) => line.trim() !== "").at(-1) ?? "git gave no reason";
   return refused(`The commit ${sha} could not be fetched: ${shorten(plainText(last))}`);
 }

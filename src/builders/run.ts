@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { BuildRequest } from "../core/build-request.ts";
 import { createLogLines, type LogLines } from "../core/log-lines.ts";
 import { createMasks, type Masks } from "../core/masks.ts";
 import type { BuildContext, BuildCredentials, BuildEnd, CloneCredential } from "../engine/ports.ts";
@@ -88,7 +89,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
 
   async function all(): Promise<BuildEnd> {
     context.step("checkout");
-    const masks = createMasks([credentials.clone, ...(credentials.registry === null ? [] : [credentials.registry])]);
+    const masks = createMasks([credentials.clone, credentials.registry].filter((one) => one !== null));
     const log = logWith(masks);
     const dockerfile = await timed(
       log,
@@ -103,7 +104,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
     context.step("build");
     const image = await timed(log, "Build", () => buildImage("build", inputs.target, dockerfile, log));
     if (!request.image.push) {
-      log.line("==> Nothing is pushed: the rule says `push: false`");
+      log.line(`==> Nothing is pushed: ${whyNot(request)}`);
       await discard(image, log);
       return { kind: "built", image: { digest: null } };
     }
@@ -113,10 +114,11 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
     return { kind: "built", image: { digest } };
   }
 
-  async function fetchSource(credential: CloneCredential, masks: Masks, log: LogLines): Promise<Dockerfile> {
+  async function fetchSource(credential: CloneCredential | null, masks: Masks, log: LogLines): Promise<Dockerfile> {
     const result = await checkout({
       cloneUrl: request.source.cloneUrl,
       sha: request.source.sha,
+      pull: request.source.pull?.number ?? null,
       gitDir: PLACES.git,
       workTree: PLACES.source,
       credential,
@@ -240,6 +242,11 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
   }
 
   return { all };
+}
+
+function whyNot({ source, trust }: BuildRequest): string {
+  if (trust === "untrusted") return "the commit comes from people who may not push to the repository";
+  return source.pull === undefined ? "the rule says `push: false`" : "this is a test of a pull request";
 }
 
 /** One word for sh. */

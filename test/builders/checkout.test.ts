@@ -8,7 +8,7 @@ const SHA = "0123456789abcdef0123456789abcdef01234567";
 
 describe("checkout", () => {
   async function run(
-    options: { sha?: string; cloneUrl?: string },
+    options: { sha?: string; cloneUrl?: string; pull?: number; anonymous?: boolean },
     answers: Readonly<Record<string, { code: number; said: readonly string[] }>> = {},
   ) {
     const calls: { args: readonly string[]; env: Readonly<Record<string, string>> }[] = [];
@@ -17,7 +17,8 @@ describe("checkout", () => {
       sha: options.sha ?? SHA,
       gitDir: "/git",
       workTree: "/src",
-      credential: { username: "x-access-token", password: "ghs_token" },
+      pull: options.pull ?? null,
+      credential: options.anonymous === true ? null : { username: "x-access-token", password: "ghs_token" },
       async git(commands, env) {
         let answer: { code: number; said: readonly string[] } = { code: 0, said: [] };
         for (const args of commands) {
@@ -66,6 +67,17 @@ describe("checkout", () => {
     expect(fetch?.args.slice(-3)).toEqual(["--", "https://git.example.com/acme/api.git", SHA]);
   });
 
+  it("has no word of a credential in git's environment where there is none, and lets git look for none", async () => {
+    const { result, calls } = await run({ anonymous: true });
+    expect(result).toEqual({ ok: true });
+    expect(calls.length).toBeGreaterThan(0);
+    for (const { env } of calls) {
+      expect(JSON.stringify(env)).not.toMatch(/authorization|extraHeader|token|urlpass/i);
+      expect(env).toMatchObject({ GIT_TERMINAL_PROMPT: "0", GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null" });
+      expect(settingsOf(env)).toMatchObject({ "credential.helper": "", "http.followRedirects": "false" });
+    }
+  });
+
   it("refuses a checkout that is not at the commit", async () => {
     const { result } = await run({}, { "rev-parse": { code: 0, said: ["f".repeat(40)] } });
     expect(result).toMatchObject({ ok: false, failure: { class: "checkout" } });
@@ -88,7 +100,40 @@ describe("checkout", () => {
       expect(result.ok ? "" : result.failure.message).toContain(words);
     }
   });
+
+  it("says of a pull request what became of it", async () => {
+    const cases: [said: string, anonymous: boolean, words: string][] = [
+      [
+        `fatal: remote error: upload-pack: not our ref ${SHA}`,
+        false,
+        `The pull request #5 has moved on: the commit ${SHA}`,
+      ],
+      [`error: Server does not allow request for unadvertised object ${SHA}`, true, "has moved on"],
+      ["fatal: repository 'https://h/' not found", true, "that the pull request #5 comes from was deleted"],
+      ["fatal: could not read Username for 'https://h': terminal prompts disabled", true, "is not open to everybody"],
+      ["fatal: could not read Username for 'https://h': terminal prompts disabled", false, "refused to let this app"],
+      ["fatal: repository 'https://h/' not found", false, "shows this app no such repository"],
+    ];
+    for (const [said, anonymous, words] of cases) {
+      const { result } = await run({ pull: 5, anonymous }, { fetch: { code: 128, said: [said] } });
+      expect({ said, result }).toMatchObject({
+        result: { ok: false, retryable: false, failure: { class: "checkout" } },
+      });
+      expect(result.ok ? "" : result.failure.message).toContain(words);
+    }
+  });
 });
+
+/** The settings git is given in its environment. */
+function settingsOf(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const count = Number(env["GIT_CONFIG_COUNT"]);
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [
+      env[`GIT_CONFIG_KEY_${index}`] ?? "",
+      env[`GIT_CONFIG_VALUE_${index}`] ?? "",
+    ]),
+  );
+}
 
 describe("finding context and Dockerfile", () => {
   let root: string;

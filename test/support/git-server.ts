@@ -1,4 +1,4 @@
-/** Private git repositories over smart HTTP: git's own http-backend behind Basic authentication. */
+/** Git repositories, private unless told otherwise, over smart HTTP: git's own http-backend behind Basic authentication. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -7,13 +7,21 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseSha, type Sha } from "../../src/core/model.ts";
-import { commitFiles, createRepository, git, gitEnvironment, type TreeEntry } from "../hosts/git/git.ts";
+import { commitFiles, createRepository, git, gitEnvironment, type TreeEntry, writeRef } from "../hosts/git/git.ts";
 
 export interface GitServer {
   readonly url: string;
   readonly credential: { readonly username: string; readonly password: string };
   /** Commits `files` on `main` of `<name>`, which is made when it is not there. `parent` null: history begins anew. */
   commit(name: string, files: Readonly<Record<string, TreeEntry>>, parent?: Sha | null): Promise<Sha>;
+  /** Points a full ref of `<name>` to a commit; null deletes it. */
+  ref(name: string, ref: string, sha: Sha | null): Promise<void>;
+  /** Everybody may read `<name>` from now on. */
+  open(name: string): void;
+  /** As when the account of a fork deletes it. */
+  remove(name: string): Promise<void>;
+  /** Gives commits to who asks for a ref's name only, as servers of the first protocol do unless told otherwise. */
+  refsOnly(name: string): Promise<void>;
   /** Drops everything no ref leads to, as a host does some time after a force push. */
   forget(name: string): Promise<void>;
   /** Requests from now on get this answer instead; null: none. */
@@ -28,6 +36,8 @@ export async function startGitServer(): Promise<GitServer> {
   const credential = { username: "x-access-token", password: `ghs_${randomBytes(18).toString("hex")}` };
   const expected = `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString("base64")}`;
   const known = new Set<string>();
+  const open = new Set<string>();
+  const old = new Set<string>();
   const seen: (string | undefined)[] = [];
   let fault: { readonly status: number; readonly location?: string } | null = null;
   let clock = 1_700_000_000;
@@ -36,10 +46,13 @@ export async function startGitServer(): Promise<GitServer> {
     seen.push(request.headers.authorization);
     if (fault !== null) {
       response.writeHead(fault.status, fault.location === undefined ? {} : { location: fault.location }).end();
-    } else if (request.headers.authorization !== expected) {
+      return;
+    }
+    const name = /^\/([^/]+)\.git\//.exec(request.url ?? "")?.[1] ?? "";
+    if (request.headers.authorization !== expected && !open.has(name)) {
       response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
     } else {
-      serve(root, request, response);
+      serve(root, request, response, old.has(name) ? "" : String(request.headers["git-protocol"] ?? ""));
     }
   });
   server.listen(0, "127.0.0.1");
@@ -62,6 +75,20 @@ export async function startGitServer(): Promise<GitServer> {
       if (sha === null) throw new Error(`not a commit: ${made}`);
       return sha;
     },
+    async ref(name, ref, sha) {
+      await writeRef(join(root, `${name}.git`), ref, sha);
+    },
+    open(name) {
+      open.add(name);
+    },
+    async remove(name) {
+      open.delete(name);
+      await rm(join(root, `${name}.git`), { recursive: true });
+    },
+    async refsOnly(name) {
+      old.add(name);
+      await git(join(root, `${name}.git`), ["config", "uploadpack.allowAnySHA1InWant", "false"]);
+    },
     async forget(name) {
       await git(join(root, `${name}.git`), ["-c", "gc.reflogExpire=now", "gc", "--quiet", "--prune=now"]);
     },
@@ -76,14 +103,14 @@ export async function startGitServer(): Promise<GitServer> {
   };
 }
 
-function serve(root: string, request: IncomingMessage, response: ServerResponse): void {
+function serve(root: string, request: IncomingMessage, response: ServerResponse, protocol: string): void {
   const [path = "", query = ""] = (request.url ?? "").split("?");
   const child = spawn("git", ["http-backend"], {
     env: {
       ...gitEnvironment(),
       GIT_PROJECT_ROOT: root,
       GIT_HTTP_EXPORT_ALL: "1",
-      GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
+      GIT_PROTOCOL: protocol,
       HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
       PATH_INFO: path,
       QUERY_STRING: query,
