@@ -7,13 +7,16 @@ import type { Store } from "./store-port.ts";
 export interface LeaseHolder {
   readonly kind: "build";
   readonly buildId: string;
-  /** The repository it may push to. */
-  readonly staging: string;
+  /** The repository it may push to; null: it pushes nothing. */
+  readonly staging: string | null;
   /** When its lease ends unless it is prolonged. Milliseconds since 1970. */
   readonly until: number;
 }
 
-/** Builds sign in with the secret of their lease; nobody else does yet. */
+/**
+ * Builds sign in with the secret of their lease; nobody else does yet. Untrusted ones are nobody here: they are given no
+ * credential, so whoever comes with one has it from somewhere it should not be.
+ */
 export function createAccounts(options: {
   readonly store: Pick<Store, "leaseHolder" | "getBuild" | "publicImages">;
   staging(buildId: string): { readonly repository: string };
@@ -31,7 +34,10 @@ export function createAccounts(options: {
       const held = id === null ? null : await store.leaseHolder(id, password);
       if (held === null) return null;
       const { build, until } = held;
-      return { kind: "build", buildId: build.id, staging: options.staging(build.id).repository, until };
+      const { planned } = build;
+      if (planned.trust === "untrusted") return null;
+      const staging = planned.push ? options.staging(build.id).repository : null;
+      return { kind: "build", buildId: build.id, staging, until };
     },
 
     async pullable(holder, repositories) {

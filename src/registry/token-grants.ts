@@ -20,8 +20,8 @@ export interface Access {
 export interface BuildHolder {
   readonly kind: "build";
   readonly buildId: string;
-  /** The repository it may push to. */
-  readonly staging: string;
+  /** The repository it may push to; null: it pushes nothing. */
+  readonly staging: string | null;
   /** When its lease ends, if no heartbeat prolongs it. Milliseconds since 1970. */
   readonly until: number;
 }

@@ -57,6 +57,39 @@ describe("the exchange of a lease", () => {
   });
 });
 
+describe("the exchange of a lease for a pull request", () => {
+  const { planned } = buildOf();
+  const pull = { number: 5, target: "main", fork: true };
+  const fork = { cloneUrl: "https://example.com/stranger/api.git", ref: "refs/heads/feature", anonymous: true };
+  const base = { cloneUrl: "https://example.com/acme/api.git", ref: "refs/pull/5/head", anonymous: false };
+
+  it("from a public fork opens nothing at all, and does not ask the host", async () => {
+    const build = buildOf({ planned: { ...planned, pull, checkout: fork, trust: "untrusted", push: false } });
+    for (const registry of [null, INSTANCE]) {
+      const asked: unknown[] = [];
+      const exchange = createExchange({ hosts: [hostNamed("default", asked)], registry });
+      expect(await exchange(build, "lease-secret")).toEqual(ok({ clone: null, registry: null }));
+      expect(asked).toEqual([]);
+    }
+  });
+
+  it("from a fork opens the base repository to read its commit from, and no registry", async () => {
+    const build = buildOf({ planned: { ...planned, pull, checkout: base, trust: "untrusted", push: false } });
+    for (const registry of [null, INSTANCE]) {
+      const exchange = createExchange({ hosts: [hostNamed("default")], registry });
+      expect(await exchange(build, "lease-secret")).toEqual(ok({ clone: CLONE, registry: null }));
+    }
+  });
+
+  it("of a branch of the repository opens its base images, too", async () => {
+    const build = buildOf({ id: "b-1", planned: { ...planned, pull: { ...pull, fork: false }, push: false } });
+    const exchange = createExchange({ hosts: [hostNamed("default")], registry: null });
+    expect(await exchange(build, "lease-secret")).toEqual(
+      ok({ clone: CLONE, registry: { username: "build-b-1", password: "lease-secret" } }),
+    );
+  });
+});
+
 describe("the exchange for builders outside the program", () => {
   it("gives what a build's own lease opens", async () => {
     const exchange = createOutsideExchange({ hosts: [hostNamed("default")], registry: null });

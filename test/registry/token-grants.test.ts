@@ -10,6 +10,8 @@ import {
 } from "../../src/registry/token-grants.ts";
 
 const build: BuildHolder = { kind: "build", buildId: "b1", staging: "staging/b1", until: 0 };
+/** A test of a pull request. */
+const tests: BuildHolder = { ...build, staging: null };
 const anonymous: Holder = { kind: "anonymous" };
 const service: Holder = { kind: "service" };
 
@@ -41,6 +43,8 @@ describe("what is granted", () => {
     ["a build does not see another's staging", build, ["repository:staging/b2:pull,push"], []],
     ["a name that only begins like its own is another", build, ["repository:staging/b1/x:pull,push"], []],
     ["nor what is below it", build, ["repository:staging/b11:pull repository:staging/b:pull"], []],
+    ["a build that pushes nothing has no staging", tests, ["repository:staging/b1:pull,push"], []],
+    ["it pulls like others", tests, ["repository:acme/api:pull,push repository:other/api:pull"], ["acme/api: pull"]],
     ["a build may not list repositories", build, ["registry:catalog:*"], []],
     [
       "a part that can not be granted spoils nothing",
@@ -66,7 +70,7 @@ describe("what is granted", () => {
   it("keeps staging closed even if somebody answered that it may be pulled", () => {
     const wanted = parseScopes(["repository:staging/b2:pull repository:staging/b1/x:pull"]);
     const pullable = new Set(wanted.repositories.keys());
-    for (const holder of [build, anonymous]) expect(grant(wanted, holder, { staging, pullable })).toEqual([]);
+    for (const holder of [build, tests, anonymous]) expect(grant(wanted, holder, { staging, pullable })).toEqual([]);
   });
 
   it("never says `*` for a repository, which registries take for every action there is", () => {
