@@ -9,6 +9,7 @@ import {
   type PatternKind,
 } from "../patterns.ts";
 import type { InputsConfig, RuleConfig, TagEntry } from "./config.ts";
+import { entryRemarks } from "./idle-entry.ts";
 import { resolveInputs } from "./inputs.ts";
 import { isMetadataText, readMetadataEntry } from "./metadata-entry.ts";
 import { type DataPath, listed, type Problems } from "./problems.ts";
@@ -58,6 +59,11 @@ export function resolveRule(
   const resolved = resolveTrigger(trigger, fields, path, scope);
   if (resolved === null) return null;
   const tags = resolveTags(fields.tags ?? [], { kind: trigger, captures: resolved.captures }, [...path, "tags"], scope);
+  for (const [index, tag] of tags.entries()) {
+    for (const remark of typeof tag === "string" ? [] : entryRemarks(tag, resolved.on)) {
+      problems.warn([...path, "tags", index], remark);
+    }
+  }
   return {
     path: pathText(path),
     on: resolved.on,

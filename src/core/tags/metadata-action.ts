@@ -170,7 +170,7 @@ function globalValues({ change, defaultBranch, now }: EntryContext): ExpressionV
   };
 }
 
-/** Empty for a branch. */
+/** Empty for a branch, as the action documents it. */
 function baseOf(change: EntryChange): string {
   if (change.kind === "pull_request") return change.pull.target;
   return change.kind === "tag" ? (change.baseBranch ?? "") : "";
@@ -201,7 +201,7 @@ interface Core {
 function giveTag(entry: MetadataEntry, flavor: Flavor, context: EntryContext, values: ExpressionValues): Given | Idle {
   const core = coreOf(entry, context, values);
   if ("why" in core) return core;
-  const [before, after] = [entry.prefix ?? ownPrefix(entry) ?? flavor.prefix, entry.suffix ?? flavor.suffix];
+  const [before, after] = [entry.prefix ?? flavor.prefix, entry.suffix ?? flavor.suffix];
   const [prefix, suffix] = [renderTemplate(before, values), renderTemplate(after, values)];
   if (core.text === null || prefix === null || suffix === null)
     return nothing("the moment of planning is not known", "warning");
@@ -217,13 +217,6 @@ function giveTag(entry: MetadataEntry, flavor: Flavor, context: EntryContext, va
     latest: core.latest,
   };
 }
-
-/** Those of pull requests have one by themselves. */
-function ownPrefix(entry: MetadataEntry): Template | null {
-  return entry.type === "ref" && entry.event === "pr" ? PULL_PREFIX : null;
-}
-
-const PULL_PREFIX: Template = ["pr-"];
 
 /** Expressions that name one ref, version, commit or day: a tag with one of them never has to move. */
 const PINNED: readonly Expression["name"][] = ["branch", "tag", "sha", "version", "raw", "date", "commit_date"];
