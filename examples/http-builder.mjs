@@ -43,7 +43,8 @@ step=push
 if [ -n "$TO" ]; then buildah push --tls-verify="$TLS" --digestfile=digest "localhost/$ID" "docker://$TO"; fi
 buildah rmi "localhost/$ID"`;
 
-async function build({ id, source, image, inputs }, token, cwd, signal) {
+async function build({ id, source, image, inputs, trust }, token, cwd, signal) {
+  if (trust !== "trusted") throw new Error("This builder is no sandbox: it does not build what strangers send.");
   if (inputs.network === "internet" || inputs.platforms.length > 0) throw new Error("This builder can not do that.");
   const { clone, registry } = await call("credentials", token);
   const basic = ({ username, password }) => Buffer.from(`${username}:${password}`).toString("base64");

@@ -89,9 +89,12 @@ const Credential = z.strictObject({ username: z.string(), password: z.string() }
 
 export const CredentialsAnswer = z
   .strictObject({
-    clone: Credential.describe("For `source.cloneUrl`: read-only, for this repository, for an hour at most."),
+    clone: Credential.nullable().describe(
+      "For `source.cloneUrl`: read-only, for this repository, for an hour at most. Null: ask there without one.",
+    ),
     registry: Credential.nullable().describe(
-      "For the staging repository, and for base images of the installation. Dies with the lease. Null: none is needed.",
+      "For the staging repository, where the build pushes, and for base images of the installation. Dies with the " +
+        "lease. Null: none is needed, or the build is untrusted and gets none.",
     ),
   })
   .describe("Not to be stored, and to be kept from what the repository's code can read.");

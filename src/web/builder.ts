@@ -1,6 +1,7 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from "express";
 import type { z } from "zod";
 import type { BuilderDesk, DeskEnd, DeskLease, HandedOut } from "../engine/builder-desk.ts";
+import type { CloneCredential } from "../engine/ports.ts";
 import { methodNotAllowed } from "./api.ts";
 import { sameSecret } from "./auth.ts";
 import { ClaimBody, HeartbeatBody, MAX_JSON_BYTES, MAX_LOG_BYTES, OutcomeBody } from "./builder-schema.ts";
@@ -103,7 +104,7 @@ async function credentials(lease: DeskLease, _req: Request, res: Response): Prom
   const exchanged = await lease.credentials();
   if (exchanged.ok) {
     const { clone, registry } = exchanged.value;
-    res.json({ clone: pair(clone), registry: registry === null ? null : pair(registry) });
+    res.json({ clone: pair(clone), registry: pair(registry) });
     return;
   }
   const { message, retryable, retryAfter } = exchanged;
@@ -111,8 +112,9 @@ async function credentials(lease: DeskLease, _req: Request, res: Response): Prom
   throw new WebError(503, "credentials-later", message, { "Retry-After": String(Math.ceil(retryAfter ?? 5)) });
 }
 
-function pair({ username, password }: { readonly username: string; readonly password: string }): object {
-  return { username, password };
+/** Nothing but these two of it leaves the program. */
+function pair(credential: CloneCredential | null): object | null {
+  return credential && { username: credential.username, password: credential.password };
 }
 
 async function log(lease: DeskLease, req: Request, res: Response): Promise<void> {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { createRequestVerifier } from "../../src/engine/signing.ts";
 import { packageRoot } from "../../src/version.ts";
 import { builderApiDocument } from "../../src/web/builder-openapi.ts";
+import { CredentialsAnswer } from "../../src/web/builder-schema.ts";
 import { BUILDER_TOKEN, type BuilderWorld, CLONE, type Claimed, openBuilderWorld } from "./builder-world.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -233,6 +234,32 @@ describe("a lease", () => {
     expect(answer.clone).toEqual(CLONE);
     expect(answer.registry.username).toBe(`build-${claimed.build}`);
     expect(await world.store.leaseHolder(claimed.build, answer.registry.password)).not.toBeNull();
+  });
+
+  it("of an untrusted build is exchanged for nothing that opens the registry", async () => {
+    const pull = { number: 5, target: "main", fork: true };
+    const base = { cloneUrl: "https://example.com/acme/api.git", ref: "refs/pull/5/head", anonymous: false };
+    for (const [checkout, clone] of [
+      [base, CLONE],
+      [{ ...base, cloneUrl: "https://example.com/stranger/api.git", anonymous: true }, null],
+    ] as const) {
+      const id = await world.queue({ kind: "pull_request", pull, checkout, trust: "untrusted", push: false });
+      const { lease, request } = await world.claim({ build: id });
+      const { source } = JSON.parse(request.document) as { source: { cloneUrl: string } };
+      expect(source.cloneUrl).toBe(checkout.cloneUrl);
+      const answer: unknown = await (await world.post("credentials", lease.token)).json();
+      expect(answer).toEqual({ clone, registry: null });
+      expect(CredentialsAnswer.safeParse(answer).success).toBe(true);
+    }
+  });
+
+  it("of an untrusted build ends without an image, whatever the builder says it pushed", async () => {
+    const pull = { number: 5, target: "main", fork: true };
+    const id = await world.queue({ kind: "pull_request", pull, trust: "untrusted", push: false });
+    const { lease } = await world.claim({ build: id });
+    const answer = await world.post("outcome", lease.token, BUILT);
+    expect(await answer.json()).toEqual({ recorded: true });
+    expect(await world.store.getBuild(id)).toMatchObject({ state: "succeeded", digest: null, failure: null });
   });
 
   it("appends to the log: cleaned, masked, whole lines", async () => {
