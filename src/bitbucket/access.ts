@@ -27,6 +27,11 @@ export interface BitbucketAccess {
    * and 409 included, is a value for the caller to judge; `refusal` makes a failure of it.
    */
   call(scope: AccessScope, request: ApiRequest): Promise<Outcome<ApiAnswer>>;
+  /**
+   * Like `call`, with the Connect add-on's own right alone: access tokens act for nobody, and so may not ask who may do
+   * what. Fails for good where the add-on is not installed.
+   */
+  callAsApp(workspace: string, request: ApiRequest): Promise<Outcome<ApiAnswer>>;
   /** Whether there is any grant that `call` would use for this scope. */
   opens(scope: AccessScope): Promise<boolean>;
   /** For reading one repository with git. */
@@ -150,6 +155,18 @@ export function createBitbucketAccess(options: BitbucketAccessOptions): Bitbucke
     return mayBeOld ? callOnce(grant, request) : answer;
   }
 
+  /** With the first that is not refused. Null: there is none. */
+  async function callWithAny(known: readonly Grant[], request: ApiRequest): Promise<Outcome<ApiAnswer> | null> {
+    let refused: string | null = null;
+    for (const grant of known) {
+      const answer = await callThrough(grant, request);
+      if (!("unauthorized" in answer)) return answer;
+      // Nothing was done: the next may do it.
+      refused ??= `${answer.message} ${adviceFor(grant)}`;
+    }
+    return refused === null ? null : failed(refused, { retryable: true, retryAfter: REFUSED_WAIT });
+  }
+
   /** A client's calls stay what they are: only access tokens are given more in large workspaces. */
   function learnLimit(grant: Grant, { headers }: ApiAnswer): void {
     const said = headers.get("x-ratelimit-limit") ?? "";
@@ -160,15 +177,10 @@ export function createBitbucketAccess(options: BitbucketAccessOptions): Bitbucke
     host,
     webUrl,
     apiUrl,
-    async call(scope, request) {
-      let refused: string | null = null;
-      for (const grant of await callers(scope)) {
-        const answer = await callThrough(grant, request);
-        if (!("unauthorized" in answer)) return answer;
-        // Nothing was done: the next may do it.
-        refused ??= `${answer.message} ${adviceFor(grant)}`;
-      }
-      return refused === null ? noGrant() : failed(refused, { retryable: true, retryAfter: REFUSED_WAIT });
+    call: async (scope, request) => (await callWithAny(await callers(scope), request)) ?? noGrant(),
+    async callAsApp(workspace, request) {
+      const { clients } = await grantsFor({ workspace, repository: null });
+      return (await callWithAny(clients, request)) ?? noApp();
     },
     opens: async (scope) => (await callers(scope)).length > 0,
     async cloneCredential(scope) {
@@ -227,6 +239,11 @@ function noGrant(): Outcome<never> {
     retryable: true,
     retryAfter: REFUSED_WAIT,
   });
+}
+
+function noApp(): Outcome<never> {
+  const message = "Who may do what on Bitbucket can be asked only where the Connect add-on is installed: ";
+  return failed(`${message}Bitbucket does not tell access tokens.`, { retryable: false });
 }
 
 function noSecret(client: string): Outcome<never> {

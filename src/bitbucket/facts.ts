@@ -1,11 +1,12 @@
 import type { RepositoryName } from "../core/events.ts";
 import {
   type Account,
+  type Change,
   failed,
   type HostId,
   type Outcome,
   ok,
-  type RefChange,
+  type PullRequest,
   type Repository,
   type Sha,
 } from "../core/model.ts";
@@ -13,7 +14,7 @@ import type { Connection, GrantStore } from "../engine/grants-port.ts";
 import type { BitbucketAccess } from "./access.ts";
 import { diffstatSchema, repositoriesSchema, tagsSchema, workspaceSchema } from "./answers.ts";
 import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
-import { ask, type Place, placePath, readTip } from "./file.ts";
+import { ask, type Place, placePath } from "./file.ts";
 import type { Looker } from "./look.ts";
 
 /** What Bitbucket lists at a time when it is not told otherwise; more is not known, rather than asked for page by page. */
@@ -46,20 +47,24 @@ export async function readGrants(store: GrantReader, workspace: string): Promise
   };
 }
 
+/** Where a branch is now; null: it is not there. */
+export type TipReader = (branch: string) => Promise<Outcome<Sha | null>>;
+
 /**
  * Paths that are different now. Bitbucket compares two states of the tree, so what a push took away would be seen, too;
  * yet after a force push nothing is known, as on GitHub, where it can not be: one repository is built alike on both.
  */
 export async function readChangedPaths(
   place: Place,
-  change: RefChange,
-  { defaultBranch, recentTip }: { readonly defaultBranch: string | null; readonly recentTip: Sha | null },
+  change: Change,
+  { defaultBranch, tipOf }: { readonly defaultBranch: string | null; readonly tipOf: TipReader },
 ): Promise<Outcome<readonly string[] | null>> {
   const { before, commit } = change;
-  if (change.kind !== "branch" || commit === null || change.forced) return ok(null);
+  if (change.kind === "tag" || commit === null || change.forced) return ok(null);
+  if (change.kind === "pull_request") return pulledPaths(place, change.pull, commit, tipOf);
   if (before !== null) return compare(place, commit, before, { topic: false });
   if (defaultBranch === null || change.name === defaultBranch) return ok(null);
-  const tip = recentTip === null ? await readTip(place, defaultBranch) : ok(recentTip);
+  const tip = await tipOf(defaultBranch);
   if (!tip.ok || tip.value === null) return tip.ok ? ok(null) : tip;
   // A new branch without commits of its own: nothing was built of it yet, so nothing can be unchanged.
   if (tip.value === commit) return ok(null);
@@ -68,10 +73,27 @@ export async function readChangedPaths(
 }
 
 /**
+ * Since it left its target. Two commits of one repository can be compared; whether the target's repository knows those of
+ * a fork is not documented, so the pull request itself is asked, which is as it stands now.
+ */
+async function pulledPaths(
+  place: Place,
+  pull: PullRequest,
+  commit: Sha,
+  tipOf: TipReader,
+): Promise<Outcome<readonly string[] | null>> {
+  // Takes no parameters, and leads to a comparison as it is without any: 500 files, renames with both sides.
+  if (pull.fork) return readPaths(place, placePath(place, ["pullrequests", String(pull.number), "diffstat"]));
+  const tip = await tipOf(pull.target);
+  if (!tip.ok || tip.value === null) return tip.ok ? ok(null) : tip;
+  return compare(place, commit, tip.value, { topic: true });
+}
+
+/**
  * `commit` against `other`, in Bitbucket's order: it names the changed state first. With `topic` against where the two
  * parted, else against `other` itself.
  */
-async function compare(
+function compare(
   place: Place,
   commit: Sha,
   other: Sha,
@@ -84,6 +106,10 @@ async function compare(
     pagelen: String(MAX_CHANGED_FILES),
     fields: "next,values.old.path,values.new.path",
   });
+  return readPaths(place, path);
+}
+
+async function readPaths(place: Place, path: string): Promise<Outcome<readonly string[] | null>> {
   const answer = await ask(place, { method: "GET", path });
   if (!answer.ok) return answer;
   if (answer.value.status === 404) return ok(null);

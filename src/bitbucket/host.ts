@@ -1,5 +1,5 @@
 import type { HostEvent, InstallationEvent } from "../core/events.ts";
-import { failed, type HostId, ok, type Repository } from "../core/model.ts";
+import { failed, type HostId, type Outcome, ok, type Repository, type Sha } from "../core/model.ts";
 import type { Clock, Host, Logger } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
 import {
@@ -13,6 +13,8 @@ import {
 import { type Place, readFile, readTip } from "./file.ts";
 import { createLooker } from "./look.ts";
 import { parseBitbucket } from "./parse.ts";
+import { readPermission } from "./permission.ts";
+import { readHead } from "./pulls.ts";
 
 export interface BitbucketHostOptions {
   readonly access: BitbucketAccess;
@@ -28,6 +30,16 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
 
   function placeOf(installation: HostId, repository: HostId): Place {
     return { access, installation, repository };
+  }
+
+  /** One delivery's questions about a branch get one answer. */
+  async function tipOf(place: Place, branch: string): Promise<Outcome<Sha | null>> {
+    const { installation, repository } = place;
+    const recent = looker.recentTip(installation, repository, branch);
+    if (recent !== null) return ok(recent);
+    const tip = await readTip(place, branch);
+    if (tip.ok && tip.value !== null) looker.rememberTip(installation, repository, branch, tip.value);
+    return tip;
   }
 
   function forget(installation: HostId): void {
@@ -81,16 +93,17 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     async file(installation, repository, at, path) {
       const place = placeOf(installation, repository);
       if (typeof at === "string") return readFile(place, at, path, { tip: false });
-      const recent = looker.recentTip(installation, repository, at.branch);
-      const tip = recent === null ? await readTip(place, at.branch) : ok(recent);
+      const tip = await tipOf(place, at.branch);
       if (!tip.ok) return tip;
       if (tip.value === null) return ok({ kind: "missing", hint: null });
       return readFile(place, tip.value, path, { tip: true });
     },
+    head: (event) => readHead(access, event),
+    permission: (installation, repository, actor) => readPermission(access, installation, repository, actor),
     changedPaths(installation, repository, change) {
       const { defaultBranch } = repository;
-      const recentTip = defaultBranch === null ? null : looker.recentTip(installation, repository, defaultBranch);
-      return readChangedPaths(placeOf(installation, repository), change, { defaultBranch, recentTip });
+      const place = placeOf(installation, repository);
+      return readChangedPaths(place, change, { defaultBranch, tipOf: (branch) => tipOf(place, branch) });
     },
     tags: (installation, repository) => readTags(placeOf(installation, repository)),
     installation: (id) => readInstallation(access, grants, id),

@@ -16,8 +16,10 @@ export interface Looked {
 export interface Looker {
   /** Asks. Null: it is not there, or not within reach of the installation's grants. */
   look(installation: HostId, repository: RepositoryName): Promise<Outcome<Looked | null>>;
-  /** The tip of the default branch, if `branch` is that and somebody has just looked. */
+  /** The tip of a branch, if it was seen since somebody has just looked: a look sees that of the default branch. */
   recentTip(installation: HostId, repository: HostId, branch: string): Sha | null;
+  /** What was asked about another branch, for as long as the last look counts. */
+  rememberTip(installation: HostId, repository: HostId, branch: string, tip: Sha): void;
   forget(installation: HostId): void;
 }
 
@@ -39,17 +41,27 @@ const FIELDS = "*,mainbranch.type,mainbranch.name,mainbranch.target.hash";
 export function createLooker({ access, clock }: { readonly access: BitbucketAccess; readonly clock: Clock }): Looker {
   const remembered = new Map<
     string,
-    { readonly at: number; readonly installationId: string; readonly looked: Looked }
+    { readonly at: number; readonly installationId: string; readonly tips: Map<string, Sha> }
   >();
 
   function remember(installation: HostId, looked: Looked): void {
     const key = keyOf(installation, looked.repository);
     remembered.delete(key);
-    remembered.set(key, { at: clock.now(), installationId: installation.id, looked });
+    const { repository, tip } = looked;
+    const seen = repository.defaultBranch !== null && tip !== null ? [[repository.defaultBranch, tip] as const] : [];
+    remembered.set(key, { at: clock.now(), installationId: installation.id, tips: new Map(seen) });
     for (const oldest of remembered.keys()) {
       if (remembered.size <= MAX_REMEMBERED) break;
       remembered.delete(oldest);
     }
+  }
+
+  /** By branch; null: nobody has looked for a while. */
+  function recentTips(installation: HostId, repository: HostId): Map<string, Sha> | null {
+    const known = remembered.get(keyOf(installation, repository));
+    const age = known === undefined ? -1 : clock.now() - known.at;
+    // Below 0: the clock was set back.
+    return known === undefined || age < 0 || age >= RECENT_MS ? null : known.tips;
   }
 
   return {
@@ -59,12 +71,9 @@ export function createLooker({ access, clock }: { readonly access: BitbucketAcce
       if (looked.ok && looked.value !== null) remember(installation, looked.value);
       return looked;
     },
-    recentTip(installation, repository, branch) {
-      const known = remembered.get(keyOf(installation, repository));
-      const age = known === undefined ? -1 : clock.now() - known.at;
-      // Below 0: the clock was set back.
-      if (known === undefined || age < 0 || age >= RECENT_MS) return null;
-      return known.looked.repository.defaultBranch === branch ? known.looked.tip : null;
+    recentTip: (installation, repository, branch) => recentTips(installation, repository)?.get(branch) ?? null,
+    rememberTip(installation, repository, branch, tip) {
+      recentTips(installation, repository)?.set(branch, tip);
     },
     forget(installation) {
       for (const [key, { installationId }] of remembered)

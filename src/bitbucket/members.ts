@@ -15,5 +15,16 @@ export const membershipsSchema = z.object({
   ),
 });
 
+/** A page of what people may do in one repository, however they came to it. */
+export const repositoryPermissionsSchema = z.object({
+  values: z.array(
+    z.object({
+      permission: z.string(),
+      user: z.object({ uuid }),
+      repository: z.object({ uuid }).nullish(),
+    }),
+  ),
+});
+
 /** Whose token it is: `type` is `user` for a person. */
 export const accountSchema = z.object({ type: z.string(), uuid });

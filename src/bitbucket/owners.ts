@@ -2,7 +2,7 @@ import { failed, type Outcome, ok } from "../core/model.ts";
 import type { ConnectClient } from "../engine/grants-port.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
-import { type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
+import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
 import { membershipsSchema } from "./members.ts";
 
 /** Whoever loses the role keeps what it shows for so many milliseconds. */
@@ -27,7 +27,8 @@ export function createOwnerCheck({
     const age = remembered === undefined ? -1 : clock.now() - remembered.askedAt;
     if (remembered !== undefined && age >= 0 && age < MEMORY_MS) return ok(remembered.owners.has(user));
     const askedAt = clock.now();
-    const owners = await readOwners(access, client);
+    const { clientKey, secret, workspace } = client;
+    const owners = await readOwners((request) => access.callWith({ clientKey, secret }, request), workspace);
     if (!owners.ok) return owners;
     known.delete(client.clientKey);
     for (const oldest of known.keys()) {
@@ -39,17 +40,17 @@ export function createOwnerCheck({
   };
 }
 
-/** With the client's own token: access tokens of connections may not ask for permissions. */
-async function readOwners(
-  access: Pick<BitbucketAccess, "callWith">,
-  { clientKey, secret, workspace }: ConnectClient,
+/** Who owns a workspace, asked by `ask`, which must be with an install's own token: access tokens may not ask. */
+export async function readOwners(
+  ask: (request: ApiRequest) => Promise<Outcome<ApiAnswer>>,
+  workspace: string,
 ): Promise<Outcome<ReadonlySet<string>>> {
   const owners = new Set<string>();
   const query = { q: 'permission="owner"', pagelen: "100" };
   let request: ApiRequest | null = { method: "GET", path: apiPath(["workspaces", workspace, "permissions"], query) };
   for (let page = 0; request !== null; page += 1) {
     if (page === MAX_PAGES) return failed("The workspace has more owners than are looked at.", { retryable: false });
-    const answer: Awaited<ReturnType<typeof access.callWith>> = await access.callWith({ clientKey, secret }, request);
+    const answer: Outcome<ApiAnswer> = await ask(request);
     if (!answer.ok) return answer;
     if (answer.value.status !== 200) return refusal(answer.value);
     const members = membershipsSchema.safeParse(answer.value.body);

@@ -9,7 +9,15 @@ import type {
   RepositoryName,
   UnusableChange,
 } from "../core/events.ts";
-import { type Actor, type Checkout, type HostId, parseSha, type RefChange, type Repository, type Sha } from "../core/model.ts";
+import {
+  type Actor,
+  type Checkout,
+  type HostId,
+  parseSha,
+  type RefChange,
+  type Repository,
+  type Sha,
+} from "../core/model.ts";
 import {
   aboutRepositorySchema,
   actorSchema,

@@ -38,7 +38,7 @@ export interface Report {
   readonly details: string;
   readonly report_type: "TEST";
   readonly reporter: string;
-  readonly result: "PASSED" | "FAILED";
+  readonly result: "PASSED" | "FAILED" | "PENDING";
   readonly link: string;
   readonly data: readonly Field[];
 }
@@ -85,6 +85,8 @@ const STATES: Readonly<Record<NonNullable<CheckContent["conclusion"]>, BuildStat
   failure: "FAILED",
   timed_out: "FAILED",
   cancelled: "STOPPED",
+  // Green would let it be merged, red would blame somebody, and in progress it would be for ever where nobody approves.
+  action_required: "STOPPED",
 };
 
 export function buildStatus(name: string, content: CheckContent): BuildStatus {
@@ -99,19 +101,21 @@ export function buildStatus(name: string, content: CheckContent): BuildStatus {
   };
 }
 
-/** A title may sum up that nothing was built; the summary says why, for each image. */
+/** A title may sum up that nothing was built; the summary says why, for each image. A status has no button. */
 function conclusionText({ conclusion, title, summary }: CheckContent): string {
+  if (conclusion === "action_required") return `${lineOf(title, 180)}. The details page says what it waits for.`;
   const reasons = conclusion === "skipped" ? plainText(summary).replace(/^- /gm, "").split("\n") : [];
   return reasons.length > 1 ? reasons.join("; ") : title;
 }
 
 /**
- * The report of a check that has ended; null: there is nothing to report beyond its status. Whatever did not pass is
- * FAILED: what was stopped has not shown that it can be built.
+ * The report of a check that has ended; null: there is nothing to report beyond its status, as long as nothing was built
+ * either. Whatever did not pass is FAILED: what was stopped has not shown that it can be built.
  */
 export function buildReport(name: string, content: CheckContent): Report | null {
   const { conclusion, results, annotations } = content;
-  if (conclusion === null || (results.length === 0 && annotations.length === 0)) return null;
+  const isHeld = conclusion === "action_required";
+  if (conclusion === null || ((isHeld || results.length === 0) && annotations.length === 0)) return null;
   const left = annotations.length - MAX_ANNOTATIONS;
   const note = left > 0 ? `\n\n${left} more annotations are not shown here.` : "";
   const details = `${lineOf(content.title, MAX_TITLE)}\n\n${plainText(wellFormed(content.summary))}`;
@@ -120,7 +124,7 @@ export function buildReport(name: string, content: CheckContent): Report | null 
     details: cut(details, MAX_DETAILS - note.length) + note,
     report_type: "TEST",
     reporter: "Wharfinger",
-    result: STATES[conclusion] === "SUCCESSFUL" ? "PASSED" : "FAILED",
+    result: isHeld ? "PENDING" : STATES[conclusion] === "SUCCESSFUL" ? "PASSED" : "FAILED",
     link: content.detailsUrl,
     data: fieldsOf(results),
   };

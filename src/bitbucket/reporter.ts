@@ -35,7 +35,9 @@ const annotationsSchema = z.object({
  *
  * Both have keys of ours, and writing one again overwrites it: a check whose creation is uncertain is simply written
  * again, and no request needs to be found or repeated here. A build costs at most four writes: its status when it begins
- * and when it has ended, its report, and the report's annotations.
+ * and when it has ended, its report, and the report's annotations. Where somebody has to approve it, saying so is one more.
+ *
+ * Checks of a pull request stand in its target's repository, also where its commit comes from a fork.
  */
 export function createBitbucketReporter(options: { readonly access: Pick<BitbucketAccess, "call"> }): Reporter {
   const { access } = options;
@@ -57,7 +59,7 @@ export function createBitbucketReporter(options: { readonly access: Pick<Bitbuck
 
   async function showReport(check: Check, content: CheckContent, report: Report): Promise<Outcome<true>> {
     const path = ["reports", keyOf(check.name)];
-    const put = await judged(send(check, "PUT", path, report));
+    const put = judged(await send(check, "PUT", path, report));
     if (!put.ok) return put;
     const annotations = [...reportAnnotations(check.name, content)];
     if (isOverwritten(put.value)) {
@@ -67,7 +69,7 @@ export function createBitbucketReporter(options: { readonly access: Pick<Bitbuck
       annotations.push(...stale.value);
     }
     if (annotations.length === 0) return ok(true);
-    const post = await judged(send(check, "POST", [...path, "annotations"], annotations));
+    const post = judged(await send(check, "POST", [...path, "annotations"], annotations));
     return post.ok ? ok(true) : post;
   }
 
@@ -95,8 +97,11 @@ export function createBitbucketReporter(options: { readonly access: Pick<Bitbuck
       const underway = check.shown.hostId !== null && !check.shown.concluded;
       if (underway && content.status !== "completed") return ok({ hostId });
       // The status first: it is what merges wait for, and it must not be lost with a report that is refused.
-      const status = await judged(send(check, "POST", ["statuses", "build"], buildStatus(check.name, content)));
-      if (!status.ok) return status;
+      const status = await send(check, "POST", ["statuses", "build"], buildStatus(check.name, content));
+      // A commit that is not there has nobody who looks at it: one that was in a fork, or went with its branch.
+      if (status.ok && status.value.status === 404) return ok({ hostId });
+      const written = judged(status);
+      if (!written.ok) return written;
       const report = buildReport(check.name, content);
       const shown = report === null ? ok(true) : await showReport(check, content, report);
       return shown.ok ? ok({ hostId }) : shown;
@@ -110,8 +115,7 @@ function isOverwritten(answer: ApiAnswer): boolean {
   return report.success && (report.data.created_on ?? null) !== (report.data.updated_on ?? null);
 }
 
-async function judged(asked: Promise<Outcome<ApiAnswer>>): Promise<Outcome<ApiAnswer>> {
-  const answer = await asked;
+function judged(answer: Outcome<ApiAnswer>): Outcome<ApiAnswer> {
   if (!answer.ok) return answer;
   return answer.value.status === 200 || answer.value.status === 201 ? answer : reportRefusal(answer.value);
 }

@@ -27,6 +27,7 @@ const done: CheckContent = {
   results: [result],
   branch: "main",
   detailsUrl: URL,
+  actions: [],
   startedAt: "2026-11-20T10:00:00.000Z",
   completedAt: "2026-11-20T10:01:12.000Z",
 };
@@ -69,6 +70,7 @@ describe("a build status", () => {
     ["failure", "FAILED"],
     ["timed_out", "FAILED"],
     ["cancelled", "STOPPED"],
+    ["action_required", "STOPPED"],
   ] as const)("says of %s %s", (conclusion, state) => {
     expect(buildStatus("wharfinger", { ...done, conclusion })).toMatchObject({ state });
   });
@@ -104,6 +106,31 @@ describe("a build status", () => {
       description:
         "api: nothing below services/api changed (paths-unchanged); web: the commit says [skip ci] (skip-requested)",
     });
+  });
+
+  it("says of a build that somebody has to approve that it waits, and where it is said for whom", () => {
+    const pull = planned({ trust: "untrusted", push: false });
+    const hold = { reason: "awaiting-approval", detail: "Pull request #7 comes from a fork." } as const;
+    const content = checkContent(
+      "wharfinger",
+      { builds: [build({ state: "held", planned: pull, hold })], skips: [] },
+      options,
+    );
+    if (content === null) throw new Error("there is something to say");
+    expect(content.conclusion).toBe("action_required");
+    expect(buildStatus("wharfinger", content)).toMatchObject({
+      // Neither lets it be merged nor goes on for ever.
+      state: "STOPPED",
+      description: expect.stringMatching(/waiting for approval\. The details page says what it waits for\.$/),
+      url: content.detailsUrl,
+    });
+    const long = { ...content, title: "x".repeat(300) };
+    expect(buildStatus("wharfinger", long).description).toMatch(/^x+…\. The details page says what it waits for\.$/);
+    expect(buildStatus("wharfinger", long).description.length).toBeLessThanOrEqual(255);
+    // Nothing was built that could be reported on.
+    expect(content.results).toHaveLength(1);
+    expect(buildReport("wharfinger", content)).toBeNull();
+    expect(buildReport("wharfinger", { ...content, annotations: [note()] })).toMatchObject({ result: "PENDING" });
   });
 
   it("keeps to the limits, in whole characters", () => {

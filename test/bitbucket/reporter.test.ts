@@ -35,6 +35,7 @@ const queued: CheckContent = {
   results: [{ ...result, digest: null, state: "queued", seconds: null }],
   branch: "main",
   detailsUrl: "https://wharfinger.test/builds/1",
+  actions: [],
   startedAt: null,
   completedAt: null,
 };
@@ -48,6 +49,13 @@ const built: CheckContent = {
   title: "api built: latest",
   summary: "All is well.",
   results: [result],
+};
+
+const held: CheckContent = {
+  ...built,
+  conclusion: "action_required",
+  title: "api: waiting for approval",
+  results: [{ ...result, digest: null, state: "held", seconds: null }],
 };
 
 const broken: CheckContent = {
@@ -159,6 +167,23 @@ describe("what the reporter asks Bitbucket for", () => {
     }
   });
 
+  it("is one write when a build waits for somebody's approval, and one when it begins after it", async () => {
+    const side = facing();
+    await side.show(held);
+    expect(side.body(0)).toMatchObject({ key: KEY, state: "STOPPED" });
+    await side.show(queued, { ...fresh, externalId: "check-1.2" });
+    expect(side.body(1)).toMatchObject({ key: KEY, state: "INPROGRESS" });
+    expect(side.calls()).toEqual([STATUS, STATUS]);
+  });
+
+  it("is no more than the status where there is no such commit, as may be of a fork's", async () => {
+    const side = facing({ [STATUS]: NOT_FOUND });
+    expect(await side.show(broken, underway)).toEqual({ ok: true, value: { hostId: KEY } });
+    expect(side.calls()).toEqual([STATUS]);
+    const report = facing({ [REPORT]: NOT_FOUND });
+    expect(await report.show(broken, underway)).toMatchObject({ ok: false, retryable: false });
+  });
+
   it("is two writes at its end, three with annotations, the status first", async () => {
     const well = facing();
     expect(await well.show(built, underway)).toEqual({ ok: true, value: { hostId: KEY } });
@@ -210,7 +235,7 @@ describe("what the reporter asks Bitbucket for", () => {
 
 describe("what is refused", () => {
   it("ends there: no report without its status", async () => {
-    const side = facing({ [STATUS]: NOT_FOUND });
+    const side = facing({ [STATUS]: refused(400, "No") });
     expect(await side.show(built, underway)).toMatchObject({ ok: false, retryable: false });
     expect(side.calls()).toEqual([STATUS]);
   });
@@ -406,12 +431,12 @@ describe("the reporter on the stand-in", () => {
     expect(repository.reports(check.sha)).toEqual([]);
   });
 
-  it("says what is missing where a token may not write, and where the commit is gone", async () => {
+  it("says what is missing where a token may not write, and nothing of a commit that is gone", async () => {
     const poor = reporterWith(host.accessToken({ workspace: repository.workspace, scopes: ["account"] }).token);
     const refusal = await poor.show(await newCheck(), queued);
     expect(refusal).toMatchObject({ ok: false, retryable: false });
     expect(refusal.ok ? "" : refusal.message).toMatch(/scope repository/);
     const gone = await reporter.show({ ...(await newCheck()), sha: shaOf("e".repeat(40)) }, queued);
-    expect(gone).toMatchObject({ ok: false, retryable: false });
+    expect(gone).toMatchObject({ ok: true });
   });
 });
