@@ -1,9 +1,13 @@
-import express, { type Router } from "express";
+import express, { type Request, type Router } from "express";
+import type { HostId, Provider } from "../core/model.ts";
+import { parsePolicyJson } from "../core/policy-settings.ts";
+import { type Approving, approveHeld } from "../engine/approval.ts";
+import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { Gate } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";
-import { buildJson, deliveryJson, installationJson, pageJson, requestJson } from "./wire.ts";
+import { buildJson, pageJson, requestJson } from "./wire.ts";
 
 export type ApiStore = Pick<
   Store,
@@ -14,10 +18,13 @@ export type ApiStore = Pick<
   | "getBuild"
   | "buildRequest"
   | "requestKeys"
+  | "approveBuild"
   | "listInstallations"
+  | "getInstallation"
+  | "setPolicy"
 >;
 
-/** `/api/v1`: read-only, for scripts that hold the operator's token. */
+/** `/api/v1`, for scripts that hold the operator's token. */
 export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }): Router {
   const { store, logs, gate } = options;
   const api = express.Router({ caseSensitive: true });
@@ -31,6 +38,7 @@ export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }):
     }),
   );
   api.use(bearer(gate));
+  addChanges(api, store);
   api.use((req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });
@@ -48,7 +56,7 @@ export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }):
       if (delivery === null) {
         throw new WebError(404, "not-found", "There is no such delivery. It may be past its retention.");
       }
-      res.json(deliveryJson(delivery));
+      res.json(tracedDeliveryJson(delivery));
     }),
   );
   api.get(
@@ -87,13 +95,79 @@ export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }):
       res.json(pageJson(await store.listInstallations(pageQuery(req)), installationJson));
     }),
   );
+  api.get(
+    "/installations/:provider/:host/:id",
+    route(async (req, res) => {
+      const installation = await store.getInstallation(installationId(req));
+      if (installation === null) throw noInstallation();
+      res.json(installationJson(installation));
+    }),
+  );
   return api;
+}
+
+/** What changes something. No other site can ask for it: browsers do not send the bearer's token by themselves. */
+function addChanges(api: Router, store: ApiStore): void {
+  api.post(
+    "/builds/:id/approve",
+    route(async (req, res) => {
+      const builds = demandApproved(await approveHeld(store, req.params["id"] ?? "", null));
+      res.json({ builds });
+    }),
+  );
+  api.all("/builds/:id/approve", (_req, _res, next) => next(methodNotAllowed("POST")));
+  api.patch(
+    "/installations/:provider/:host/:id/policy",
+    express.json({ limit: "8kb" }),
+    route(async (req, res) => {
+      if (!req.is("application/json")) {
+        throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
+      }
+      const id = installationId(req);
+      const parsed = parsePolicyJson(req.body);
+      if (!parsed.ok) throw new WebError(400, "bad-policy", `${parsed.message}.`);
+      if ((await store.setPolicy(id, parsed.policy)) === null) throw noInstallation();
+      const installation = await store.getInstallation(id);
+      if (installation === null) throw noInstallation();
+      res.json(installationJson(installation));
+    }),
+  );
+  api.all("/installations/:provider/:host/:id/policy", (_req, _res, next) => next(methodNotAllowed("PATCH")));
+}
+
+/** The builds that may run now. */
+export function demandApproved(approving: Approving): readonly string[] {
+  switch (approving.kind) {
+    case "approved":
+      return approving.builds;
+    case "unknown":
+      throw noBuild();
+    case "refused":
+      throw new WebError(409, "not-held", approving.why);
+  }
+}
+
+const PROVIDERS: readonly Provider[] = ["github", "bitbucket"];
+
+function installationId({ params }: Request): HostId {
+  const provider = PROVIDERS.find((known) => known === params["provider"]);
+  if (provider === undefined) throw noInstallation();
+  return { provider, host: params["host"] ?? "", id: params["id"] ?? "" };
+}
+
+function noInstallation(): WebError {
+  const message = "There is no such installation. GET /api/v1/installations lists them with provider, host and id.";
+  return new WebError(404, "not-found", message);
+}
+
+function noBuild(): WebError {
+  return new WebError(404, "not-found", "There is no such build. It may be past its retention.");
 }
 
 export async function knownBuild(store: Pick<Store, "getBuild">, id: string | undefined) {
   const build = await store.getBuild(id ?? "");
   if (build === null) {
-    throw new WebError(404, "not-found", "There is no such build. It may be past its retention.");
+    throw noBuild();
   }
   return build;
 }

@@ -1,27 +1,11 @@
 import type { SignedRequest } from "../core/build-request.ts";
-import { type Build, type Installation, shownTags } from "../core/model.ts";
-import type { Delivery, Page } from "../engine/store-port.ts";
+import { type Actor, type Build, shownTags } from "../core/model.ts";
+import type { Page } from "../engine/store-port.ts";
 
 /** The JSON API's shapes. They are public: fields may be added, none renamed. Nothing is left out: unknown is null. */
-export function deliveryJson(delivery: Delivery): object {
-  return {
-    id: delivery.id,
-    provider: delivery.provider,
-    deliveryId: delivery.deliveryId,
-    event: delivery.event,
-    action: delivery.action,
-    repository: delivery.repositoryName,
-    receivedAt: delivery.receivedAt,
-    outcome: delivery.outcome,
-    note: delivery.note,
-    builds: delivery.builds,
-    decisions: delivery.decisions.map(({ ref, sha, image, rule, build, reason, detail }) => {
-      return { ref, sha, image, rule, build, reason, detail };
-    }),
-  };
-}
-
 export function buildJson(build: Build): object {
+  const { hold, approval } = build;
+  const { push, trust, pull } = build.planned;
   return {
     id: build.id,
     state: build.state,
@@ -38,12 +22,22 @@ export function buildJson(build: Build): object {
     rules: build.planned.rules,
     delivery: build.deliveryId,
     trigger: build.trigger,
+    push,
+    trust,
+    pullRequest: pull === undefined ? null : { number: pull.number, target: pull.target, fork: pull.fork },
+    hold: hold === null ? null : { reason: hold.reason, detail: hold.detail },
+    approval: approval === null ? null : { actor: actorJson(approval.actor), at: approval.at },
     steps: build.steps.map(({ name, startedAt, finishedAt }) => ({ name, startedAt, finishedAt })),
     createdAt: build.createdAt,
     startedAt: build.startedAt,
     finishedAt: build.finishedAt,
     failure: build.failure === null ? null : { class: build.failure.class, message: build.failure.message },
   };
+}
+
+/** Null: the operator. */
+function actorJson(actor: Actor | null): object | null {
+  return actor === null ? null : { id: actor.id, login: actor.login };
 }
 
 /** The document is what was signed, byte by byte; `request` is the same, read. */
@@ -53,19 +47,6 @@ export function requestJson(request: SignedRequest): object {
 
 export function signedJson({ document, digest, keyId, signature }: SignedRequest): object {
   return { document, digest, signature: { algorithm: "Ed25519", keyId, value: signature } };
-}
-
-export function installationJson(installation: Installation): object {
-  const { account } = installation;
-  return {
-    id: installation.id,
-    provider: installation.provider,
-    host: installation.host,
-    account: { id: account.id, login: account.login, kind: account.kind },
-    state: installation.state,
-    namespace: installation.namespace,
-    permissions: installation.permissions,
-  };
 }
 
 export function pageJson<T>(page: Page<T>, shape: (item: T) => object): object {

@@ -105,6 +105,11 @@ describe("what the API answers", () => {
       rules: ["images[0].rules[0]"],
       delivery: "1",
       trigger: "event",
+      push: true,
+      trust: "trusted",
+      pullRequest: null,
+      hold: null,
+      approval: null,
       steps: [
         { name: "checkout", startedAt: "2026-11-20T11:50:00Z", finishedAt: "2026-11-20T11:50:01Z" },
         { name: "build", startedAt: "2026-11-20T11:50:01Z", finishedAt: "2026-11-20T11:51:20Z" },
@@ -187,13 +192,44 @@ describe("what the API answers", () => {
       note: null,
       builds: ["b1"],
       decisions: aDelivery().decisions,
+      trace: aDelivery().trace,
     };
     for (const id of ["1", "0b989ba4-242f-11e5-81e1-c7b6966d2516"]) {
       expect(await (await opened.api(`/api/v1/deliveries/${id}`)).json()).toEqual(delivery);
     }
   });
 
-  it("lists installations with their namespace", async () => {
+  it("leaves the trace out of lists", async () => {
+    const answer = await (await open()).api("/api/v1/deliveries");
+    const { items } = (await answer.json()) as { items: object[] };
+    expect([items.length, Object.keys(items[0] ?? {}).includes("trace")]).toEqual([1, false]);
+  });
+
+  it("says of a held build of a fork what it waits for, and what it may not", async () => {
+    const hold = { reason: "awaiting-approval", detail: "Somebody has to approve this commit." } as const;
+    const pull = { number: 5, target: "main", fork: true };
+    const planned = { kind: "pull_request", push: false, trust: "untrusted", pull } as const;
+    const opened = await open({ builds: [aBuild({ state: "held", hold }, planned)] });
+    expect(await (await opened.api("/api/v1/builds/b1")).json()).toMatchObject({
+      state: "held",
+      hold,
+      approval: null,
+      pullRequest: pull,
+      push: false,
+      trust: "untrusted",
+    });
+  });
+
+  it.each([{ id: "5", login: "ann" }, null])(
+    "says who approved a build: %j, null being the operator",
+    async (actor) => {
+      const approval = { actor, at: "2026-11-20T11:50:00Z" };
+      const opened = await open({ builds: [aBuild({ approval })] });
+      expect(await (await opened.api("/api/v1/builds/b1")).json()).toMatchObject({ approval });
+    },
+  );
+
+  it("lists installations with their namespace and policy", async () => {
     const opened = await open();
     expect(await (await opened.api("/api/v1/installations")).json()).toEqual({
       items: [
@@ -205,6 +241,13 @@ describe("what the API answers", () => {
           state: "active",
           namespace: "acme",
           permissions: { checks: "write" },
+          policy: {
+            forks: "approve",
+            publishPullRequests: false,
+            onlyPullRequests: false,
+            zeroConfig: false,
+            brake: 20,
+          },
         },
       ],
       next: null,

@@ -2,7 +2,17 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { SignedRequest } from "../../src/core/build-request.ts";
-import type { Build, Installation, Repository, Sha } from "../../src/core/model.ts";
+import {
+  type Actor,
+  type Build,
+  DEFAULT_POLICY,
+  type HostId,
+  hostKey,
+  type Installation,
+  type Policy,
+  type Repository,
+  type Sha,
+} from "../../src/core/model.ts";
 import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/engine/store-port.ts";
 import { packageRoot } from "../../src/version.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
@@ -105,6 +115,17 @@ export function aDelivery(changes: Partial<Delivery> = {}): Delivery {
         detail: "The branch main is built as latest.",
       },
     ],
+    trace: [
+      {
+        ref: "refs/heads/main",
+        image: "api",
+        rule: "images[0].rules[0]",
+        verdict: "build",
+        reason: null,
+        facts: { rule: "branch main", change: "branch main", trust: "trusted", tags: "latest" },
+        detail: "built and published as latest",
+      },
+    ],
     ...changes,
   };
 }
@@ -124,6 +145,11 @@ export interface World {
   readonly builds: readonly Build[];
   readonly requests: ReadonlyMap<string, SignedRequest>;
   readonly deliveries: readonly Delivery[];
+  /** Who approved what, as the store was told. */
+  readonly approvals: { readonly id: string; readonly actor: Actor | null }[];
+  /** What {@link World.approvals} releases; the builds themselves stay as they are here. */
+  readonly released: readonly string[];
+  readonly installations: readonly Installation[];
   readonly log: string;
   readonly adminToken: string | null;
   readonly publicUrl: string;
@@ -154,6 +180,9 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   const world: World = {
     builds: [aBuild()],
     deliveries: [aDelivery()],
+    approvals: [],
+    released: [],
+    installations: [installation],
     log: "STEP 1/2: FROM scratch\n",
     adminToken: TOKEN,
     publicUrl: "http://localhost:3000",
@@ -208,7 +237,22 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
 function createStore(world: World): WebOptions["store"] {
   const ask = <T>(answer: () => T): Promise<T> =>
     world.broken === null ? Promise.resolve().then(answer) : Promise.reject(world.broken);
+  const installations = new Map(world.installations.map((one) => [hostKey(one), one]));
   return {
+    approveBuild: (id, actor) =>
+      ask(() => {
+        world.approvals.push({ id, actor });
+        return world.released;
+      }),
+    getInstallation: (id) => ask(() => installations.get(hostKey(id)) ?? null),
+    setPolicy: (id: HostId, changes: Partial<Policy>) =>
+      ask(() => {
+        const found = installations.get(hostKey(id));
+        if (found === undefined) return null;
+        const policy = { ...found.policy, ...changes };
+        installations.set(hostKey(id), { ...found, policy });
+        return policy;
+      }),
     listBuilds: (query) =>
       ask(() =>
         pageOf(
@@ -223,7 +267,7 @@ function createStore(world: World): WebOptions["store"] {
     getDelivery: (id) => ask(() => world.deliveries.find((delivery) => delivery.id === id) ?? null),
     findDelivery: (id) =>
       ask(() => world.deliveries.find((delivery) => delivery.id === id || delivery.deliveryId === id) ?? null),
-    listInstallations: (query) => ask(() => pageOf([installation], query)),
+    listInstallations: (query) => ask(() => pageOf([...installations.values()], query)),
     stats: () =>
       ask(() => ({
         deliveriesPending: 3,
