@@ -2,13 +2,17 @@ import express, { type Request, type RequestHandler, type Response, type Router 
 import { failureAdvice } from "../core/failure-advice.ts";
 import type { Build } from "../core/model.ts";
 import { reproduceLines } from "../core/reproduce.ts";
+import { approveHeld } from "../engine/approval.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Decision, Page } from "../engine/store-port.ts";
-import { type ApiStore, knownBuild, methodNotAllowed } from "./api.ts";
+import { type ApiStore, demandApproved, knownBuild, methodNotAllowed } from "./api.ts";
 import type { Gate, Session } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
+import { demandOwnForm, readForm } from "./forms.ts";
 import { type Logs, logHtml, sendLog } from "./log.ts";
 import { buildView, decisionView, deliveryView, pullCommand, stepViews, timeView } from "./present.ts";
+import { createSignIn, demandToken } from "./sign-in.ts";
+import { holdView, traceView } from "./verdicts.ts";
 import type { Views } from "./views.ts";
 
 /** The pages people see, all behind the gate. */
@@ -61,6 +65,8 @@ export function createPages(options: {
       steps: stepViews(build.steps, now),
       pull: pullCommand(build, registryName),
       delivery: build.deliveryId,
+      trust: build.planned.trust,
+      hold: await holdView(store, build, now),
       decision: await decisionOf(store, build),
       log: await logHtml(logs, build.id),
     } as const;
@@ -71,6 +77,15 @@ export function createPages(options: {
     const { id } = await knownBuild(store, req.params["id"]);
     await sendLog(logs, id, req, res);
   });
+
+  pages.post("/builds/:id/approve", readForm, gated(gate, approve, buildOf));
+  pages.all("/builds/:id/approve", (_req, _res, next) => next(methodNotAllowed("POST")));
+
+  async function approve(req: Request, res: Response, session: Session): Promise<void> {
+    demandOwnForm(req, session);
+    demandApproved(await approveHeld(store, req.params["id"] ?? "", null));
+    res.redirect(303, buildOf(req));
+  }
 
   page("/deliveries", async (req, res, { formToken }) => {
     const found = await store.listDeliveries(pageQuery(req));
@@ -98,12 +113,18 @@ export function createPages(options: {
       note: delivery.note,
       decisions: delivery.decisions.map((decision) => decisionView(decision, builds)),
       built: delivery.builds.length > 0,
+      trace: traceView(delivery.trace),
     } as const;
     res.send(views.render("delivery", data));
   });
 
   pages.use("/auth", createSignIn(gate, views));
   return pages;
+}
+
+/** The page of the build that a form on it is about. */
+function buildOf(req: Request): string {
+  return `/builds/${encodeURIComponent(req.params["id"] ?? "")}`;
 }
 
 /** The decision that led to the build; null when its delivery is past retention. */
@@ -125,95 +146,21 @@ function paging(path: string, req: Request, found: Page<unknown>): { older: stri
   };
 }
 
-function gated(gate: Gate, show: (req: Request, res: Response, session: Session) => Promise<void>): RequestHandler {
+/** `back`: where to go once signed in; a form that was sent is not sent again. */
+function gated(
+  gate: Gate,
+  show: (req: Request, res: Response, session: Session) => Promise<void>,
+  back = (req: Request) => req.originalUrl,
+): RequestHandler {
   return route(async (req, res) => {
     demandToken(gate);
     const session = gate.session(req);
     if (session === null) {
-      res.redirect(303, `/auth/token?${new URLSearchParams({ next: req.originalUrl })}`);
+      res.redirect(303, `/auth/token?${new URLSearchParams({ next: back(req) })}`);
       return;
     }
     await show(req, res, session);
   });
 }
 
-function demandToken(gate: Gate): void {
-  if (!gate.configured) {
-    const message =
-      "These pages show private names and logs, so they stay closed until the server has an ADMIN_TOKEN. " +
-      "Make one with: openssl rand -hex 32, set it in the environment or in .env, and restart.";
-    throw new WebError(403, "admin-token-not-set", message);
-  }
-}
-
 const refuseMethod: RequestHandler = (_req, _res, next) => next(methodNotAllowed("GET, HEAD"));
-
-/** Signing in and out with the operator's token. */
-function createSignIn(gate: Gate, views: Views): Router {
-  const router = express.Router({ caseSensitive: true });
-  const form = express.urlencoded({ extended: false, limit: "8kb", parameterLimit: 10 });
-  const show = (res: Response, status: number, next: string, problem: string | null) => {
-    const data = { title: "Sign in", section: null, formToken: null, next, problem } as const;
-    res.status(status).send(views.render("sign-in", data));
-  };
-
-  router.get(
-    "/token",
-    route((req, res) => {
-      demandToken(gate);
-      show(res, 200, localPath(req.query["next"]), null);
-    }),
-  );
-  router.post(
-    "/token",
-    form,
-    route((req, res) => {
-      demandToken(gate);
-      const next = localPath(field(req, "next"));
-      const verdict = gate.judge(req, field(req, "token"));
-      if (verdict === "right") {
-        res.set("Set-Cookie", gate.open()).redirect(303, next);
-      } else if (verdict === "slow-down") {
-        res.set("Retry-After", "60");
-        show(res, 429, next, "Too many wrong tokens. Wait a minute, then try again.");
-      } else {
-        show(res, 403, next, "This is not the ADMIN_TOKEN of this server.");
-      }
-    }),
-  );
-  // Leaving changes something, so another site must not be able to cause it: the form carries the session's own token.
-  router.post(
-    "/sign-out",
-    form,
-    route((req, res) => {
-      const session = gate.session(req);
-      if (session !== null) {
-        if (field(req, "form_token") !== session.formToken) {
-          throw new WebError(403, "foreign-form", "This form is not from this page, or is old. Load the page again.");
-        }
-        res.set("Set-Cookie", gate.close(session));
-      }
-      res.redirect(303, "/auth/token");
-    }),
-  );
-  router.all("/token", (_req, _res, next) => next(methodNotAllowed("GET, HEAD, POST")));
-  router.all("/sign-out", (_req, _res, next) => next(methodNotAllowed("POST")));
-  return router;
-}
-
-/** One text field of a form; empty when it is missing or given twice. */
-function field(req: Request, name: string): string {
-  const body: unknown = req.body;
-  const value = typeof body === "object" && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : "";
-  return typeof value === "string" ? value : "";
-}
-
-/** Where to go after signing in: only to ourselves, however browsers read slashes and backslashes. */
-function localPath(value: unknown): string {
-  const base = "http://local.invalid";
-  if (typeof value !== "string" || !value.startsWith("/") || !URL.canParse(value, base)) {
-    return "/";
-  }
-  const url = new URL(value, base);
-  return url.origin === base && !url.pathname.startsWith("//") ? url.pathname + url.search : "/";
-}

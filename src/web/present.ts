@@ -1,4 +1,4 @@
-import { type Build, type BuildState, type BuildStep, isFinal, shownTags } from "../core/model.ts";
+import { type Build, type BuildState, type BuildStep, isFinal, type Provider, shownTags } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
 
 /** What templates show: texts, ready but for escaping, which the templates' engine does. */
@@ -15,10 +15,23 @@ export interface BuildView {
   readonly sha: string;
   readonly commitUrl: string | null;
   readonly image: string;
+  /** Null: of a branch or tag that was pushed. */
+  readonly pullRequest: PullRequestView | null;
+  /** False: it is built and tested, and its tags are only names. */
+  readonly publishes: boolean;
+  /** Of what is published; empty where nothing is. */
   readonly tags: readonly string[];
   /** Empty while it has not begun. */
   readonly duration: string;
   readonly created: TimeView;
+}
+
+export interface PullRequestView {
+  readonly number: number;
+  /** Its page on the host. */
+  readonly url: string | null;
+  readonly target: string;
+  readonly fork: boolean;
 }
 
 export interface TimeView {
@@ -42,7 +55,6 @@ const STATES: Readonly<Record<BuildState, string>> = {
 export function buildView(build: Build, now: number): BuildView {
   const { planned, repository } = build;
   const webUrl = webLink(repository.webUrl);
-  const commits = repository.provider === "github" ? "commit" : "commits";
   return {
     id: build.id,
     href: `/builds/${encodeURIComponent(build.id)}`,
@@ -54,12 +66,29 @@ export function buildView(build: Build, now: number): BuildView {
     ref: shortRef(planned.ref),
     kind: planned.kind,
     sha: planned.sha.slice(0, 7),
-    commitUrl: webUrl === null ? null : `${webUrl}/${commits}/${planned.sha}`,
+    commitUrl: webUrl === null ? null : commitUrl(build, webUrl),
     image: build.image,
-    tags: shownTags(build),
+    pullRequest: planned.pull === undefined ? null : pullRequestView(planned.pull, repository.provider, webUrl),
+    publishes: planned.push,
+    tags: planned.push ? shownTags(build) : [],
     duration: build.startedAt === null ? "" : between(build.startedAt, build.finishedAt, now),
     created: timeView(build.createdAt, now),
   };
+}
+
+function commitUrl({ repository, planned }: Build, webUrl: string): string | null {
+  if (repository.provider === "github") return `${webUrl}/commit/${planned.sha}`;
+  // A fork's commits are not to be seen in the repository itself; GitHub shows them in both.
+  return planned.pull?.fork === true ? null : `${webUrl}/commits/${planned.sha}`;
+}
+
+function pullRequestView(
+  { number, target, fork }: NonNullable<Build["planned"]["pull"]>,
+  provider: Provider,
+  webUrl: string | null,
+): PullRequestView {
+  const place = provider === "github" ? "pull" : "pull-requests";
+  return { number, url: webUrl === null ? null : `${webUrl}/${place}/${number}`, target, fork };
 }
 
 /** The parts of a build with how long each took. */
@@ -102,8 +131,10 @@ function resultOf(delivery: Delivery): string {
     return "Waits to be processed.";
   }
   if (built > 0) {
+    const held = delivery.decisions.filter((decision) => decision.build !== null && decision.reason !== null).length;
+    const approval = held === 0 ? "" : `, ${held === built ? "" : `${held} of them `}only after approval`;
     const more = skipped.length > 0 ? `, ${skipped.length} not built` : "";
-    return `${built} ${built === 1 ? "build" : "builds"}${more}`;
+    return `${built} ${built === 1 ? "build" : "builds"}${approval}${more}`;
   }
   const [first] = skipped;
   return delivery.note ?? first?.detail ?? "Nothing to build.";

@@ -125,11 +125,12 @@ const TITLES: Readonly<Record<number, string>> = {
   403: "Closed",
   404: "Not here",
   405: "Not like this",
+  409: "Not possible",
   500: "Something went wrong",
 };
 
 function wantsPage(req: express.Request): boolean {
-  const people = ["GET", "HEAD"].includes(req.method) || req.path.startsWith("/auth/");
+  const people = ["GET", "HEAD"].includes(req.method) || /^\/(?:auth|builds)\//.test(req.path);
   return (
     people && !/^\/(?:api|builder|webhooks)(?:\/|$)/.test(req.originalUrl) && req.accepts(["json", "html"]) === "html"
   );

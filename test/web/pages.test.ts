@@ -161,7 +161,7 @@ describe("a build whose tags something newer has", () => {
 
 const HOSTILE = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>\u202etxt.exe\u0000\u200b\u001b]0;t\u0007</pre>{{x}}<%= 1 %>`;
 
-function hostileBuild(): Build {
+function hostileBuild(state: Build["state"] = "held", push = false): Build {
   const step = { name: HOSTILE, startedAt: "2026-11-20T11:50:00Z", finishedAt: null };
   return aBuild(
     {
@@ -172,8 +172,14 @@ function hostileBuild(): Build {
       tags: { published: [HOSTILE], older: [{ tag: HOSTILE, why: HOSTILE }] },
       steps: [step],
       failure: { class: "build", message: HOSTILE, line: 1 },
+      state,
+      hold: { reason: "awaiting-approval", detail: HOSTILE },
+      approval: state === "held" ? null : { actor: { id: HOSTILE, login: HOSTILE }, at: HOSTILE },
     },
     {
+      push,
+      trust: "untrusted",
+      pull: { number: 5, target: HOSTILE, fork: true },
       tags: [HOSTILE],
       ref: `refs/heads/${HOSTILE}`,
       rules: [HOSTILE],
@@ -191,6 +197,14 @@ function hostileBuild(): Build {
 
 function hostileDelivery(): Delivery {
   const decision = { ref: HOSTILE, sha: SHA, image: HOSTILE, rule: HOSTILE, detail: HOSTILE };
+  const traced = {
+    ref: HOSTILE,
+    image: HOSTILE,
+    rule: HOSTILE,
+    verdict: "skip",
+    reason: "no-match",
+    detail: HOSTILE,
+  } as const;
   return aDelivery({
     host: HOSTILE,
     deliveryId: HOSTILE,
@@ -203,24 +217,33 @@ function hostileDelivery(): Delivery {
       { ...decision, build: "b1", reason: null },
       { ...decision, build: HOSTILE, reason: null },
     ],
+    trace: [
+      { ...traced, facts: { [HOSTILE]: HOSTILE } },
+      { ...traced, facts: { [HOSTILE]: HOSTILE.repeat(3) } },
+    ],
   });
 }
 
 describe("text from repositories", () => {
-  it.each(["/", "/builds/b1", "/deliveries", "/deliveries/1", "/?limit=1"])(
-    "is harmless everywhere on %s",
-    async (path) => {
-      const hostile = { builds: [hostileBuild(), hostileBuild()], deliveries: [hostileDelivery(), hostileDelivery()] };
-      const text = await textOf(await open({ ...hostile, log: HOSTILE }), path);
-      expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
-      expect(text).toContain("⟨U+202E⟩txt.exe");
-      expect(text).not.toMatch(/<script|<img src=x|href="javascript|<\/pre>\{/i);
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
-      expect(text).not.toMatch(/[\u0000\u0007\u001b\u200b\u202e]/);
-      // No attribute was opened or left by what stands in it.
-      expect(text.replace(/="[^"<>]*"/g, "")).not.toMatch(/onerror=[^a]|<[a-z]+[^<>]*"/);
-    },
-  );
+  it.each<[string, Build["state"], boolean]>([
+    ["/", "held", true],
+    ["/builds/b1", "held", false],
+    ["/builds/b1", "failed", true],
+    ["/deliveries", "held", false],
+    ["/deliveries/1", "held", false],
+    ["/?limit=1", "failed", false],
+  ])("is harmless everywhere on %s (%s)", async (path, state, push) => {
+    const builds = [hostileBuild(state, push), hostileBuild(state, push)];
+    const hostile = { builds, deliveries: [hostileDelivery(), hostileDelivery()] };
+    const text = await textOf(await open({ ...hostile, log: HOSTILE }), path);
+    expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
+    expect(text).toContain("⟨U+202E⟩txt.exe");
+    expect(text).not.toMatch(/<script|<img src=x|href="javascript|<\/pre>\{/i);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    expect(text).not.toMatch(/[\u0000\u0007\u001b\u200b\u202e]/);
+    // No attribute was opened or left by what stands in it.
+    expect(text.replace(/="[^"<>]*"/g, "")).not.toMatch(/onerror=[^a]|<[a-z]+[^<>]*"/);
+  });
 
   it("leads to no other kind of address than web pages", async () => {
     const build = aBuild({ repository: { ...repository, webUrl: "data:text/html,x" } });
