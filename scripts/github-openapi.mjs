@@ -31,10 +31,12 @@ const OPERATIONS = [
   "POST /repos/{owner}/{repo}/check-runs",
   "GET /repos/{owner}/{repo}/check-runs/{check_run_id}",
   "PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}",
+  "GET /repos/{owner}/{repo}/collaborators/{username}/permission",
   "GET /repos/{owner}/{repo}/commits/{ref}",
   "GET /repos/{owner}/{repo}/commits/{ref}/check-runs",
   "GET /repos/{owner}/{repo}/compare/{basehead}",
   "GET /repos/{owner}/{repo}/contents/{path}",
+  "GET /repos/{owner}/{repo}/git/commits/{commit_sha}",
   "GET /repos/{owner}/{repo}/git/matching-refs/{ref}",
   "GET /repos/{owner}/{repo}/pulls/{pull_number}",
 ];

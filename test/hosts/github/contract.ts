@@ -102,8 +102,16 @@ export interface HostCheckRun {
     readonly text: string | null;
     readonly annotations: readonly HostAnnotation[];
   };
+  /** Its buttons. GitHub shows them once it is completed. */
+  readonly actions: readonly HostCheckAction[];
   /** How often it was written: 1 for the creation, one more for each update. */
   readonly writes: number;
+}
+
+export interface HostCheckAction {
+  readonly label: string;
+  readonly description: string;
+  readonly identifier: string;
 }
 
 export interface PullInput {
@@ -114,18 +122,40 @@ export interface PullInput {
   /** Branch they are to go to; default: the default branch. */
   readonly base?: string;
   readonly title?: string;
+  readonly draft?: boolean;
 }
 
 export interface HostPull {
   readonly id: number;
   readonly number: number;
   readonly repository: HostRepository;
-  /** Where its commits come from: the same repository or a fork. */
-  readonly source: HostRepository;
+  /** Where its commits come from: the same repository or a fork. Null: a fork that was deleted. */
+  readonly source: HostRepository | null;
   readonly base: string;
   readonly head: string;
   readonly headSha: string;
+  readonly draft: boolean;
   readonly open: boolean;
+  readonly merged: boolean;
+}
+
+/** A commit the merge queue made to be tested and merged: the branch it goes to, groups before it, and one pull request. */
+export interface HostMergeGroup {
+  readonly pull: HostPull;
+  /** Full refs. */
+  readonly headRef: string;
+  readonly baseRef: string;
+  readonly headSha: string;
+  /** What it stands on: the tip of its branch, or the group before it. */
+  readonly baseSha: string;
+}
+
+export type Role = "read" | "triage" | "write" | "maintain" | "admin";
+
+/** A role an organization made up, upon one of GitHub's. */
+export interface CustomRole {
+  readonly name: string;
+  readonly base: Role;
 }
 
 export interface HostAnnotation {
@@ -307,7 +337,40 @@ export interface GithubHost {
   ): Promise<{ readonly pull: HostPull; readonly delivery: EventDelivery }>;
   /** Closes it without merging. `refs/pull/<number>/head` stays. */
   closePull(pull: HostPull): Promise<EventDelivery>;
+  /** Opens it again, at what its branch is now. Its branch must be there. */
+  reopenPull(pull: HostPull): Promise<EventDelivery>;
+  /** Sends `converted_to_draft` or `ready_for_review`. */
+  setDraft(pull: HostPull, draft: boolean): Promise<EventDelivery>;
+  /** Gives it another base or another title; sends `edited`, with what it was before. */
+  editPull(pull: HostPull, change: { readonly base: string } | { readonly title: string }): Promise<EventDelivery>;
+  /** Merges it: its base moves (`push`), then it is closed. Throws where it conflicts. */
+  mergePull(
+    pull: HostPull,
+  ): Promise<{ readonly sha: string; readonly push: EventDelivery; readonly closed: EventDelivery }>;
+  /** Deletes a fork the app is not installed on, of which it hears nothing. Pull requests from it stay, without a source. */
+  deleteFork(fork: HostRepository): Promise<void>;
 
+  /**
+   * Puts a pull request into the merge queue: sends `push` for the queue's branch, then `merge_group.checks_requested`.
+   * `after`: the group before it. Throws where it conflicts.
+   */
+  enqueue(
+    pull: HostPull,
+    after?: HostMergeGroup,
+  ): Promise<{ readonly group: HostMergeGroup; readonly push: EventDelivery; readonly delivery: EventDelivery }>;
+  /** Ends a group and sends `merge_group.destroyed`. `merged`: its base moves to it and its pull request is closed first. */
+  dequeue(group: HostMergeGroup, reason: "merged" | "invalidated" | "dequeued"): Promise<EventDelivery>;
+
+  /**
+   * What somebody may do in a repository. Null: what everybody may. Until told otherwise the owner is its admin, and of an
+   * organization's repositories the user `mona`, who acts for it.
+   */
+  setRole(repository: HostRepository, person: HostAccount, role: Role | CustomRole | null): void;
+  /**
+   * `by` (default: somebody who acts for the owner) presses a button of a completed check and `check_run.requested_action`
+   * is sent. Throws where there is no such button. Whether `by` may is for the app to find out.
+   */
+  pressButton(checkRun: HostCheckRun, identifier: string, by?: HostAccount): Promise<EventDelivery>;
   /** Somebody presses *Re-run* beside one check. */
   rerequest(checkRun: HostCheckRun): Promise<EventDelivery>;
   /** Somebody presses *Re-run all checks*. */

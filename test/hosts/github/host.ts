@@ -4,7 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EventDelivery, GithubHost, GithubHostOptions, HostInstallation, HostRepository } from "./contract.ts";
+import type {
+  EventDelivery,
+  GithubHost,
+  GithubHostOptions,
+  HostAccount,
+  HostCheckRun,
+  HostInstallation,
+  HostRepository,
+} from "./contract.ts";
 import { allowanceOf, HOURLY_LIMIT } from "./limits.ts";
 import { createMoves } from "./moves.ts";
 import {
@@ -17,14 +25,17 @@ import {
 } from "./payloads.ts";
 import { createPulls } from "./pulls.ts";
 import { createPushes } from "./pushes.ts";
+import { createQueue } from "./queue.ts";
 import { createHostRepository, findAccount, forkRepository, personOf, stateOf } from "./repositories.ts";
 import { createApiServer } from "./server.ts";
 import {
+  type CheckRunState,
   coveredRepositories,
   createState,
   DEFAULT_PERMISSIONS,
   type InstallationState,
   installationOf,
+  roleKey,
   type State,
   timestamp,
 } from "./state.ts";
@@ -51,7 +62,8 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
   const { server, inject } = createApiServer({ state, sender }, basePath);
   state.url = `http://127.0.0.1:${await listen(server)}`;
   state.apiUrl = state.url + basePath;
-  const { follow, ...pulls } = createPulls(state, sender);
+  const { move, ...pushes } = createPushes(state, sender, (moved) => follow(moved));
+  const { follow, merged, ...pulls } = createPulls(state, sender, move);
 
   function installationState(installation: HostInstallation): InstallationState {
     const found = state.installations.find((item) => item.id === installation.id && !item.removed);
@@ -99,9 +111,29 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     return installation !== null && !installation.suspended && installation.permissions["checks"] === "write";
   }
 
+  function runOf({ id }: HostCheckRun): CheckRunState {
+    const run = state.checkRuns.find((item) => item.id === id);
+    if (run === undefined) throw new Error(`there is no check run ${id}`);
+    return run;
+  }
+
+  /** Somebody presses something beside a check. */
+  async function askOf(
+    checkRun: HostCheckRun,
+    action: "rerequested" | { readonly requested: string },
+    by?: HostAccount,
+  ): Promise<EventDelivery> {
+    const run = runOf(checkRun);
+    const repository = stateOf(state, run.repository);
+    if (!hasChecks(repository)) return notSent();
+    const person = by ?? personOf(state, repository.owner);
+    return sender.send("check_run", checkRunPayload(state, repository, run, action, person));
+  }
+
   return {
-    ...createPushes(state, sender, { follow }),
+    ...pushes,
     ...pulls,
+    ...createQueue(state, sender, { move, merged }),
     ...createMoves(state, sender),
     url: state.url,
     apiUrl: state.apiUrl,
@@ -167,15 +199,17 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     },
     advance: state.advance,
 
-    async rerequest(checkRun) {
-      const repository = stateOf(state, checkRun.repository);
-      const run = state.checkRuns.find((item) => item.id === checkRun.id);
-      if (run === undefined) throw new Error(`there is no check run ${checkRun.id}`);
-      if (!hasChecks(repository)) return notSent();
-      return sender.send(
-        "check_run",
-        checkRunPayload(state, repository, run, "rerequested", personOf(state, repository.owner)),
-      );
+    setRole(repository, person, role) {
+      if (role === null) state.roles.delete(roleKey(repository, person));
+      else state.roles.set(roleKey(repository, person), role);
+    },
+    rerequest: (checkRun) => askOf(checkRun, "rerequested"),
+    async pressButton(checkRun, identifier, by) {
+      const run = runOf(checkRun);
+      if (run.status !== "completed" || !run.actions.some((action) => action.identifier === identifier)) {
+        throw new Error(`the check has no button ${identifier} to press`);
+      }
+      return askOf(checkRun, { requested: identifier }, by);
     },
     async rerequestSuite(of, sha) {
       const repository = stateOf(state, of);

@@ -14,6 +14,18 @@
  *     expect(host.violations).toEqual([]);
  *     await host.close();
  *
+ * Pull requests, from a branch or a fork; who may approve them; the merge queue:
+ *
+ *     const fork = await host.fork(api, host.user("eve"));
+ *     await fork.commit({ branch: "fix", files: { "a.txt": "1" } });
+ *     const { pull } = await host.openPull(api, { head: "fix", from: fork }); // pull_request.opened
+ *     await host.push(fork, { branch: "fix", files: { "a.txt": "2" } }); // pull_request.synchronize
+ *     host.setRole(api, host.user("rita"), "write");
+ *     await host.pressButton(run, "approve", host.user("rita")); // check_run.requested_action
+ *     await host.mergePull(pull); // push, pull_request.closed
+ *     const { group } = await host.enqueue(other); // push, merge_group.checks_requested
+ *     await host.dequeue(group, "merged"); // push, pull_request.closed, merge_group.destroyed, push
+ *
  * Point the product at `host.apiUrl` (API), `host.url` (web and git), with `host.appId` and `host.privateKey`.
  * Faults: `host.inject({ match: (call) => call.route === "/repos/{owner}/{repo}/check-runs", effect: { status: 502 } })`,
  * with `effect: secondaryLimit({ status: 429 })` for a limit; `host.exhaust(installation)` ends its hourly allowance.

@@ -2,7 +2,7 @@
 
 import { listRefs, resolveCommit } from "../git/git.ts";
 import { isObject, type JsonObject, listAt, textAt } from "../json.ts";
-import type { HostAnnotation } from "./contract.ts";
+import type { HostAnnotation, HostCheckAction } from "./contract.ts";
 import {
   type ApiAnswer,
   type ApiRequest,
@@ -51,6 +51,7 @@ async function create(world: World, request: ApiRequest): Promise<ApiAnswer> {
     startedAt: timestamp(state.now()),
     completedAt: null,
     output: { title: null, summary: null, text: null, annotations: [] },
+    actions: [],
     suite: await suiteFor(world, repository, sha),
     writes: 0,
   };
@@ -93,6 +94,8 @@ function apply(run: CheckRunState, body: JsonObject, now: string): void {
   run.conclusion = run.status === "completed" ? (conclusion ?? run.conclusion) : null;
   const completedAt = textAt(body, "completed_at") ?? run.completedAt ?? now;
   run.completedAt = run.status === "completed" ? completedAt : null;
+  // Buttons stay until others are named, or none.
+  if ("actions" in body) run.actions = listAt(body, "actions").flatMap(readAction);
   const output = body["output"];
   if (!isObject(output)) return;
   run.output.title = textAt(output, "title") ?? run.output.title;
@@ -100,6 +103,11 @@ function apply(run: CheckRunState, body: JsonObject, now: string): void {
   run.output.text = textAt(output, "text") ?? run.output.text;
   // Annotations are added to those of earlier writes.
   run.output.annotations = [...run.output.annotations, ...listAt(output, "annotations").flatMap(readAnnotation)];
+}
+
+function readAction(value: unknown): HostCheckAction[] {
+  const [label, description, identifier] = ["label", "description", "identifier"].map((key) => textAt(value, key));
+  return label && description && identifier ? [{ label, description, identifier }] : [];
 }
 
 function readAnnotation(value: unknown): HostAnnotation[] {

@@ -24,7 +24,7 @@ import {
 import { pullShape } from "./pull-shapes.ts";
 import { testMerge } from "./pulls.ts";
 import { Refusal } from "./refusal.ts";
-import { commitShape, fileShape, fullRepositoryShape } from "./shapes.ts";
+import { commitShape, fileShape, fullRepositoryShape, gitCommitShape } from "./shapes.ts";
 import { nodeId, type RepositoryState, type State } from "./state.ts";
 
 /** Bytes up to which `contents` sends a file along. */
@@ -45,6 +45,20 @@ export const GIT_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   "GET /repos/{owner}/{repo}/contents/{path}": { identity: "installation", handle: contents },
   "GET /repos/{owner}/{repo}/compare/{basehead}": { identity: "installation", handle: comparison },
   "GET /repos/{owner}/{repo}/commits/{ref}": { identity: "installation", handle: oneCommit },
+
+  "GET /repos/{owner}/{repo}/git/commits/{commit_sha}": {
+    identity: "installation",
+    async handle(world, request) {
+      const repository = repositoryFor(world, request, "contents", "read");
+      const { gitDir } = repository;
+      const sha = request.params["commit_sha"] ?? "";
+      if ((await listRefs(gitDir)).length === 0) throw new Refusal(409, "Git Repository is empty.");
+      // Commits only, and by their whole hash: also such as no branch leads to.
+      if (!/^[0-9a-f]{40}$/.test(sha) || (await resolveCommit(gitDir, sha)) !== sha) throw new Refusal(404);
+      const body = gitCommitShape(world.state, repository, await readCommit(gitDir, sha));
+      return { status: 200, body };
+    },
+  },
 
   "GET /repos/{owner}/{repo}/git/matching-refs/{ref}": {
     identity: "installation",

@@ -229,14 +229,30 @@ export function checkRunPayload(
   state: State,
   repository: RepositoryState,
   run: CheckRunState,
-  action: "created" | "completed" | "rerequested",
+  action: "created" | "completed" | "rerequested" | { readonly requested: string },
   sender: HostAccount | "app",
 ): JsonObject {
   const shape = checkRunShape(state, run);
+  const asked = typeof action === "string" ? { action } : requestedAction(action.requested);
   return {
-    action,
+    ...asked,
     check_run: { ...shape, check_suite: suiteShape(state, repository, run.suite, [run]) },
     ...withInstallation(state, repository, sender),
+  };
+}
+
+function requestedAction(identifier: string): JsonObject {
+  return { action: "requested_action", requested_action: { identifier } };
+}
+
+export function headCommit({ sha, tree, message, author, committer }: CommitData): JsonObject {
+  return {
+    id: sha,
+    tree_id: tree,
+    message,
+    timestamp: committer.date,
+    author: { name: author.name, email: author.email },
+    committer: { name: committer.name, email: committer.email },
   };
 }
 
@@ -250,21 +266,13 @@ export async function checkSuitePayload(
   const [first] = runs;
   if (first === undefined) throw new Error("the commit has no check suite of the app");
   const suite = suiteShape(state, repository, first.suite, runs);
-  const { author, committer, ...commit } = await readCommit(repository.gitDir, first.headSha);
   return {
     action: "rerequested",
     check_suite: {
       ...suite,
       latest_check_runs_count: runs.length,
       check_runs_url: `${state.apiUrl}/repos/${repository.fullName}/check-suites/${first.suite.id}/check-runs`,
-      head_commit: {
-        id: commit.sha,
-        tree_id: commit.tree,
-        message: commit.message,
-        timestamp: committer.date,
-        author: { name: author.name, email: author.email },
-        committer: { name: committer.name, email: committer.email },
-      },
+      head_commit: headCommit(await readCommit(repository.gitDir, first.headSha)),
     },
     ...withInstallation(state, repository, sender),
   };

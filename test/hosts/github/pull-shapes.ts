@@ -1,8 +1,9 @@
 /** Pull requests as REST answers and webhooks spell them. */
-import { compare } from "../git/git-read.ts";
+import { compare, readCommit } from "../git/git-read.ts";
 import type { JsonObject } from "../json.ts";
-import { withInstallation } from "./payloads.ts";
-import { personOf } from "./repositories.ts";
+import type { HostAccount, HostMergeGroup } from "./contract.ts";
+import { headCommit, withInstallation } from "./payloads.ts";
+import { personOf, stateOf } from "./repositories.ts";
 import { accountShape, repositoryShape } from "./shapes.ts";
 import { nodeId, type PullState, type RepositoryState, type State } from "./state.ts";
 
@@ -12,7 +13,7 @@ export async function pullShape(state: State, pull: PullState): Promise<JsonObje
   const url = `${api}/pulls/${number}`;
   const html = `${repository.webUrl}/pull/${number}`;
   const issue = `${api}/issues/${number}`;
-  const base = await repository.ref(`refs/heads/${pull.base}`);
+  const base = pull.mergedInto ?? (await repository.ref(`refs/heads/${pull.base}`));
   const links = {
     self: url,
     html,
@@ -35,12 +36,12 @@ export async function pullShape(state: State, pull: PullState): Promise<JsonObje
     state: pull.open ? "open" : "closed",
     locked: false,
     title: pull.title,
-    user: accountShape(state, personOf(state, pull.source.owner)),
+    user: accountShape(state, personOf(state, pull.headOwner)),
     body: null,
     created_at: pull.createdAt,
     updated_at: pull.updatedAt,
     closed_at: pull.closedAt,
-    merged_at: null,
+    merged_at: pull.merged ? pull.closedAt : null,
     // While a newer one is being made, the one before.
     merge_commit_sha: pull.merge?.sha ?? null,
     assignee: null,
@@ -49,54 +50,61 @@ export async function pullShape(state: State, pull: PullState): Promise<JsonObje
     requested_teams: [],
     labels: [],
     milestone: null,
-    draft: false,
+    draft: pull.draft,
     commits_url: links.commits,
     review_comments_url: links.review_comments,
     review_comment_url: links.review_comment,
     comments_url: links.comments,
     statuses_url: links.statuses,
-    head: side(state, pull.source, pull.head, pull.headSha),
-    base: side(state, repository, pull.base, base ?? ""),
+    head: side(state, pull.headOwner, pull.source, pull.head, pull.headSha),
+    base: side(state, repository.owner, repository, pull.base, base ?? ""),
     _links: Object.fromEntries(Object.entries(links).map(([name, href]) => [name, { href }])),
-    author_association: pull.source.id === repository.id ? "MEMBER" : "NONE",
+    author_association: pull.source?.id === repository.id ? "MEMBER" : "NONE",
     auto_merge: null,
     active_lock_reason: null,
-    ...mergeability(pull, base),
+    ...mergeability(state, pull, base),
     ...(await counts(pull)),
   };
 }
 
-function side(state: State, repository: RepositoryState, ref: string, sha: string): JsonObject {
+function side(
+  state: State,
+  owner: HostAccount,
+  repository: RepositoryState | null,
+  ref: string,
+  sha: string,
+): JsonObject {
   return {
-    label: `${repository.owner.login}:${ref}`,
+    label: `${owner.login}:${ref}`,
     ref,
     sha,
-    user: accountShape(state, repository.owner),
-    repo: repositoryShape(state, repository),
+    user: accountShape(state, owner),
+    repo: repository === null ? null : repositoryShape(state, repository),
   };
 }
 
 /** Null until the test merge of exactly this head and this base is made. */
 export function isMergeable(pull: PullState, base: string | null): boolean | null {
   const { merge } = pull;
-  if (merge === null || merge.head !== pull.headSha || merge.base !== base) return null;
+  if (merge === null || pull.merged || merge.head !== pull.headSha || merge.base !== base) return null;
   return merge.sha !== null;
 }
 
-function mergeability(pull: PullState, base: string | null): JsonObject {
+function mergeability(state: State, pull: PullState, base: string | null): JsonObject {
   const mergeable = isMergeable(pull, base);
+  const merger = pull.merged ? accountShape(state, personOf(state, pull.repository.owner)) : null;
   return {
-    merged: false,
+    merged: pull.merged,
     mergeable,
     rebaseable: mergeable,
     mergeable_state: mergeable === null ? "unknown" : mergeable ? "clean" : "dirty",
-    merged_by: null,
+    merged_by: merger,
     maintainer_can_modify: false,
   };
 }
 
-async function counts({ repository, base, headSha }: PullState): Promise<JsonObject> {
-  const found = await compare(repository.gitDir, `heads/${base}`, headSha);
+async function counts({ repository, base, mergedInto, headSha }: PullState): Promise<JsonObject> {
+  const found = await compare(repository.gitDir, mergedInto ?? `heads/${base}`, headSha);
   if (typeof found === "string") throw new Error(`a pull request into ${repository.fullName}: ${found}`);
   return {
     comments: 0,
@@ -108,15 +116,45 @@ async function counts({ repository, base, headSha }: PullState): Promise<JsonObj
   };
 }
 
+export type PullAction =
+  | "opened"
+  | "reopened"
+  | "synchronize"
+  | "converted_to_draft"
+  | "ready_for_review"
+  | "edited"
+  | "closed";
+
 export async function pullPayload(
   state: State,
   pull: PullState,
-  action: "opened" | "synchronize" | "closed",
+  action: PullAction,
+  sender: HostAccount,
 ): Promise<JsonObject> {
   return {
     action,
     number: pull.number,
     pull_request: await pullShape(state, pull),
-    ...withInstallation(state, pull.repository, personOf(state, pull.source.owner)),
+    ...withInstallation(state, pull.repository, sender),
+  };
+}
+
+/** `reason`: why it is over; null: its checks are wanted. */
+export async function mergeGroupPayload(
+  state: State,
+  { pull, headRef, headSha, baseRef, baseSha }: HostMergeGroup,
+  reason: string | null,
+): Promise<JsonObject> {
+  const repository = stateOf(state, pull.repository);
+  return {
+    ...(reason === null ? { action: "checks_requested" } : { action: "destroyed", reason }),
+    merge_group: {
+      head_sha: headSha,
+      head_ref: headRef,
+      base_sha: baseSha,
+      base_ref: baseRef,
+      head_commit: headCommit(await readCommit(repository.gitDir, headSha)),
+    },
+    ...withInstallation(state, repository, personOf(state, repository.owner)),
   };
 }

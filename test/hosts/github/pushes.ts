@@ -3,7 +3,6 @@
 import { createTagObject, git, readRef, writeRef } from "../git/git.ts";
 import type { EventDelivery, GithubHost, HostRepository, TagInput } from "./contract.ts";
 import { email, pushPayload, type RefMove } from "./payloads.ts";
-import type { Pulls } from "./pulls.ts";
 import { commitTo, personOf, stateOf } from "./repositories.ts";
 import { installationOf, type RepositoryState, type State, timestamp } from "./state.ts";
 import { notSent, type Sender } from "./webhooks.ts";
@@ -11,16 +10,27 @@ import { notSent, type Sender } from "./webhooks.ts";
 /** With more tags than this in one push GitHub sends no event for any of them. */
 const MOST_TAGS = 3;
 
-export function createPushes(
-  state: State,
-  sender: Sender,
-  pulls: Pick<Pulls, "follow">,
-): Pick<GithubHost, "push" | "forcePush" | "pushTag" | "pushTags" | "deleteRef"> {
+export interface Pushes extends Pick<GithubHost, "push" | "forcePush" | "pushTag" | "pushTags" | "deleteRef"> {
+  /** Moves a ref and tells of it as a push does. */
+  move(move: RefMove): Promise<EventDelivery>;
+}
+
+/** `follow`: what else happens when a ref has moved. */
+export function createPushes(state: State, sender: Sender, follow: (move: RefMove) => Promise<void>): Pushes {
   async function tell(move: RefMove): Promise<EventDelivery> {
     const installation = installationOf(state, move.repository);
     const listens = installation !== null && !installation.suspended && "contents" in installation.permissions;
     if (!listens) return notSent();
     return sender.send("push", await pushPayload(state, move, personOf(state, move.repository.owner)));
+  }
+
+  async function move(moved: RefMove): Promise<EventDelivery> {
+    const { repository, ref, after } = moved;
+    await writeRef(repository.gitDir, ref, after);
+    repository.pushedAt = timestamp(state.now());
+    const delivery = await tell(moved);
+    await follow(moved);
+    return delivery;
   }
 
   async function moveTag(repository: RepositoryState, { tag, sha, annotated, message }: TagInput): Promise<RefMove> {
@@ -57,13 +67,14 @@ export function createPushes(
     const repository = stateOf(state, of);
     const { sha, before } = await commitTo(state, repository, input);
     const ref = `refs/heads/${input.branch ?? repository.defaultBranch}`;
-    const move = { repository, ref, before, after: sha };
-    const delivery = await tell(move);
-    await pulls.follow(move);
+    const moved = { repository, ref, before, after: sha };
+    const delivery = await tell(moved);
+    await follow(moved);
     return { sha, before, delivery };
   }
 
   return {
+    move,
     push,
     async forcePush(of, input) {
       if (input.parent !== undefined) return push(of, input);
@@ -85,11 +96,7 @@ export function createPushes(
       const repository = stateOf(state, of);
       const before = await readRef(repository.gitDir, ref);
       if (before === null) throw new Error(`there is no ${ref} in ${repository.fullName}`);
-      await writeRef(repository.gitDir, ref, null);
-      const move = { repository, ref, before, after: null };
-      const delivery = await tell(move);
-      await pulls.follow(move);
-      return delivery;
+      return move({ repository, ref, before, after: null });
     },
   };
 }

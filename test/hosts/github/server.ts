@@ -11,6 +11,7 @@ import type { ApiAnswer, ApiRequest, OperationHandler, World } from "./operation
 import { APP_OPERATIONS } from "./operations-app.ts";
 import { CHECK_OPERATIONS } from "./operations-checks.ts";
 import { GIT_OPERATIONS } from "./operations-git.ts";
+import { PEOPLE_OPERATIONS } from "./operations-people.ts";
 import { Refusal } from "./refusal.ts";
 import { bodyRules, headerRules } from "./rules.ts";
 import { findToken, verifyAppJwt } from "./tokens.ts";
@@ -20,6 +21,7 @@ const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   ...APP_OPERATIONS,
   ...GIT_OPERATIONS,
   ...CHECK_OPERATIONS,
+  ...PEOPLE_OPERATIONS,
 };
 
 /** A constant of the committed description; its validators are compiled once for all hosts of a test file. */

@@ -110,6 +110,7 @@ function eventsFor(permissions: Permissions): readonly string[] {
   return [
     ...(permissions["contents"] === undefined ? [] : ["push"]),
     ...(permissions["pull_requests"] === undefined ? [] : ["pull_request"]),
+    ...(permissions["merge_queues"] === undefined ? [] : ["merge_group"]),
     "repository",
   ];
 }
@@ -213,6 +214,18 @@ export function commitShape(state: State, repository: HostRepository, commit: Co
       html_url: `${repository.webUrl}/commit/${sha}`,
     })),
   };
+}
+
+/** Git's own commit, without what GitHub knows of it. */
+export function gitCommitShape(state: State, repository: HostRepository, commit: CommitData): JsonObject {
+  const { node_id, html_url, parents, ...more } = commitShape(state, repository, commit);
+  const { comment_count: _, ...own } = objectAt(more, "commit");
+  return { ...own, sha: commit.sha, node_id, html_url, parents };
+}
+
+/** `role`: as GitHub calls it, or as an organization does. */
+export function collaboratorShape(state: State, account: HostAccount, role: string): JsonObject {
+  return { ...accountShape(state, account), role_name: role };
 }
 
 export function fileShape(state: State, repository: HostRepository, sha: string, file: FileChange): JsonObject {

@@ -2,15 +2,18 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type {
   ApiCall,
+  CustomRole,
   DeliveryAttempt,
   GitCall,
   HostAccount,
   HostAnnotation,
+  HostCheckAction,
   HostCheckRun,
   HostInstallation,
   HostPull,
   HostRepository,
   Permissions,
+  Role,
   SecondaryLimits,
   TokenFormat,
   Webhook,
@@ -34,15 +37,20 @@ export type RepositoryState = Mutable<HostRepository> & {
   pushedAt: string;
 };
 
-export type CheckRunState = Mutable<Omit<HostCheckRun, "output">> & {
+export type CheckRunState = Mutable<Omit<HostCheckRun, "output" | "actions">> & {
   readonly suite: Suite;
+  actions: readonly HostCheckAction[];
   output: Mutable<Omit<HostCheckRun["output"], "annotations">> & { annotations: HostAnnotation[] };
 };
 
 export type PullState = Mutable<HostPull> & {
   readonly repository: RepositoryState;
-  readonly source: RepositoryState;
-  readonly title: string;
+  source: RepositoryState | null;
+  /** Whose repository `source` is or was. */
+  readonly headOwner: HostAccount;
+  title: string;
+  /** Tip of its base when it was merged; null: it was not. */
+  mergedInto: string | null;
   /** The last test merge and what it is of; its `sha` is null after a conflict. Null: there was none yet. */
   merge: { readonly base: string; readonly head: string; readonly sha: string | null } | null;
   readonly createdAt: string;
@@ -85,6 +93,8 @@ export interface State {
   /** `owner/name` a repository had before, in lower case. */
   readonly formerNames: Map<string, RepositoryState>;
   readonly pulls: PullState[];
+  /** `<repository id>:<account id>` to what was set with `setRole`. */
+  readonly roles: Map<string, Role | CustomRole>;
   readonly tokens: Map<string, InstallationToken>;
   readonly checkRuns: CheckRunState[];
   /** `<repository id>:<sha>` to the app's check suite there. */
@@ -110,6 +120,7 @@ export interface State {
 export const DEFAULT_PERMISSIONS: Permissions = {
   checks: "write",
   contents: "read",
+  merge_queues: "read",
   metadata: "read",
   pull_requests: "read",
 };
@@ -142,6 +153,7 @@ export function createState(options: {
     repositories: [],
     formerNames: new Map(),
     pulls: [],
+    roles: new Map(),
     tokens: new Map(),
     checkRuns: [],
     suites: new Map(),
@@ -196,6 +208,10 @@ export function findRepository(
   if (repository !== undefined) return { repository, moved: false };
   const former = state.formerNames.get(wanted);
   return former === undefined ? null : { repository: former, moved: true };
+}
+
+export function roleKey(repository: HostRepository, person: HostAccount): string {
+  return `${repository.id}:${person.id}`;
 }
 
 export function covers(installation: InstallationState, repository: HostRepository): boolean {
