@@ -1,4 +1,4 @@
-import type { Annotation, CheckContent } from "../core/check.ts";
+import type { Annotation, CheckAction, CheckContent } from "../core/check.ts";
 
 /** What a check run shows, within the limits of GitHub's Checks API. */
 export interface CheckOutput {
@@ -29,12 +29,18 @@ const MAX_MESSAGE_BYTES = 64_000;
 /** In one request; later ones would be added to those, not replace them. */
 const MAX_ANNOTATIONS = 50;
 
+const MAX_ACTIONS = 3;
+
+/** UTF-16 units: GitHub says characters, which are never more. */
+const MAX_LABEL = 20;
+const MAX_DESCRIPTION = 40;
+
 const SHORTENED = "*Shortened: the details page has all of it.*";
 
 export function checkOutput(content: CheckContent, options: { readonly annotate: boolean }): CheckOutput {
   const left = content.annotations.length - MAX_ANNOTATIONS;
   const note = left > 0 ? `\n\n*${left} more annotations are not shown here.*` : "";
-  const title = cutTitle(wellFormed(content.title));
+  const title = cutText(wellFormed(content.title) || "Wharfinger", MAX_TITLE);
   const summary = keepHead(wellFormed(content.summary) || title, MAX_TEXT_BYTES - note.length) + note;
   const annotations = options.annotate ? content.annotations.slice(0, MAX_ANNOTATIONS) : [];
   return {
@@ -45,6 +51,15 @@ export function checkOutput(content: CheckContent, options: { readonly annotate:
       : { text: keepTail(wellFormed(content.text), MAX_TEXT_BYTES) }),
     ...(annotations.length === 0 ? {} : { annotations: annotations.map(toWire) }),
   };
+}
+
+/** The buttons beside a check. Their identifiers are ours, and short. */
+export function checkActions(actions: readonly CheckAction[]): readonly CheckAction[] {
+  return actions.slice(0, MAX_ACTIONS).map(({ label, description, identifier }) => ({
+    label: cutText(wellFormed(label), MAX_LABEL),
+    description: cutText(wellFormed(description), MAX_DESCRIPTION),
+    identifier,
+  }));
 }
 
 function toWire(annotation: Annotation): NonNullable<CheckOutput["annotations"]>[number] {
@@ -62,9 +77,8 @@ function wellFormed(text: string): string {
   return Buffer.from(text, "utf8").toString("utf8");
 }
 
-function cutTitle(title: string): string {
-  const text = title || "Wharfinger";
-  return text.length <= MAX_TITLE ? text : `${text.slice(0, MAX_TITLE - 1).replace(/[\ud800-\udbff]$/, "")}…`;
+function cutText(text: string, maxLength: number): string {
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
 /** The beginning of a Markdown text, cut after a line; a code block that was open there is closed. */

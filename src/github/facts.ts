@@ -1,10 +1,12 @@
 import type { RepositoryName } from "../core/events.ts";
 import {
   type Account,
+  type Change,
   failed,
   type HostId,
   type Outcome,
   ok,
+  type PullRequestChange,
   type RefChange,
   type Repository,
   type Sha,
@@ -136,11 +138,11 @@ export async function readChangedPaths(
   access: GithubAccess,
   installation: HostId,
   repository: Repository,
-  change: RefChange,
+  change: Change,
 ): Promise<Outcome<readonly string[] | null>> {
-  const base = change.before ?? repository.defaultBranch;
-  if (change.kind !== "branch" || change.commit === null || base === null) return ok(null);
-  if (change.before === null && change.name === repository.defaultBranch) return ok(null);
+  const question = change.kind === "pull_request" ? sinceTarget(change) : sincePush(change, repository);
+  if (question === null || change.commit === null) return ok(null);
+  const { base, telling } = question;
   const answer = await access.asInstallation(readScope(installation, repository), {
     method: "GET",
     // The files come with the first page whatever its size; the size is that of the commits, which nobody reads.
@@ -152,12 +154,28 @@ export async function readChangedPaths(
   const result = compareSchema.safeParse(answer.value.body);
   if (!result.success) return misshapen(answer.value);
   const { status, files } = result.data;
-  if (!files || files.length >= MAX_COMPARED_FILES) return ok(null);
-  // A new branch without commits of its own: nothing was built of it yet, so nothing can be unchanged.
-  const telling = change.before === null ? ["ahead", "diverged"] : ["ahead", "identical"];
-  if (!telling.includes(status)) return ok(null);
+  if (!files || files.length >= MAX_COMPARED_FILES || !telling.includes(status)) return ok(null);
   const paths = files.flatMap((file) => [file.filename, file.previous_filename ?? file.filename]);
   return ok([...new Set(paths)]);
+}
+
+/** What to compare with, and GitHub's words for how the two may stand. */
+interface Question {
+  readonly base: string;
+  readonly telling: readonly string[];
+}
+
+/** A pull request is what it has of its own since it left its target, wherever that went: forced or not. */
+function sinceTarget({ pull }: PullRequestChange): Question {
+  return { base: pull.targetCommit ?? pull.target, telling: ["ahead", "diverged", "identical"] };
+}
+
+function sincePush(change: RefChange, { defaultBranch }: Repository): Question | null {
+  if (change.kind === "tag") return null;
+  if (change.before !== null) return { base: change.before, telling: ["ahead", "identical"] };
+  if (defaultBranch === null || change.name === defaultBranch) return null;
+  // A new branch without commits of its own: nothing was built of it yet, so nothing can be unchanged.
+  return { base: defaultBranch, telling: ["ahead", "diverged"] };
 }
 
 export async function readTags(

@@ -7,6 +7,7 @@ import type { GithubAccess } from "./access.ts";
 import { redact } from "./api.ts";
 import { githubApp } from "./app.ts";
 import { readChangedPaths, readFile, readInstallation, readRepositories, readScope, readTags } from "./facts.ts";
+import { readHead, readPermission } from "./pulls.ts";
 
 export interface GithubHostOptions {
   readonly access: GithubAccess;
@@ -25,6 +26,8 @@ export function createGithubHost(options: GithubHostOptions): Host {
     receive,
     look: async () => ok({ kind: "as-told" }),
     file: (installation, repository, at, path) => readFile(access, installation, repository, at, path),
+    head: (event) => readHead(access, event),
+    permission: (installation, repository, actor) => readPermission(access, installation, repository, actor),
     changedPaths: (installation, repository, change) => readChangedPaths(access, installation, repository, change),
     tags: (installation, repository) => readTags(access, installation, repository),
     installation: (id) => readInstallation(access, id),

@@ -171,6 +171,15 @@ export const compareSchema = z.object({
   files: z.array(z.object({ filename: z.string(), previous_filename: z.string().nullish() })).nullish(),
 });
 
+/** Whoever makes a commit writes its date: it may be no date at all. */
+export const gitCommitSchema = z.object({
+  message: z.string(),
+  committer: z.object({ date: z.string().nullish() }).nullish(),
+});
+
+/** `permission` is one of the old four words also for custom roles, which `role_name` would name. */
+export const permissionSchema = z.object({ permission: z.string(), user: z.object({ id }).nullish() });
+
 export const refsSchema = z.array(z.object({ ref: z.string() }));
 
 export const installationRepositoriesAnswerSchema = z.object({ repositories: z.array(repositoryNameSchema) });

@@ -3,7 +3,7 @@ import { failed, type HostId, type Outcome, ok } from "../core/model.ts";
 import type { Reporter } from "../engine/ports.ts";
 import type { GithubAccess } from "./access.ts";
 import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal, repositorySegments } from "./api.ts";
-import { checkOutput } from "./check-output.ts";
+import { checkActions, checkOutput } from "./check-output.ts";
 import { checkRunSchema, checkRunsSchema } from "./payloads.ts";
 import type { TokenScope } from "./tokens.ts";
 
@@ -76,7 +76,12 @@ async function create(
   const answer = await access.asInstallation(scope, {
     method: "POST",
     path: apiPath([...repositorySegments(check.repository), "check-runs"]),
-    body: { name: check.name, head_sha: check.sha, ...fields(check, content, { annotate: true }) },
+    body: {
+      name: check.name,
+      head_sha: check.sha,
+      ...fields(check, content, { annotate: true }),
+      ...(content.actions.length === 0 ? {} : { actions: checkActions(content.actions) }),
+    },
   });
   return shownRun(answer, 201);
 }
@@ -102,7 +107,8 @@ async function update(
   const answer = await access.asInstallation(scope, {
     method: "PATCH",
     path,
-    body: { name: check.name, ...fields(check, content, { annotate }) },
+    // Without `actions` the buttons of an earlier report would stay.
+    body: { name: check.name, ...fields(check, content, { annotate }), actions: checkActions(content.actions) },
   });
   return shownRun(answer, 200);
 }

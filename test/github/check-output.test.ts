@@ -13,6 +13,7 @@ const content: CheckContent = {
   results: [],
   branch: null,
   detailsUrl: "https://wharfinger.test/builds/1",
+  actions: [],
   startedAt: null,
   completedAt: null,
 };

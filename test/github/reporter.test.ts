@@ -26,6 +26,7 @@ const queued: CheckContent = {
   results: [],
   branch: null,
   detailsUrl: "https://wharfinger.test/builds/1",
+  actions: [],
   startedAt: null,
   completedAt: null,
 };

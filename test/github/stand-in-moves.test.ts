@@ -22,6 +22,7 @@ const running: CheckContent = {
   results: [],
   branch: null,
   detailsUrl: "https://wharfinger.test/builds/1",
+  actions: [],
   startedAt: "2026-11-20T10:00:00.000Z",
   completedAt: null,
 };
