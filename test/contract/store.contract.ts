@@ -5,9 +5,11 @@ import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";
 import { grantsContract } from "./store.grants.ts";
+import { holdsContract } from "./store.holds.ts";
 import { installationsContract } from "./store.installations.ts";
 import { plansContract } from "./store.plans.ts";
 import { publicationsContract } from "./store.publications.ts";
+import { pullsContract } from "./store.pulls.ts";
 import type { TestClock } from "./store.samples.ts";
 
 /** A store just made, and empty. */
@@ -39,6 +41,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     });
     deliveriesContract(current);
     plansContract(current);
+    holdsContract(current);
+    pullsContract(current);
     installationsContract(current);
     buildsContract(current);
     checksContract(current);

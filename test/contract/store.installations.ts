@@ -52,6 +52,51 @@ export function installationsContract(opened: Opened): void {
     });
   });
 
+  describe("keeps policies", () => {
+    it("changing what is given and nothing else", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      await save(store, "8", "200", "other");
+      expect(await store.setPolicy(installationId("7"), { forks: "test", brake: 5 })).toEqual({
+        ...DEFAULT_POLICY,
+        forks: "test",
+        brake: 5,
+      });
+      const changed = { ...DEFAULT_POLICY, forks: "test", brake: 5, zeroConfig: true };
+      expect(await store.setPolicy(installationId("7"), { zeroConfig: true })).toEqual(changed);
+      expect(await store.setPolicy(installationId("7"), {})).toEqual(changed);
+      expect((await store.getInstallation(installationId("7")))?.policy).toEqual(changed);
+      const { items } = await store.listInstallations({ limit: 10, cursor: null });
+      expect(items.map(({ policy }) => policy)).toEqual([DEFAULT_POLICY, changed]);
+    });
+
+    it("whatever the host tells of the installation meanwhile", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      await store.setPolicy(installationId("7"), { forks: "never" });
+      expect((await save(store, "7", "100", "acme", "suspended")).policy.forks).toBe("never");
+    });
+
+    it("of installations that are there only, told apart by host", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      expect(await store.setPolicy({ ...installationId("7"), host: "ghes" }, { brake: 1 })).toBeNull();
+      expect((await store.getInstallation(installationId("7")))?.policy).toEqual(DEFAULT_POLICY);
+    });
+
+    it("of two who change different things at a time both", async () => {
+      const { store } = opened();
+      await save(store, "7", "100", "acme");
+      await Promise.all([
+        store.setPolicy(installationId("7"), { forks: "never" }),
+        store.setPolicy(installationId("7"), { zeroConfig: true }),
+        store.setPolicy(installationId("7"), { brake: 3 }),
+      ]);
+      const policy = { ...DEFAULT_POLICY, forks: "never", zeroConfig: true, brake: 3 };
+      expect((await store.getInstallation(installationId("7")))?.policy).toEqual(policy);
+    });
+  });
+
   describe("gives a namespace to one account for good", () => {
     it("first come, first served", async () => {
       const { store } = opened();

@@ -6,6 +6,8 @@ import {
   type HostId,
   laneOf,
   type PlannedBuild,
+  type PullRequest,
+  type PullRequestChange,
   parseSha,
   type RefChange,
   type Repository,
@@ -90,14 +92,49 @@ export function change(before: string | null, after: string, ref = "refs/heads/m
   };
 }
 
-export function request(moved: RefChange, image = "api", more: Partial<PlannedBuild> = {}): PlannedBuild {
+/** Pull request `number` with this head, null once it was closed, from a branch of that name, of a fork or not. */
+export function pull(number: number, head: string | null, more: Partial<PullRequest> = {}): PullRequestChange {
+  const [after, ref] = [head === null ? null : sha(head), "refs/heads/patch"];
+  const cloneUrl = `https://github.test/fork-${number}/repository-1.git`;
+  return {
+    kind: "pull_request",
+    ref,
+    name: String(number),
+    before: null,
+    after,
+    commit: after,
+    forced: false,
+    message: "",
+    pull: {
+      number,
+      target: "main",
+      targetCommit: null,
+      fork: true,
+      draft: false,
+      closed: head === null,
+      queued: false,
+      checkout: { cloneUrl, ref, anonymous: true },
+      ...more,
+    },
+  };
+}
+
+/** As forks have it: built once somebody said so, never published. */
+export function held(moved: PullRequestChange, image = "api", more: Partial<HeldBuild> = {}): HeldBuild {
+  const hold = { reason: "awaiting-approval", detail: `#${moved.pull.number} waits for somebody` } as const;
+  return { ...request(moved, image, { push: false, trust: "untrusted" }), hold, ...more };
+}
+
+export function request(moved: Change, image = "api", more: Partial<PlannedBuild> = {}): PlannedBuild {
   if (moved.after === null || moved.commit === null) throw new Error("nothing is built of a deleted ref");
   const context = more.inputs?.context ?? ".";
+  const lane = laneOf(moved);
   return {
-    key: createHash("sha256").update([moved.ref, moved.before, moved.after, image, context].join(" ")).digest("hex"),
+    key: createHash("sha256").update([lane, moved.before, moved.after, image, context].join(" ")).digest("hex"),
     image,
     tags: ["latest"],
     ref: moved.ref,
+    ...(lane !== moved.ref && { lane }),
     kind: moved.kind,
     before: moved.before,
     after: moved.after,
@@ -116,12 +153,19 @@ export function request(moved: RefChange, image = "api", more: Partial<PlannedBu
       labels: {},
       cache: true,
     },
+    ...(moved.kind === "pull_request" && { pull: pullOf(moved) }),
     ...more,
   };
 }
 
-export function skip(moved: RefChange, image: string | null, reason: Skip["reason"] = "paths-unchanged"): Skip {
-  return { ref: moved.ref, sha: moved.commit, image, rule: null, reason, detail: `not built: ${reason}` };
+function pullOf({ pull: { number, target, fork } }: PullRequestChange): NonNullable<PlannedBuild["pull"]> {
+  return { number, target, fork };
+}
+
+export function skip(moved: Change, image: string | null, reason: Skip["reason"] = "paths-unchanged"): Skip {
+  const lane = laneOf(moved);
+  const place = { ref: moved.ref, ...(lane !== moved.ref && { lane }), sha: moved.commit };
+  return { ...place, image, rule: null, reason, detail: `not built: ${reason}` };
 }
 
 export const CONFIG_DIGEST = `sha256:${"c".repeat(64)}`;
