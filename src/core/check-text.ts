@@ -1,5 +1,6 @@
 /** The Markdown of a check: what was built, what was not, what broke and what to do. */
 import type { CheckFacts } from "./check.ts";
+import { fileSection } from "./config-check-text.ts";
 import { failureAdvice } from "./failure-advice.ts";
 import { codeSpan, escapeMarkdown, fenced } from "./markdown.ts";
 import { type Build, type Failure, type Skip, shownTags } from "./model.ts";
@@ -16,7 +17,9 @@ export interface TextOptions {
 /** Lines about what is not built; a file may hold thousands of rules. */
 const MAX_SKIPS = 50;
 
-export function checkSummary({ builds, skips }: CheckFacts, options: TextOptions): string {
+export function checkSummary({ builds, skips, fileCheck }: CheckFacts, options: TextOptions): string {
+  const told = skips.some(({ reason, lane }) => reason === "config-invalid" && lane === undefined);
+  const file = fileCheck === undefined ? null : fileSection(fileCheck, { told });
   return [
     ...(builds.length === 0 ? [] : [table(builds, options)]),
     ...builds.flatMap((build) => pullCommand(build, options)),
@@ -24,6 +27,7 @@ export function checkSummary({ builds, skips }: CheckFacts, options: TextOptions
     ...holds(builds),
     ...builds.flatMap(failureSection),
     ...(skips.length === 0 ? [] : [skipList(skips)]),
+    ...(file === null ? [] : [file]),
   ].join("\n\n");
 }
 

@@ -1,3 +1,4 @@
+import type { FileCheck } from "./config-check.ts";
 import type { Build, BuildState, Skip } from "./model.ts";
 
 /** Everything recorded about one commit that its checks are made of. */
@@ -6,6 +7,8 @@ export interface CheckFacts {
   readonly builds: readonly Build[];
   /** Skips of the newest delivery of each ref at the commit. */
   readonly skips: readonly Skip[];
+  /** What there is to say of the config file; left out: the commit changes nothing of it. */
+  readonly fileCheck?: FileCheck;
 }
 
 /** What a check shows, in no host's words. Limits of a host (lengths, counts) are its reporter's business. */

@@ -68,10 +68,10 @@ export interface Some {
 
 /**
  * Bounds of what is computed: changes, and for files of hundreds of rules fewer of them. One rule or tag of one change
- * costs some ten microseconds.
+ * costs up to 50 µs.
  */
 export const MAX_COMPARED = 20;
-const MAX_WORK = 10_000;
+const MAX_WORK = 6_000;
 /** Of what is kept and shown. */
 const MAX_DIFFERENCES = 20;
 const MAX_ITEMS = 10;

@@ -1,7 +1,16 @@
 import type { Annotation, BuildResult, CheckAction, CheckContent, CheckFacts } from "./check.ts";
 import { checkSummary, checkText, secondsOf, type TextOptions } from "./check-text.ts";
+import { fileTitle } from "./config-check-text.ts";
 import { oneLine } from "./markdown.ts";
-import { type Build, type BuildPlan, isFinal, type Skip, type SkipReason, shownTags } from "./model.ts";
+import {
+  type Build,
+  type BuildPlan,
+  type Diagnostic,
+  isFinal,
+  type Skip,
+  type SkipReason,
+  shownTags,
+} from "./model.ts";
 import { dockerfilePath } from "./path-filter.ts";
 import { CONFIG_FILE } from "./repo-config/config.ts";
 
@@ -52,10 +61,11 @@ export function checkContent(name: string, facts: CheckFacts, options: ExplainOp
   const about = aboutOne(name, facts);
   const builds = withoutReplaced(about.builds);
   const skips = about.skips.filter((skip) => isWorthSaying(skip, builds));
-  if (builds.length === 0 && skips.length === 0) {
+  const { fileCheck } = about;
+  if (builds.length === 0 && skips.length === 0 && fileCheck === undefined) {
     return null;
   }
-  const matter = { builds, skips };
+  const matter = { builds, skips, ...(fileCheck !== undefined && { fileCheck }) };
   // What is held needs a person: the check has come to an end until somebody presses its button.
   const running = builds.some(({ state }) => !isFinal(state) && state !== "held");
   const held = builds.some(({ state }) => state === "held");
@@ -68,7 +78,7 @@ export function checkContent(name: string, facts: CheckFacts, options: ExplainOp
     title: titleOf(matter),
     summary: checkSummary(matter, options),
     text: checkText(matter, options),
-    annotations: [...fileAnnotations(skips), ...builds.flatMap(buildAnnotation)],
+    annotations: [...problemsOf(matter).map(fileAnnotation), ...builds.flatMap(buildAnnotation)],
     results: builds.map(resultOf),
     branch: branchOf(about),
     detailsUrl: detailsOf(builds, options),
@@ -88,6 +98,7 @@ function aboutOne(name: string, facts: CheckFacts): CheckFacts {
   if (name === CHECK_NAME) {
     return facts;
   }
+  // The file is every image's: the check that stands for all of them tells of it.
   const own = (image: string | null): boolean => image !== null && name === `${CHECK_NAME}: ${image}`;
   return {
     builds: facts.builds.filter(({ planned }) => own(planned.image)),
@@ -127,9 +138,11 @@ function isWaiting(state: Build["state"]): boolean {
 }
 
 /** Of several ends the one that most needs a person. Superseded counts as cancelled: it must not satisfy a rule. */
-function conclusionOf({ builds, skips }: CheckFacts): NonNullable<CheckContent["conclusion"]> {
+function conclusionOf(matter: CheckFacts): NonNullable<CheckContent["conclusion"]> {
+  const { builds, skips, fileCheck } = matter;
   const states = builds.map(({ state }) => state);
-  if (states.includes("failed") || skips.some(({ reason }) => reason === "config-invalid")) {
+  // Merged, a broken file would stop all builds: who asks for this check does not want that.
+  if (states.includes("failed") || brokenFile(matter) !== undefined || fileCheck?.effect === null) {
     return "failure";
   }
   if (states.includes("timed_out")) {
@@ -145,21 +158,37 @@ function conclusionOf({ builds, skips }: CheckFacts): NonNullable<CheckContent["
   if (states.includes("superseded")) {
     return "neutral";
   }
-  return states.length > 0 ? "success" : "skipped";
+  const looked = fileCheck !== undefined && skips.length === 0;
+  return states.length > 0 || looked ? "success" : "skipped";
+}
+
+/**
+ * That the file is broken by which it would be built. Not of a pull request that brings along one without errors: it is
+ * what puts the target's right, and must not be kept from it.
+ */
+function brokenFile({ skips, fileCheck }: CheckFacts): Skip | undefined {
+  const mends = fileCheck?.kind === "pull_request" && fileCheck.effect !== null;
+  return skips.find(({ reason, lane }) => {
+    return reason === "config-invalid" && !(mends && lane?.startsWith("refs/pull/") === true);
+  });
 }
 
 /** Characters of a title: hosts show one line of about this. */
 const TITLE_LENGTH = 120;
 
-function titleOf({ builds, skips }: CheckFacts): string {
-  const text = oneLine(titleText(builds, skips));
+function titleOf(matter: CheckFacts): string {
+  const text = oneLine(titleText(matter));
   return text.length > TITLE_LENGTH ? `${text.slice(0, TITLE_LENGTH - 1)}…` : text;
 }
 
-function titleText(builds: readonly Build[], skips: readonly Skip[]): string {
-  const broken = skips.find(({ reason }) => reason === "config-invalid");
+function titleText(matter: CheckFacts): string {
+  const { builds, skips, fileCheck } = matter;
+  const broken = brokenFile(matter);
   if (broken !== undefined) {
     return sentence(broken);
+  }
+  if (fileCheck !== undefined && (fileCheck.effect === null || builds.length + skips.length === 0)) {
+    return fileTitle(fileCheck);
   }
   const among = (...states: Build["state"][]): Build[] => builds.filter(({ state }) => states.includes(state));
   for (const [word, group] of [
@@ -198,15 +227,15 @@ function detailsOf(builds: readonly Build[], options: ExplainOptions): string {
   return page === undefined ? options.commitUrl : options.buildUrl(page.id);
 }
 
-function fileAnnotations(skips: readonly Skip[]): readonly Annotation[] {
-  const levels = { error: "failure", warning: "warning", info: "notice" } as const;
-  const all = skips.flatMap(({ problems }) => problems ?? []);
-  return all.map(({ severity, line, message }) => ({
-    path: CONFIG_FILE,
-    line,
-    level: levels[severity],
-    message: oneLine(message),
-  }));
+/** Lines of the file at this commit, where that was looked at: a pull request is planned by another branch's file. */
+function problemsOf({ skips, fileCheck }: CheckFacts): readonly Diagnostic[] {
+  return fileCheck?.problems ?? skips.flatMap(({ problems }) => problems ?? []);
+}
+
+const LEVELS = { error: "failure", warning: "warning", info: "notice" } as const;
+
+function fileAnnotation({ severity, line, message }: Diagnostic): Annotation {
+  return { path: CONFIG_FILE, line, level: LEVELS[severity], message: oneLine(message) };
 }
 
 function buildAnnotation({ failure, planned }: Build): readonly Annotation[] {

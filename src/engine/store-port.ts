@@ -5,6 +5,7 @@
 
 import type { RequestOrigin, SignedRequest } from "../core/build-request.ts";
 import type { CheckFacts } from "../core/check.ts";
+import type { FileCheck } from "../core/config-check.ts";
 import type { RepositoryName } from "../core/events.ts";
 import type {
   Account,
@@ -104,6 +105,23 @@ export interface PlanRecord {
   readonly write: RequestWriter;
   /** Commits whose check must be (re)written even if nothing is built, e.g. to carry a skip. */
   readonly report: readonly Sha[];
+  /** The config file on each branch that was pushed to; left out: nobody looked. */
+  readonly configFiles?: readonly (SeenFile & { readonly ref: string })[];
+  /** What the checks of commits say of the file they bring along; left out: nothing. */
+  readonly fileChecks?: readonly { readonly sha: Sha; readonly check: FileCheck }[];
+}
+
+/** The config file at the tip of a branch, when it was last pushed to. */
+export interface SeenFile {
+  readonly sha: Sha;
+  /** Null: there was none. */
+  readonly digest: string | null;
+}
+
+/** A delivery that was planned, as it can be parsed again. */
+export interface PastDelivery extends Pick<Delivery, "id" | "deliveryId" | "event" | "installationId"> {
+  /** Of its decisions, in full: its payload may abbreviate them. */
+  readonly commits: readonly Sha[];
 }
 
 export interface NewBuild {
@@ -243,6 +261,12 @@ export interface Store extends Journal {
   /** The raw body as it was received; null when unknown or past retention. */
   deliveryBody(id: string): Promise<Buffer | null>;
   listDeliveries(query: PageQuery): Promise<Page<Delivery>>;
+
+  // what a changed config file would change
+  /** By ref; one that nobody looked at is missing. */
+  configFiles(repository: HostId, refs: readonly string[]): Promise<ReadonlyMap<string, SeenFile>>;
+  /** Deliveries of the repository that were planned and still have a body of ordinary size, the newest first. */
+  pastDeliveries(options: { repository: HostId; limit: number }): Promise<readonly PastDelivery[]>;
 
   // installations
   /** Creates or updates by id; gives the account's namespace if it owns one or `namespace` is free, else null. */

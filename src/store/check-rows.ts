@@ -2,6 +2,7 @@ import type { CheckFacts } from "../core/check.ts";
 import { checkNames } from "../core/explain.ts";
 import type { Diagnostic, Sha, Skip, SkipReason } from "../core/model.ts";
 import { type Commit, newestBuilds } from "./build-rows.ts";
+import { fileCheckOf } from "./config-checks.ts";
 import type { Sql } from "./database.ts";
 import { flag, integer, jsonOrNull, type Row, text, textOrNull } from "./rows.ts";
 
@@ -26,7 +27,8 @@ export async function checkFacts(sql: Sql, repository: string, sha: Sha): Promis
     detail: text(row, "detail"),
     ...problemsOf(row),
   }));
-  return { builds, skips };
+  const fileCheck = await fileCheckOf(sql, repository, sha);
+  return { builds, skips, ...(fileCheck !== null && { fileCheck }) };
 }
 
 function laneAndRef(row: Row): Pick<Skip, "ref" | "lane"> {

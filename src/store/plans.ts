@@ -5,6 +5,7 @@ import { bodyToKeep } from "./bodies.ts";
 import { type Commit, insertBuild, isHeld, type RecordedBuild } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { renewChecks, touchChecks } from "./check-rows.ts";
+import { recordFiles } from "./config-checks.ts";
 import type { Sql } from "./database.ts";
 import { readInstallation, readLink } from "./installations.ts";
 import { advanceLane, originOf, sameWork, supersede, voidHolds } from "./lanes.ts";
@@ -117,6 +118,7 @@ async function recordChanges(sql: Sql, record: PlanRecord, now: number): Promise
     const where = `repository = $1 AND lane IN (${marks(2, cancel.length)})`;
     ended.push(...(await cancelBuilds(sql, where, [key, ...cancel], now)));
   }
+  await recordFiles(sql, record);
   for (const change of record.changes) {
     const generation = await advanceLane(sql, key, change);
     if (generation === null || change.kind !== "pull_request") continue;

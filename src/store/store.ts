@@ -5,6 +5,7 @@ import type { Store } from "../engine/store-port.ts";
 import { createApprovals } from "./approvals.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
+import { createConfigChecks } from "./config-checks.ts";
 import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createGrants } from "./grants.ts";
@@ -74,6 +75,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createApprovals(parts),
     ...createPublications(parts),
     ...createChecks(parts),
+    ...createConfigChecks(database),
     ...createGrants(parts, vault),
     ...createUpkeep(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,

@@ -30,7 +30,13 @@ describe("an empty PostgreSQL database", () => {
       new StoreRefused("The database is empty: run `wharfinger migrate` first."),
     );
     const all = await Promise.all([migrateStore(test.url), migrateStore(test.url), migrateStore(test.url)]);
-    expect(all.flatMap((one) => one.applied)).toEqual(["0001-first", "0002-publishing", "0003-bitbucket", "0004-pull-requests"]);
+    expect(all.flatMap((one) => one.applied)).toEqual([
+      "0001-first",
+      "0002-publishing",
+      "0003-bitbucket",
+      "0004-pull-requests",
+      "0005-config-check",
+    ]);
     expect(await migrateStore(test.url)).toEqual({ applied: [] });
     await (await openStore({ url: test.url, clock })).close();
   });

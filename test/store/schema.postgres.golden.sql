@@ -82,6 +82,20 @@ CREATE UNIQUE INDEX checks_pkey ON public.checks USING btree (id)
 CREATE UNIQUE INDEX checks_repository_sha_name_key ON public.checks USING btree (repository, sha, name)
 CREATE TRIGGER checks_changed AFTER UPDATE OF revision ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
 CREATE TRIGGER checks_created AFTER INSERT ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
+COLUMN config_checks.repository text NOT NULL
+COLUMN config_checks.sha text NOT NULL
+COLUMN config_checks.kind text NOT NULL
+COLUMN config_checks.body text NOT NULL
+CONSTRAINT config_checks FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT config_checks PRIMARY KEY (repository, sha, kind)
+CREATE UNIQUE INDEX config_checks_pkey ON public.config_checks USING btree (repository, sha, kind)
+COLUMN config_files.repository text NOT NULL
+COLUMN config_files.ref text NOT NULL
+COLUMN config_files.sha text NOT NULL
+COLUMN config_files.digest text
+CONSTRAINT config_files FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT config_files PRIMARY KEY (repository, ref)
+CREATE UNIQUE INDEX config_files_pkey ON public.config_files USING btree (repository, ref)
 COLUMN connect_candidates.seq bigint NOT NULL IDENTITY ALWAYS
 COLUMN connect_candidates.id text NOT NULL
 COLUMN connect_candidates.client_key text NOT NULL
@@ -168,6 +182,7 @@ COLUMN deliveries.trace bytea
 CONSTRAINT deliveries PRIMARY KEY (id)
 CONSTRAINT deliveries UNIQUE (delivery_key, host, provider)
 CREATE INDEX deliveries_pending ON public.deliveries USING btree (stream, id) WHERE (outcome = 'pending'::text)
+CREATE INDEX deliveries_planned ON public.deliveries USING btree (repository_id, id) WHERE (outcome = 'planned'::text)
 CREATE INDEX deliveries_waiting ON public.deliveries USING btree (id) WHERE (outcome = 'pending'::text)
 CREATE UNIQUE INDEX deliveries_delivery_key_host_provider_key ON public.deliveries USING btree (delivery_key, host, provider)
 CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)

@@ -62,6 +62,22 @@ CREATE TABLE checks (
 
 CREATE INDEX checks_due ON checks (repository, changed_at, id) WHERE revision > shown_revision;
 
+CREATE TABLE config_checks (
+repository TEXT NOT NULL REFERENCES repositories (key),
+sha TEXT NOT NULL,
+kind TEXT NOT NULL,
+body TEXT NOT NULL,
+PRIMARY KEY (repository, sha, kind)
+  );
+
+CREATE TABLE config_files (
+repository TEXT NOT NULL REFERENCES repositories (key),
+ref TEXT NOT NULL,
+sha TEXT NOT NULL,
+digest TEXT,
+PRIMARY KEY (repository, ref)
+  );
+
 CREATE TABLE connect_candidates (
 seq INTEGER PRIMARY KEY AUTOINCREMENT,
 id TEXT NOT NULL UNIQUE,
@@ -147,6 +163,8 @@ CREATE TABLE deliveries (
 );
 
 CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending';
+
+CREATE INDEX deliveries_planned ON deliveries (repository_id, id) WHERE outcome = 'planned';
 
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE outcome = 'pending';
 

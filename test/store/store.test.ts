@@ -41,14 +41,22 @@ describe("the database file", () => {
 
 describe("migrations", () => {
   it("run once", async () => {
-    expect(await migrateStore(url)).toEqual({ applied: ["0001-first", "0002-publishing", "0003-bitbucket", "0004-pull-requests"] });
+    expect(await migrateStore(url)).toEqual({
+      applied: ["0001-first", "0002-publishing", "0003-bitbucket", "0004-pull-requests", "0005-config-check"],
+    });
     expect(await migrateStore(url)).toEqual({ applied: [] });
     await openAndClose();
   });
 
   it("run once even when several processes start together", async () => {
     const all = await Promise.all([migrateStore(url), migrateStore(url), migrateStore(url)]);
-    expect(all.flatMap((one) => one.applied)).toEqual(["0001-first", "0002-publishing", "0003-bitbucket", "0004-pull-requests"]);
+    expect(all.flatMap((one) => one.applied)).toEqual([
+      "0001-first",
+      "0002-publishing",
+      "0003-bitbucket",
+      "0004-pull-requests",
+      "0005-config-check",
+    ]);
   });
 
   it("lead to the schema that was reviewed", async () => {
