@@ -1,11 +1,20 @@
 import { oneLine } from "../core/markdown.ts";
-import type { Build } from "../core/model.ts";
+import type { Build, Verdict } from "../core/model.ts";
+import { tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
 import type { CliStore } from "./parts.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
-/** `wharfinger explain DELIVERY`: what arrived, and what was decided for each ref and image. 1: no such delivery. */
-export async function explain(id: string, store: CliStore, terminal: Terminal): Promise<ExitCode> {
+/**
+ * `wharfinger explain DELIVERY`: what arrived, what was decided for each ref and image, and of each rule by what. 1: no
+ * such delivery.
+ */
+export async function explain(
+  id: string,
+  { json }: { readonly json: boolean },
+  store: CliStore,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const delivery = await store.findDelivery(id);
   if (delivery === null) {
     terminal.err(
@@ -14,6 +23,10 @@ export async function explain(id: string, store: CliStore, terminal: Terminal): 
         "another status than 200 or 202, it was never stored; it may also be past RETENTION_DELIVERIES_DAYS.\n",
     );
     return 1;
+  }
+  if (json) {
+    terminal.out(`${JSON.stringify(tracedDeliveryJson(delivery), null, 2)}\n`);
+    return 0;
   }
   const { items } = await store.listBuilds({ limit: 100, cursor: null, deliveryId: delivery.id });
   terminal.out(`${explanation(delivery, items).join("\n")}\n`);
@@ -32,6 +45,7 @@ function explanation(delivery: Delivery, builds: readonly Build[]): string[] {
     `outcome   ${delivery.outcome}${delivery.note === null ? "" : `: ${oneLine(delivery.note)}`}`,
     "",
     ...decisionLines(delivery, new Map(builds.map((build) => [build.id, build]))),
+    ...traceLines(delivery),
   ];
 }
 
@@ -42,14 +56,32 @@ function decisionLines(delivery: Delivery, builds: ReadonlyMap<string, Build>): 
   return [delivery.outcome === "pending" ? "It waits to be processed." : "It led to nothing."];
 }
 
+/** Every rule that was looked at, the ones that did not match as well. */
+function traceLines({ trace }: Delivery): string[] {
+  return trace.length === 0 ? [] : ["", "Every rule that was looked at:", ...trace.flatMap(verdictText)];
+}
+
+function verdictText({ ref, image, rule, verdict, reason, facts, detail }: Verdict): string[] {
+  const subject = [ref, image, rule].filter((part) => part !== null).join("  ");
+  const answer = reason === null ? verdict : `${verdict}: ${reason}`;
+  const seen = Object.entries(facts).map(([name, value]) => `${name}: ${value}`);
+  return [
+    oneLine(`${subject === "" ? "everything" : subject}  →  ${answer}`),
+    `    ${oneLine(detail)}`,
+    ...(seen.length === 0 ? [] : [`    ${oneLine(`by ${seen.join("; ")}`)}`]),
+  ];
+}
+
 function decisionText(decision: Decision, builds: ReadonlyMap<string, Build>): string[] {
   const { ref, image, rule, build, reason } = decision;
   const subject = [ref, image].filter((part) => part !== null).join("  ");
   const state = build === null ? undefined : builds.get(build)?.state;
+  const approval = state === "held" ? [`    To let it run: wharfinger approve ${build}`] : [];
   const answer =
     build === null ? `not built: ${reason ?? "no reason recorded"}` : `build ${build}${state ? ` (${state})` : ""}`;
   return [
     oneLine(`${subject === "" ? "everything" : subject}  →  ${answer}`),
     `    ${oneLine(`${decision.detail}${rule === null ? "" : ` (${rule})`}`)}`,
+    ...approval,
   ];
 }

@@ -2,11 +2,11 @@ import { Command, CommanderError, Option } from "commander";
 import type { Provider } from "../core/model.ts";
 import { type ConnectFlags, connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
-import { explain } from "./explain.ts";
-import { image } from "./image.ts";
+import { examples } from "./help.ts";
 import { importRules } from "./import.ts";
 import { lint } from "./lint.ts";
 import { migrate } from "./migrate.ts";
+import { addOperatorCommands } from "./operator.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
 import { type PlanOptions, plan } from "./plan.ts";
 import { start } from "./start.ts";
@@ -52,6 +52,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
     .addHelpText("after", examples("start", "doctor", "lint", "plan --payload push.json", "explain 42"))
     .addHelpText("after", EXIT_CODES);
   addServerCommands(program, parts, done);
+  addOperatorCommands(program, parts, done);
   addConnect(program, parts, done);
   addConfigFileCommands(program, parts, done);
   addImport(program, parts, done);
@@ -81,30 +82,6 @@ function addServerCommands<C>(program: Command, parts: CliParts<C>, done: (code:
     .description("the working half alone: build what a `serve` elsewhere has queued (PostgreSQL)")
     .addHelpText("after", examples("work", "work   # BUILD_CONCURRENCY=4 in the environment or in .env"))
     .action(async () => done(await start(parts, "work")));
-  program
-    .command("explain")
-    .description("say what a delivery led to, and why")
-    .argument("<delivery>", "our number of it, or the host's id")
-    .addHelpText("after", examples("explain 42", "explain 0b989ba4-242f-11e5-81e1-c7b6966d2516"))
-    .action(async (id: string) => {
-      done(await withConfig(parts, (config) => withStore(parts, config, (store) => explain(id, store, terminal))));
-    });
-  program
-    .command("image")
-    .description("say whose an image is and where its tags point; share it, or open it to anybody")
-    .argument("<name>", "with its namespace: acme/api")
-    .option("--share <repository...>", "let other repositories publish it too (OWNER/NAME)", [])
-    .option("--unshare <repository...>", "take that back", [])
-    .addOption(new Option("--public", "let anybody pull it").conflicts("private"))
-    .addOption(new Option("--private", "take that back"))
-    .addHelpText("after", examples("image acme/api", "image acme/api --share acme/web", "image acme/base --public"))
-    .action(async (name: string, flags: ImageFlags) => {
-      const open = flags.public === true ? true : flags.private === true ? false : null;
-      const options = { share: flags.share, unshare: flags.unshare, public: open };
-      done(
-        await withConfig(parts, (config) => withStore(parts, config, (store) => image(name, options, store, terminal))),
-      );
-    });
   program
     .command("migrate")
     .description("bring the database's schema up to date")
@@ -175,13 +152,6 @@ Columns, as Docker Hub's page calls them: Source Type, Source, Docker Tag, and w
 Build Context, Autobuild, Build Caching, Repository. More: docs/from-docker-hub.md
 
 Exit codes: 0 all taken over, 1 something was not or a ref gets other tags (the file is printed), 2 unusable input.`;
-
-interface ImageFlags {
-  readonly share: readonly string[];
-  readonly unshare: readonly string[];
-  readonly public?: true;
-  readonly private?: true;
-}
 
 /** What each host calls a push. */
 const PUSH_EVENTS: Readonly<Record<Provider, string>> = { github: "push", bitbucket: "repo:push" };
@@ -272,8 +242,4 @@ async function planDelivery<C>(
   const { provider, event, installationId } = delivery;
   const payload = { body: body.toString("utf8"), installationId };
   return plan({ ...options, provider, event, payload }, parts.terminal, parts.parsers);
-}
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ wharfinger ${line}\n`).join("")}`.trimEnd();
 }

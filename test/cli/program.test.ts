@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { aDelivery } from "../web/world.ts";
 import { noStore, run } from "./world.ts";
 
-const COMMANDS = ["start", "plan", "lint", "import", "explain", "migrate", "doctor"];
+const COMMANDS = ["start", "plan", "lint", "import", "explain", "approve", "policy", "image", "migrate", "doctor"];
 
 describe("the command line", () => {
   it("prints help with every command, examples and exit codes", async () => {
@@ -46,6 +46,8 @@ describe("the command line", () => {
     ["an unknown command, with the nearest", ["docter"], "Did you mean doctor?"],
     ["an unknown option, with the nearest", ["doctor", "--jsn"], "Did you mean --json?"],
     ["a missing argument", ["explain"], "missing required argument 'delivery'"],
+    ["an approval of nothing", ["approve"], "missing required argument 'build'"],
+    ["an approval of two things", ["approve", "b1", "b2"], "too many arguments"],
     ["an argument too many", ["migrate", "now"], "too many arguments"],
     [
       "an unknown provider",
