@@ -50,6 +50,7 @@ const OPERATIONS = [
   `POST ${REPOSITORY}/commit/{commit}/reports/{reportId}/annotations`,
   `GET ${REPOSITORY}/pullrequests`,
   `GET ${REPOSITORY}/pullrequests/{pull_request_id}`,
+  `GET ${REPOSITORY}/pullrequests/{pull_request_id}/diffstat`,
 ];
 
 const PROSE = new Set(["description", "summary", "title", "example", "examples", "externalDocs"]);

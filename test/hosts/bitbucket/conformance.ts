@@ -11,7 +11,8 @@ export function createBitbucketConformance(): Conformance {
     file: "test/hosts/bitbucket/openapi.json",
     greedy: new Set(["path", "name", "spec", "revision"]),
     emptiable: "path",
-    everywhere: new Set(["fields", "page", "pagelen"]),
+    // The last is what Bitbucket's own addresses of a pull request's differences carry.
+    everywhere: new Set(["fields", "page", "pagelen", "from_pullrequest_id"]),
     page: {
       parameter: "pagelen",
       longest: ({ route }) => (route.includes("/diffstat/") ? LONGEST_DIFFSTAT_PAGE : LONGEST_PAGE),

@@ -29,6 +29,11 @@ export interface BitbucketHostOptions {
    * callback with 2xx. True: it counts from before the callback, whatever the app answers.
    */
   readonly commitBeforeCallback?: boolean;
+  /**
+   * Whether the head of a pull request from a fork is also a commit of the repository it is to go to. Default: `known`. No
+   * document says so; `elsewhere`: only its differences are, until it is merged.
+   */
+  readonly forkCommits?: "known" | "elsewhere";
 }
 
 /** As Bitbucket's documents spell them: `account`, `repository`, `repository:write`, `pullrequest`, `webhook`, … */
@@ -293,6 +298,11 @@ export interface BitbucketHost {
   ): Promise<{ readonly pull: HostPull; readonly deliveries: readonly EventDelivery[] }>;
   /** Changes the title: an update without new commits. */
   retitlePull(pull: HostPull, title: string): Promise<readonly EventDelivery[]>;
+  /** Makes it a draft, or ready; or gives it another branch to go to. */
+  changePull(
+    pull: HostPull,
+    change: { readonly draft?: boolean; readonly base?: string },
+  ): Promise<readonly EventDelivery[]>;
   /** Merges it: `repo:push` for the target, and `pullrequest:fulfilled`. */
   mergePull(pull: HostPull): Promise<readonly EventDelivery[]>;
   declinePull(pull: HostPull): Promise<readonly EventDelivery[]>;

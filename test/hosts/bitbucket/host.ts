@@ -27,6 +27,7 @@ export async function createBitbucketHost(options: BitbucketHostOptions = {}): P
     retryDelayMs: options.retryDelayMs ?? 0,
     tokenSeconds: options.tokenSeconds ?? TOKEN_SECONDS,
     commitBeforeCallback: options.commitBeforeCallback ?? false,
+    forkCommits: options.forkCommits ?? "known",
   });
   const sender = createSender(state);
   const connect = createConnect(state);

@@ -141,8 +141,10 @@ export function unauthorized(): Refusal {
 /** A full or abbreviated hash of a commit that is there; with `names` also a branch or tag. */
 export async function commitFor(repository: RepositoryState, name: string, names = false): Promise<string> {
   const sha = names || /^[0-9a-f]{7,40}$/.test(name) ? await resolveCommit(repository.gitDir, name) : null;
+  const isElsewhere = sha !== null && repository.borrowed.has(sha);
   // A branch may look like a hash.
-  if (sha === null || (!names && !sha.startsWith(name))) throw new Refusal(404, `Commit not found: ${name}`);
+  if (sha === null || isElsewhere || (!names && !sha.startsWith(name)))
+    throw new Refusal(404, `Commit not found: ${name}`);
   return sha;
 }
 

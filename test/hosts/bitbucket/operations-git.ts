@@ -3,10 +3,10 @@ import { listRefs } from "../git/git.ts";
 import { readCommit, readCommits } from "../git/git-read.ts";
 import { type JsonObject, objectAt } from "../json.ts";
 import { type ApiRequest, commitFor, type OperationHandler, paginate, repositoryFor, type World } from "./operation.ts";
-import { pullShape, refShape } from "./payloads.ts";
+import { diffstatLink, pullShape, refShape } from "./payloads.ts";
 import { Refusal } from "./refusal.ts";
 import { apiCommit } from "./shapes.ts";
-import type { RepositoryState, State } from "./state.ts";
+import type { PullState, RepositoryState, State } from "./state.ts";
 
 const BASE = "/repositories/{workspace}/{repo_slug}";
 
@@ -47,7 +47,14 @@ function oneOf(kind: "branch" | "tag") {
 async function getCommit(world: World, request: ApiRequest) {
   const repository = repositoryFor(world, request);
   const sha = await commitFor(repository, request.params["commit"] ?? "");
-  return { status: 200, body: apiCommit(world.state, repository, await readCommit(repository.gitDir, sha)) };
+  const body = apiCommit(world.state, repository, await readCommit(repository.gitDir, sha));
+  // Of its repository more than the names is given when it is asked for.
+  const { private: isPrivate } = repository;
+  return {
+    status: 200,
+    body,
+    full: { ...body, repository: { ...objectAt(body, "repository"), is_private: isPrivate } },
+  };
 }
 
 async function listCommits(world: World, request: ApiRequest) {
@@ -60,10 +67,22 @@ async function listCommits(world: World, request: ApiRequest) {
 }
 
 async function getPull(world: World, request: ApiRequest) {
-  const repository = repositoryFor(world, request);
-  const pull = repository.pulls.find((item) => String(item.id) === request.params["pull_request_id"]);
-  if (pull === undefined) throw new Refusal(404, "Pull request not found");
+  const pull = findPull(repositoryFor(world, request), request);
   return { status: 200, body: pullShape(world.state, pull) };
+}
+
+function findPull({ pulls }: RepositoryState, { params }: ApiRequest): PullState {
+  const found = pulls.find((item) => String(item.id) === params["pull_request_id"]);
+  if (found === undefined) throw new Refusal(404, "Pull request not found");
+  return found;
+}
+
+/** The differences are at an address of their own, which may name a commit of a fork. */
+async function getPullDiffstat(world: World, request: ApiRequest) {
+  const repository = repositoryFor(world, request);
+  const pull = findPull(repository, request);
+  const location = diffstatLink(world.state, pull);
+  return { status: 302, headers: { location } };
 }
 
 /** Open ones, unless `state` says which. */
@@ -85,4 +104,5 @@ export const GIT_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   [`GET ${BASE}/commits/{revision}`]: { anonymous: true, handle: listCommits },
   [`GET ${BASE}/pullrequests`]: { anonymous: true, handle: listPulls },
   [`GET ${BASE}/pullrequests/{pull_request_id}`]: { anonymous: true, handle: getPull },
+  [`GET ${BASE}/pullrequests/{pull_request_id}/diffstat`]: { anonymous: true, handle: getPullDiffstat },
 };

@@ -1,7 +1,7 @@
 /** Operations on files, folders and differences. */
 import { createHash } from "node:crypto";
 import { extname } from "node:path";
-import { runGit } from "../git/git.ts";
+import { resolveCommit, runGit } from "../git/git.ts";
 import {
   changedFiles,
   EMPTY_TREE,
@@ -126,6 +126,9 @@ async function getDiffstat(world: World, request: ApiRequest): Promise<ApiAnswer
   return { status: 200, body: paginate(world, request, entries, paging) };
 }
 
+/** `workspace/fork:new`, a carriage return, `old`: what a pull request's differences are found by. */
+const ACROSS = /^[\w.-]+\/[\w.-]+:([0-9a-f]{7,40})\r([0-9a-f]{7,40})$/;
+
 /**
  * A spec is one commit, against its first parent, or `new..old`: the other way round than git has it. Unless `topic` (or
  * the older `merge`) says false, `old` is the commit both have in common.
@@ -135,6 +138,8 @@ async function sides(
   { params, query }: ApiRequest,
 ): Promise<{ readonly from: string; readonly to: string }> {
   const { gitDir } = repository;
+  const across = ACROSS.exec(params["spec"] ?? "");
+  if (across !== null) return pulledSides(repository, across);
   const [newer = "", older, ...more] = (params["spec"] ?? "").split("..");
   if (more.length > 0 || newer === "" || older === "") throw new Refusal(404, `Invalid spec: ${params["spec"]}`);
   const to = await commitFor(repository, newer, true);
@@ -142,8 +147,19 @@ async function sides(
   const from = await commitFor(repository, older, true);
   if (query.has("topic") && query.has("merge")) throw new Refusal(400, "topic and merge can not be used together");
   if ((query.get("topic") ?? query.get("merge")) === "false") return { from, to };
-  const base = await runGit(gitDir, ["merge-base", from, to]);
-  return { from: base.code === 0 ? base.stdout.toString("ascii").trim() : EMPTY_TREE, to };
+  return { from: await mergeBase(gitDir, from, to), to };
+}
+
+async function pulledSides(repository: RepositoryState, [, newer = "", older = ""]: RegExpExecArray) {
+  const { gitDir } = repository;
+  const to = await resolveCommit(gitDir, newer);
+  if (to === null) throw new Refusal(404, `Commit not found: ${newer}`);
+  return { from: await mergeBase(gitDir, await commitFor(repository, older), to), to };
+}
+
+async function mergeBase(gitDir: string, one: string, other: string): Promise<string> {
+  const { code, stdout } = await runGit(gitDir, ["merge-base", one, other]);
+  return code === 0 ? stdout.toString("ascii").trim() : EMPTY_TREE;
 }
 
 /** A rename as somebody sees it who does not look for renames. */

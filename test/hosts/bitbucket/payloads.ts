@@ -130,7 +130,6 @@ export function pullShape(state: State, pull: PullState): JsonObject {
   const { repository } = pull;
   const api = `${state.apiUrl}/2.0/repositories/${repository.fullName}`;
   const self = `${api}/pullrequests/${pull.id}`;
-  const spec = `${(pull.source ?? repository).fullName}:${short(pull.headSha)}%0D${short(pull.baseSha)}`;
   const text = { type: "rendered", raw: "", markup: "markdown", html: "" };
   return {
     type: "pullrequest",
@@ -161,8 +160,8 @@ export function pullShape(state: State, pull: PullState): JsonObject {
       commits: link(`${self}/commits`),
       approve: link(`${self}/approve`),
       "request-changes": link(`${self}/request-changes`),
-      diff: link(`${api}/diff/${spec}?from_pullrequest_id=${pull.id}`),
-      diffstat: link(`${api}/diffstat/${spec}?from_pullrequest_id=${pull.id}`),
+      diff: link(diffstatLink(state, pull).replace("/diffstat/", "/diff/")),
+      diffstat: link(diffstatLink(state, pull)),
       comments: link(`${self}/comments`),
       activity: link(`${self}/activity`),
       merge: link(`${self}/merge`),
@@ -170,6 +169,13 @@ export function pullShape(state: State, pull: PullState): JsonObject {
       statuses: link(`${self}/statuses`),
     },
   };
+}
+
+/** Names the commit by the repository it is in, and by a character that no name of a commit holds. */
+export function diffstatLink({ apiUrl }: State, { id, repository, source, headSha, baseSha }: PullState): string {
+  const spec = `${(source ?? repository).fullName}:${short(headSha)}%0D${short(baseSha)}`;
+  const query = `from_pullrequest_id=${id}&topic=true`;
+  return `${apiUrl}/2.0/repositories/${repository.fullName}/diffstat/${spec}?${query}`;
 }
 
 /** `repository` null: the fork it came from is deleted. */

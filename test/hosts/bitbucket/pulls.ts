@@ -1,12 +1,12 @@
 /** Pull requests: opened, followed by pushes to their branches, merged, declined. */
-import { git, mergeCommits, readRef, writeRef } from "../git/git.ts";
+import { git, mergeCommits, readRef, resolveCommit, writeRef } from "../git/git.ts";
 import type { BitbucketHost, EventDelivery, HostPull, HostRepository, RefMove } from "./contract.ts";
 import type { Sender } from "./operation.ts";
 import { pullPayload } from "./payloads.ts";
 import { authorOf } from "./repositories.ts";
 import { ownerOf, type PullState, type RepositoryState, type State, stateOf, timestamp } from "./state.ts";
 
-export type Pulls = Pick<BitbucketHost, "openPull" | "retitlePull" | "mergePull" | "declinePull"> & {
+export type Pulls = Pick<BitbucketHost, "openPull" | "retitlePull" | "changePull" | "mergePull" | "declinePull"> & {
   /** Pull requests from branches that moved have new commits. */
   follow(repository: RepositoryState, moves: readonly RefMove[]): Promise<readonly EventDelivery[]>;
 };
@@ -59,12 +59,20 @@ export function createPulls(
         closedBy: null,
       };
       repository.pulls.push(pull);
-      await fetchHead(pull);
+      await fetchHead(state, pull);
       return { pull, deliveries: await send("created", pull) };
     },
     async retitlePull(of, title) {
       const pull = find(of);
       pull.title = title;
+      pull.updatedOn = timestamp(state.now());
+      return send("updated", pull);
+    },
+    async changePull(of, { draft, base }) {
+      const pull = find(of);
+      pull.draft = draft ?? pull.draft;
+      pull.base = base ?? pull.base;
+      pull.baseSha = await tip(pull.repository, pull.base);
       pull.updatedOn = timestamp(state.now());
       return send("updated", pull);
     },
@@ -77,6 +85,7 @@ export function createPulls(
       const merge = await mergeCommits(repository.gitDir, { base: before, head: headSha, author, at });
       if (merge === null) throw new Error(`pull request ${pull.id} has conflicts`);
       close(pull, "MERGED");
+      repository.borrowed.delete(headSha);
       pull.mergeSha = merge;
       await writeRef(repository.gitDir, `refs/heads/${base}`, merge);
       const pushed = await tell(repository, [{ kind: "branch", name: base, before, after: merge, forced: false }]);
@@ -98,7 +107,7 @@ export function createPulls(
         if (after === null) continue;
         pull.headSha = after;
         pull.updatedOn = timestamp(state.now());
-        await fetchHead(pull);
+        await fetchHead(state, pull);
         sent.push(...(await send("updated", pull)));
       }
       return sent;
@@ -112,9 +121,10 @@ async function tip(repository: HostRepository, branch: string): Promise<string> 
   return sha;
 }
 
-/** The commits of a fork can be asked for in the repository they are to go to. No ref there shows them. */
-async function fetchHead({ repository, source, headSha }: PullState): Promise<void> {
-  if (source !== null && source !== repository) {
-    await git(repository.gitDir, ["fetch", "--quiet", source.gitDir, headSha]);
-  }
+/** The commits of a fork can be compared in the repository they are to go to. No ref there shows them. */
+async function fetchHead({ forkCommits }: State, { repository, source, headSha }: PullState): Promise<void> {
+  if (source === null || source === repository) return;
+  const isNew = (await resolveCommit(repository.gitDir, headSha)) === null;
+  await git(repository.gitDir, ["fetch", "--quiet", source.gitDir, headSha]);
+  if (isNew && forkCommits === "elsewhere") repository.borrowed.add(headSha);
 }

@@ -67,6 +67,7 @@ export async function makeRepository(
     deleted: false,
     permissions: new Map(),
     pulls: [],
+    borrowed: new Set(),
     statusList: [],
     reportList: [],
     commit: (input) => commitTo(state, repository, input),

@@ -48,6 +48,8 @@ export type RepositoryState = Mutable<HostRepository> & {
   deleted: boolean;
   readonly permissions: Map<UserState, RepositoryPermission>;
   readonly pulls: PullState[];
+  /** Heads of pull requests from forks that are asked for in the fork only, see `forkCommits`. */
+  readonly borrowed: Set<string>;
   readonly statusList: StatusState[];
   readonly reportList: ReportState[];
 };
@@ -117,6 +119,7 @@ export interface State {
   readonly retryDelayMs: number;
   readonly tokenSeconds: number;
   readonly commitBeforeCallback: boolean;
+  readonly forkCommits: "known" | "elsewhere";
   /** By app key, of registered apps. */
   readonly appSecrets: Map<string, string>;
   /** Where the descriptors of registered apps are, by app key. */
@@ -147,7 +150,13 @@ export interface State {
 export function createState(
   options: Pick<
     State,
-    "folder" | "hourlyLimit" | "webhookTimeoutMs" | "retryDelayMs" | "tokenSeconds" | "commitBeforeCallback"
+    | "folder"
+    | "hourlyLimit"
+    | "webhookTimeoutMs"
+    | "retryDelayMs"
+    | "tokenSeconds"
+    | "commitBeforeCallback"
+    | "forkCommits"
   >,
 ): State {
   let lastId = 0;
