@@ -1,15 +1,15 @@
 import type { BuildInputs, Change } from "./model.ts";
-import { touches } from "./paths.ts";
+import { changedOf, touches } from "./paths.ts";
 import { CONFIG_FILE, type ImageConfig, type RuleConfig } from "./repo-config/config.ts";
 import { normalizePath } from "./repo-config/repository-path.ts";
 
 export type PathVerdict =
-  /** `remark`: something a person may wonder about, or null. */
-  | { readonly build: true; readonly remark: string | null }
+  /** `remark`: something a person may wonder about, or null. `by`: the path that decided, and why it does; null: none. */
+  | { readonly build: true; readonly remark: string | null; readonly by: string | null }
   /** `why`: a clause for people, with counts. */
   | { readonly build: false; readonly why: string };
 
-const BUILD: PathVerdict = { build: true, remark: null };
+const BUILD = { build: true, remark: null, by: null } as const satisfies PathVerdict;
 
 /**
  * Whether the files a change touched concern an image. Not knowing them means building: a build too many costs minutes,
@@ -27,17 +27,28 @@ export function judgePaths(
     return BUILD;
   }
   if (changedPaths === null) {
-    return { build: true, remark: "built without looking at paths: which files changed is not known" };
+    return { ...BUILD, remark: "built without looking at paths: which files changed is not known" };
   }
   if (change.kind === "branch" && change.before === null && changedPaths.length === 0) {
     return BUILD;
   }
-  const always = [CONFIG_FILE, dockerfilePath(rule.inputs)];
   const touch = touches(paths, changedPaths);
-  if (touch.hit || changedPaths.some((path) => always.includes(path))) {
-    return BUILD;
+  if (touch.hit) {
+    return { ...BUILD, by: touch.pattern === null ? touch.path : `${touch.path} matches ${touch.pattern}` };
   }
-  return { build: false, why: explainMiss(paths, touch) };
+  const always = changedOf(filesThatAlwaysCount(rule.inputs), changedPaths);
+  return always === null
+    ? { build: false, why: explainMiss(paths, touch) }
+    : { ...BUILD, by: `${always} always counts` };
+}
+
+/** What says how the image is built, and which files the build sees: builders read both names, beside either. */
+function filesThatAlwaysCount(inputs: Pick<BuildInputs, "context" | "dockerfile">): readonly string[] {
+  const dockerfile = dockerfilePath(inputs);
+  const names = [".dockerignore", ".containerignore"];
+  const beside = names.map((suffix) => `${dockerfile}${suffix}`);
+  const inContext = names.map((name) => normalizePath(`${inputs.context}/${name}`));
+  return [CONFIG_FILE, dockerfile, ...beside, ...inContext];
 }
 
 /** Repository-relative path of the Dockerfile, which the file gives relative to the context. */
