@@ -17,7 +17,10 @@ export function fileTitle({ problems, effect }: FileCheck): string {
 
 /** Markdown. `told`: the errors stand elsewhere in the same summary already. Null: there is nothing left to say. */
 export function fileSection(check: FileCheck, { told }: { readonly told: boolean }): string | null {
-  if (check.effect !== null) return ["#### What this file changes", ...effectText(check.effect)].join("\n\n");
+  const { kind, effect } = check;
+  // A repository seen for the first time: there is nothing that could change.
+  if (effect?.compared === 0 && kind === "push") return null;
+  if (effect !== null) return ["#### What this file changes", ...effectText(effect)].join("\n\n");
   return told ? null : [`#### This file has ${countErrors(check.problems)}`, errorText(check)].join("\n\n");
 }
 

@@ -21,7 +21,7 @@ import type { FetchedFile, Host } from "./ports.ts";
  * A comparison that failed this often is one the host can not make: some are too large for it, each time. From then on
  * the paths count as not known, and what is not known is built, rather than holding up the repository for a day.
  */
-const COMPARE_ATTEMPTS = 6;
+export const COMPARE_ATTEMPTS = 6;
 
 /** How the repository stands, and how often its delivery was tried. */
 export interface Standing {
@@ -127,7 +127,11 @@ async function ownFacts(
   return ok({ ...unknown, config: config.value, changedPaths: paths.value, tags: tags.value });
 }
 
-async function fileAt(host: Reading, event: About, at: Parameters<Host["file"]>[2]): Promise<Outcome<ConfigFact>> {
+export async function fileAt(
+  host: Reading,
+  event: About,
+  at: Parameters<Host["file"]>[2],
+): Promise<Outcome<ConfigFact>> {
   const file = await host.file(event.installation, event.repository, at, CONFIG_FILE);
   return file.ok ? ok(factOf(file.value, event)) : file;
 }
@@ -150,7 +154,7 @@ async function tagsFor(
   return wanted ? host.tags(event.installation, event.repository) : ok(tags);
 }
 
-async function pathsOf(
+export async function pathsOf(
   host: Pick<Host, "changedPaths">,
   event: About,
   change: Change,

@@ -14,6 +14,7 @@ import {
   type Skip,
 } from "../core/model.ts";
 import { type ChangeFacts, planBuilds } from "../core/plan.ts";
+import { checkFiles } from "./config-check.ts";
 import { gather } from "./gather.ts";
 import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
@@ -51,6 +52,9 @@ export interface ProcessorOptions {
     | "imageOwners"
     | "heldBuilds"
     | "approveBuild"
+    | "configFiles"
+    | "pastDeliveries"
+    | "deliveryBody"
   >;
   readonly hosts: readonly Host[];
   readonly installations: Installations;
@@ -211,16 +215,18 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const gathered = await gather(host, event, standing, owners);
     if (!gathered.ok) return gathered;
     const { changes, imageOwners } = gathered.value;
-    const plan = planBuilds({
+    const facts = {
       repository: event.repository,
       installation: known.value,
       link,
-      changes,
-      unusable: event.type === "push" ? (event.unusable ?? []) : [],
-      imageOwners,
       policy: known.value?.policy ?? DEFAULT_POLICY,
       now: isoTime(clock.now()),
-    });
+    };
+    const unusable = event.type === "push" ? (event.unusable ?? []) : [];
+    const plan = planBuilds({ ...facts, changes, unusable, imageOwners });
+    const files = await checkFiles({ host, event, changes, facts, attempts, owners, store, log });
+    if (!files.ok) return files;
+    const { configFiles, fileChecks } = files.value;
     const told = plan.skips.filter((skip) => !SILENT.includes(skip.reason)).map((skip) => skip.sha);
     const record: PlanRecord = {
       repository: event.repository,
@@ -233,7 +239,13 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       actor: event.actor?.id ?? null,
       configDigests: digestsOf(changes),
       write: options.write,
-      report: unique([...[...plan.requests, ...plan.held].map((request) => request.sha), ...told]),
+      report: unique([
+        ...[...plan.requests, ...plan.held].map((request) => request.sha),
+        ...told,
+        ...fileChecks.map(({ sha }) => sha),
+      ]),
+      configFiles,
+      fileChecks,
     };
     return ok({ kind: "planned", record });
   }

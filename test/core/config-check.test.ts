@@ -186,12 +186,14 @@ describe("what a file changes", () => {
 
   it("says so when nothing differs, and when there is nothing to compare", () => {
     const [none, same] = [compare(file(MAIN), file(EDGE), []), compare(file(MAIN), file(EDGE), [branch("docs")])];
-    const told = [none, same].map((effect) => fileSection({ kind: "push", problems: [], effect }, { told: false }));
+    const told = [none, same].map((effect) => {
+      return fileSection({ kind: "pull_request", problems: [], effect }, { told: false });
+    });
     expect(told).toEqual([
       "#### What this file changes\n\nThere are no earlier pushes and pull requests to compare with.",
       "#### What this file changes\n\nThe last 1 pushes and pull requests would lead to the same builds.",
     ]);
-    expect(none.compared).toBe(0);
+    expect(fileSection({ kind: "push", problems: [], effect: none }, { told: false })).toBeNull();
     expect(same).toMatchObject({ compared: 1, different: 0, differences: [] });
   });
 
