@@ -1,6 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
 import { createBitbucketHost } from "../../src/bitbucket/host.ts";
-import { type HostId, parseSha, type RefChange, type Repository, type Sha } from "../../src/core/model.ts";
+import {
+  type HostId,
+  parseSha,
+  type PullRequestChange,
+  type RefChange,
+  type Repository,
+  type Sha,
+} from "../../src/core/model.ts";
 import {
   ACME,
   type Answer,
@@ -380,7 +387,7 @@ describe("the paths a push changed", () => {
   ];
   const paths = ["src/a.ts", "src/old.ts", "src/new.ts", "added", "removed"];
 
-  function compare(change: RefChange, answer: Answer, of: Repository = repository) {
+  function compare(change: RefChange | PullRequestChange, answer: Answer, of: Repository = repository) {
     const side = hostAnswering((call) =>
       call.path.includes("/refs/") ? ok200({ name: of.defaultBranch, target: { hash: TIP } }) : answer,
     );
@@ -424,6 +431,131 @@ describe("the paths a push changed", () => {
     const { outcome, network } = compare(change, answer);
     expect(await outcome).toEqual({ ok: true, value: null });
     expect(network.paths().filter((path) => path.includes("/diffstat/"))).toHaveLength(1);
+  });
+
+  describe("of a pull request", () => {
+    const pulled: PullRequestChange = {
+      ...moved,
+      kind: "pull_request",
+      ref: "refs/heads/topic",
+      name: "7",
+      before: null,
+      pull: {
+        number: 7,
+        target: "main",
+        targetCommit: null,
+        fork: false,
+        draft: false,
+        closed: false,
+        queued: false,
+        checkout: null,
+      },
+    };
+    const forked: PullRequestChange = { ...pulled, pull: { ...pulled.pull, fork: true } };
+    const into = (target: string) => ({ ...pulled, pull: { ...pulled.pull, target } });
+
+    it("are those since it left its target, whose tip was just seen", async () => {
+      const { host, below, network } = hostAnswering((call) =>
+        call.path.includes("/diffstat/") ? ok200({ values }) : ok200(shown),
+      );
+      await host.look(installation, repository);
+      expect(await host.changedPaths(installation, repository, pulled)).toEqual({ ok: true, value: paths });
+      expect(below()).toEqual(["", `/diffstat/${B}..${TIP}`]);
+      expect(network.asked()[1]?.query).toMatchObject({ topic: "true" });
+    });
+
+    it("need the tip of a target that is not the default branch, once for its file and for them", async () => {
+      const tip = "d".repeat(40);
+      const side = () =>
+        hostAnswering(
+          routes({
+            "": ok200(shown),
+            "/refs/branches/release%2F1": ok200({ name: "release/1", target: { hash: tip } }),
+            [`/src/${tip}/f`]: ok200("file\n"),
+            [`/diffstat/${B}..${tip}`]: ok200({ values }),
+          }),
+        );
+      const { host, below } = side();
+      await host.look(installation, repository);
+      await host.file(installation, repository, { branch: "release/1" }, "f");
+      expect(await host.changedPaths(installation, repository, into("release/1"))).toEqual({ ok: true, value: paths });
+      expect(below()).toEqual(["", "/refs/branches/release%2F1", `/src/${tip}/f`, `/diffstat/${B}..${tip}`]);
+    });
+
+    it("need the tip anew when the last look was a while ago, and after another one", async () => {
+      let tip = "d".repeat(40);
+      const { host, below, clock } = hostAnswering((call) =>
+        call.path.includes("/refs/")
+          ? ok200({ name: "next", target: { hash: tip } })
+          : call.path.includes("/diffstat/")
+            ? ok200({ values })
+            : ok200(shown),
+      );
+      const compared = async () => {
+        await host.changedPaths(installation, repository, into("next"));
+        return below().at(-1);
+      };
+      await host.look(installation, repository);
+      expect(await compared()).toBe(`/diffstat/${B}..${tip}`);
+      const before = tip;
+      tip = "e".repeat(40);
+      expect(await compared()).toBe(`/diffstat/${B}..${before}`);
+      clock.time += 10_000;
+      expect(await compared()).toBe(`/diffstat/${B}..${tip}`);
+      await host.look(installation, repository);
+      tip = "f".repeat(40);
+      expect(await compared()).toBe(`/diffstat/${B}..${tip}`);
+    });
+
+    it("are none where it changes nothing", async () => {
+      expect(await compare(pulled, ok200({ values: [] })).outcome).toEqual({ ok: true, value: [] });
+    });
+
+    it("from a fork are the pull request's own, which no comparison here could name", async () => {
+      const { outcome, network } = compare(forked, ok200({ values }));
+      expect(await outcome).toEqual({ ok: true, value: paths });
+      expect(network.paths()).toEqual([`${REPO_PATH}/pullrequests/7/diffstat`]);
+    });
+
+    it("from a fork are where the pull request says they are, within the API", async () => {
+      const elsewhere = `/2.0/repositories/acme/api/diffstat/stranger/api:${B.slice(0, 12)}%0D${A.slice(0, 12)}`;
+      const to = (location: string) =>
+        hostAnswering((call) =>
+          call.path.endsWith("/pullrequests/7/diffstat") ? { status: 302, headers: { location } } : ok200({ values }),
+        );
+      const followed = to(`${API_URL}${elsewhere}?topic=true`);
+      expect(await followed.host.changedPaths(installation, repository, forked)).toEqual({ ok: true, value: paths });
+      expect(followed.network.paths().at(-1)).toBe(`${elsewhere}?topic=true`);
+      const led = to("https://evil.test/2.0/diffstat");
+      expect(await led.host.changedPaths(installation, repository, forked)).toMatchObject({ ok: false });
+      expect(led.network.asked()).toHaveLength(1);
+    });
+
+    it.each<[string, PullRequestChange, Answer]>([
+      ["more than a page of files", pulled, ok200({ values, next: `${API_URL}/2.0/next` })],
+      ["more than a page of files of a fork", forked, ok200({ values, next: `${API_URL}/2.0/next` })],
+      ["a pull request that is not there", forked, NOT_FOUND],
+      ["a commit that is not there", pulled, NOT_FOUND],
+    ])("are not known of %s", async (_, change, answer) => {
+      expect(await compare(change, answer).outcome).toEqual({ ok: true, value: null });
+    });
+
+    it("are not known, and not asked for, where it is closed or its target is gone", async () => {
+      const closed = compare({ ...pulled, after: null, commit: null }, ok200({ values }));
+      expect(await closed.outcome).toEqual({ ok: true, value: null });
+      expect(closed.network.calls).toEqual([]);
+      const { host, below } = hostAnswering(() => NOT_FOUND);
+      expect(await host.changedPaths(installation, repository, into("gone"))).toEqual({ ok: true, value: null });
+      expect(below()).toEqual(["/refs/branches/gone"]);
+    });
+
+    it.each<Answer>([{ status: 555 }, { status: 429 }, refused(403, "No"), ok200({})])(
+      "fail with Bitbucket: %j",
+      async (answer) => {
+        for (const change of [pulled, forked])
+          expect(await compare(change, answer).outcome).toMatchObject({ ok: false });
+      },
+    );
   });
 
   it("are not known of a new branch that is where the default branch is, or has none to be compared with", async () => {
