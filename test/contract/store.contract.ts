@@ -3,6 +3,7 @@ import type { GrantStore } from "../../src/engine/grants-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
+import { configChecksContract } from "./store.config-checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";
 import { grantsContract } from "./store.grants.ts";
 import { holdsContract } from "./store.holds.ts";
@@ -46,6 +47,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     installationsContract(current);
     buildsContract(current);
     checksContract(current);
+    configChecksContract(current);
     publicationsContract(current);
     grantsContract(() => {
       const { store, clock } = current();
