@@ -1,4 +1,4 @@
-/** Remembers what can not change: files at a commit, and paths between two commits. */
+/** Remembers what can not change: files at a commit, and paths between two commits. Never who may do what. */
 import type { HostId } from "../core/model.ts";
 import { hostKey, type Outcome } from "../core/model.ts";
 import type { Host } from "./ports.ts";
@@ -56,8 +56,9 @@ export function withMemory(host: Host, size = DEFAULT_SIZE): Host {
     },
     changedPaths(installation, repository, change) {
       const ask = () => host.changedPaths(installation, repository, change);
-      // Compared with nothing it is compared with whatever the default branch is at that moment.
-      if (change.before === null || change.after === null) return ask();
+      // Compared with nothing it is compared with whatever the default branch is at that moment, and a pull request with
+      // where its target is by then.
+      if (change.kind === "pull_request" || change.before === null || change.after === null) return ask();
       const hashes = [change.kind, change.before, change.after, change.commit ?? "", String(change.forced)];
       return remember(keyOf("paths", installation, repository, hashes), ask, (paths) =>
         paths === null ? null : paths.reduce((sum, path) => sum + path.length, 0),

@@ -5,6 +5,7 @@ import {
   DEFAULT_POLICY,
   failed,
   type HostId,
+  hostKey,
   type Installation,
   isFinal,
   laneOf,
@@ -171,7 +172,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       case "pull_request":
         return planChanges(host, event, attempts);
       case "approval":
-        return approve(host, event);
+        return pauseOf(event.installation) ?? heeding(event.installation, await approve(host, event));
       case "rerun":
         return planRerun(host, event);
       case "installation":
@@ -300,22 +301,31 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   /** The host says who pressed the button; whether that person may is asked, now, by id. */
-  async function approve(host: Host, { repository, installation, sha, check, actor }: ApprovalEvent) {
+  async function approve(host: Host, event: ApprovalEvent): Promise<Outcome<Handled>> {
+    const { repository, installation, sha, check, actor } = event;
+    const ignored = (note: string) => ok<Handled>({ kind: "ignored", note });
     const held = await store.heldBuilds(repository, sha);
-    const meant = held.filter((build) => namesImage(check, build.planned.image));
-    const of = `of ${sha.slice(0, 7)}`;
-    if (meant.length === 0)
-      return ok<Handled>({ kind: "ignored", note: `nothing ${of} waits for approval (any more)` });
-    if (actor === null) return ok<Handled>({ kind: "ignored", note: "not approved: the event does not say by whom" });
+    // Of whoever may say who may push.
+    const own = held.filter((build) => hostKey(build.installation) === hostKey(installation));
+    const meant = own.filter((build) => namesImage(check, build.planned.image));
+    const none = `nothing of ${sha.slice(0, 7)} waits for approval`;
+    if (meant.length === 0) return ignored(`${none} (any more)`);
+    if (actor === null) return ignored("not approved: the event does not say by whom");
+    const known = await installations.known(host, installation);
+    if (!known.ok) return known;
+    if (known.value?.state !== "active") {
+      return ignored(`not approved: the installation is ${known.value?.state ?? "unknown"}`);
+    }
     const may = await host.permission(installation, repository, actor);
     if (!may.ok) return may;
     if (may.value !== "write" && may.value !== "admin") {
-      return ok<Handled>({ kind: "ignored", note: `not approved: ${actor.login} may not push to the repository` });
+      return ignored(`not approved: ${actor.login} may not push to the repository`);
     }
     const approved: string[] = [];
     for (const build of meant) approved.push(...(await store.approveBuild(build.id, actor)));
-    const note = approved.length === 0 ? `nothing ${of} waits for approval any more` : `approved by ${actor.login}`;
-    return ok<Handled>({ kind: approved.length === 0 ? "ignored" : "applied", note });
+    // Closed, superseded or approved by somebody else meanwhile.
+    if (approved.length === 0) return ignored(`${none} any more, or nothing may be built now`);
+    return ok({ kind: "applied", note: `approved by ${actor.login}` });
   }
 
   return { step };

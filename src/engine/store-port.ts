@@ -247,7 +247,9 @@ export interface Store extends Journal {
    * of a tag; so do held ones, and with `cancel` running ones are asked to stop. Held builds are recorded as `held`.
    * A request whose installation or repository was closed since it was planned (removed, suspended, paused) becomes a
    * skip that says so. With `rerun` the checks of the commits to report are shown anew: concluded ones as new checks of
-   * the host, others as they are, because each check the host has must come to its end. Calling it again for a delivery
+   * the host, others as they are, because each check the host has must come to its end; and what was held is as approved
+   * as the build it repeats. A new head of a pull request makes builds of its old ones that await approval `superseded`,
+   * whatever its rules say. Calling it again for a delivery
    * already recorded changes nothing and answers the builds of the first time.
    */
   recordPlan(deliveryId: string, record: PlanRecord): Promise<readonly NewBuild[]>;
@@ -311,7 +313,10 @@ export interface Store extends Journal {
   claimableBuilds(limit: number): Promise<readonly { readonly id: string; readonly attempts: number }[]>;
   /** Prolongs the lease; tells whether it still holds and whether the build should stop. Also stores the steps so far. */
   heartbeat(id: string, attempt: number, leaseMs: number, steps: readonly BuildStep[]): Promise<LeaseState>;
-  /** Ends a claimed build. False, and nothing changed: the lease was lost. Marks the commit's checks. */
+  /**
+   * Ends a claimed build. False, and nothing changed: the lease was lost. One that was asked to stop for the sake of a newer
+   * change ends as `superseded` where `canceled` is told. Marks the commit's checks.
+   */
   finishBuild(id: string, attempt: number, result: BuildResult): Promise<boolean>;
   /**
    * The build is built and its image pushed to its staging repository: from here on it is claimed for promotion instead.
@@ -330,8 +335,8 @@ export interface Store extends Journal {
   heldBuilds(repository: HostId, sha: Sha): Promise<readonly Build[]>;
   /**
    * Lets a held build run, and with it all that its delivery has held for the same reason. `actor`: null is the operator.
-   * Answers the builds that wait for their turn now; empty: the build is not held (any more), or its installation or
-   * repository is closed. Marks the commits' checks.
+   * Answers the builds that wait for their turn now; empty: the build is not held (any more), its installation or
+   * repository is closed, or it is a fork's and the installation wants nothing of forks now. Marks the commits' checks.
    */
   approveBuild(id: string, actor: Actor | null): Promise<readonly string[]>;
   /** A queued or held build is canceled at once; a running one is asked to stop (its heartbeat says so). */
@@ -347,7 +352,7 @@ export interface Store extends Journal {
   ): Promise<Page<Build>>;
   /** The newest build of each image at a commit, for a re-run. */
   buildsOfCommit(repository: HostId, sha: Sha): Promise<readonly Build[]>;
-  /** Queues the same work again. Null: unknown build. */
+  /** Queues the same work again, or holds it again if nobody has approved it. Null: unknown build. */
   repeatBuild(id: string, trigger: "rerun" | "retry", write: RequestWriter): Promise<Build | null>;
   /** Cancels what is queued of an installation and asks what runs to stop; answers how many. */
   cancelInstallation(id: HostId): Promise<number>;

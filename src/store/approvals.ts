@@ -27,11 +27,11 @@ export function createApprovals({ database, clock, newId }: StoreParts): Pick<St
         const { installation, repository } = build;
         await sql.query("SELECT key FROM installations WHERE key = $1 FOR SHARE", [hostKey(installation)]);
         await sql.query("SELECT key FROM repositories WHERE key = $1 FOR NO KEY UPDATE", [hostKey(repository)]);
-        const closed = closedGate({
-          installation: await readInstallation(sql, installation),
-          link: await readLink(sql, installation, repository),
-        });
-        if (closed !== null) return [];
+        const standing = await readInstallation(sql, installation);
+        const link = await readLink(sql, installation, repository);
+        if (closedGate({ installation: standing, link }) !== null) return [];
+        // Held while forks were still allowed.
+        if (build.planned.pull?.fork === true && standing?.policy.forks === "never") return [];
         const approval: Approval = { actor, at: new Date(clock.now()).toISOString() };
         const released = await sql.query(
           `UPDATE builds SET state = 'queued', approval = $2

@@ -16,12 +16,12 @@ import { integer, text, textOrNull } from "./rows.ts";
 
 /**
  * A change equal to the last one of its lane is the same event told twice (a redelivery, a replay under a new id); every
- * other change starts a generation, which it answers. Moving away and back is thus not "the same work again". What a pull
+ * other change starts a generation, which it tells. Moving away and back is thus not "the same work again". What a pull
  * request was before is said by some of its events only, so its head alone tells them apart: null once it was closed, and
  * where nobody knows it, which is no change.
  */
-export async function advanceLane(sql: Sql, repository: string, change: Change): Promise<number | null> {
-  if (change.kind === "pull_request" && change.after === null && !change.pull.closed) return null;
+export async function advanceLane(sql: Sql, repository: string, change: Change): Promise<boolean> {
+  if (change.kind === "pull_request" && change.after === null && !change.pull.closed) return false;
   const lane = laneOf(change);
   const rows = await sql.query("SELECT before_sha, after_sha FROM refs WHERE repository = $1 AND ref = $2", [
     repository,
@@ -29,17 +29,15 @@ export async function advanceLane(sql: Sql, repository: string, change: Change):
   ]);
   const last = rows[0];
   if (last !== undefined && textOrNull(last, "after_sha") === change.after) {
-    if (change.kind === "pull_request" || textOrNull(last, "before_sha") === change.before) return null;
+    if (change.kind === "pull_request" || textOrNull(last, "before_sha") === change.before) return false;
   }
-  const [row] = await sql.query(
+  await sql.query(
     `INSERT INTO refs (repository, ref, generation, before_sha, after_sha) VALUES ($1, $2, 1, $3, $4)
      ON CONFLICT (repository, ref) DO UPDATE SET generation = refs.generation + 1,
-       before_sha = excluded.before_sha, after_sha = excluded.after_sha
-     RETURNING generation`,
+       before_sha = excluded.before_sha, after_sha = excluded.after_sha`,
     [repository, lane, change.before, change.after],
   );
-  if (row === undefined) throw new Error("a generation was begun");
-  return integer(row, "generation");
+  return true;
 }
 
 export interface Origin {
@@ -131,20 +129,14 @@ export async function supersede(
 }
 
 /**
- * An approval is one of a commit. Where the pull request has moved on, nobody is asked for one of its old commit any more,
+ * An approval is one of a commit. When the pull request has moved on, nobody is asked for one of its old commit any more,
  * whatever the rule says of superseding: who presses the button means what they see.
  */
-export async function voidHolds(
-  sql: Sql,
-  repository: string,
-  lane: string,
-  { generation, now }: { readonly generation: number; readonly now: number },
-): Promise<readonly Commit[]> {
+export async function voidHolds(sql: Sql, repository: string, lane: string, now: number): Promise<readonly Commit[]> {
   const rows = await sql.query(
-    `UPDATE builds SET state = 'superseded', finished_at = $4
-     WHERE repository = $1 AND lane = $2 AND generation < $3 AND state = 'held' AND hold_reason = 'awaiting-approval'
-     ${RETURNING_COMMIT}`,
-    [repository, lane, generation, now],
+    `UPDATE builds SET state = 'superseded', finished_at = $3
+     WHERE repository = $1 AND lane = $2 AND state = 'held' AND hold_reason = 'awaiting-approval' ${RETURNING_COMMIT}`,
+    [repository, lane, now],
   );
   return rows.map(toCommit);
 }

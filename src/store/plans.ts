@@ -120,9 +120,8 @@ async function recordChanges(sql: Sql, record: PlanRecord, now: number): Promise
   }
   await recordFiles(sql, record);
   for (const change of record.changes) {
-    const generation = await advanceLane(sql, key, change);
-    if (generation === null || change.kind !== "pull_request") continue;
-    ended.push(...(await voidHolds(sql, key, laneOf(change), { generation, now })));
+    const moved = await advanceLane(sql, key, change);
+    if (moved && change.kind === "pull_request") ended.push(...(await voidHolds(sql, key, laneOf(change), now)));
   }
   return ended;
 }

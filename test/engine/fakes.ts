@@ -1,5 +1,5 @@
 import type { CheckFacts } from "../../src/core/check.ts";
-import type { HostEvent, PushEvent } from "../../src/core/events.ts";
+import type { HostEvent, PullRequestEvent, PushEvent } from "../../src/core/events.ts";
 import {
   type Build,
   DEFAULT_POLICY,
@@ -11,7 +11,7 @@ import {
 } from "../../src/core/model.ts";
 import type { FetchedFile, Host, Logger, Registry } from "../../src/engine/ports.ts";
 import type { ClaimedDelivery, Delivery } from "../../src/engine/store-port.ts";
-import { account, change, installationId, repository, request } from "../contract/store.samples.ts";
+import { account, change, installationId, repository, request, sha } from "../contract/store.samples.ts";
 
 export interface Line {
   readonly level: "info" | "warn" | "error";
@@ -85,6 +85,30 @@ export const PUSH: PushEvent = {
   installation: installationId("7"),
   actor: null,
   changes: [change("a", "b")],
+};
+
+/** Pull request 3, from a branch of the repository itself. */
+export const PULL: PullRequestEvent = {
+  type: "pull_request",
+  action: "updated",
+  repository: repository("1"),
+  installation: installationId("7"),
+  number: 3,
+  source: { repository: repository("1"), branch: "patch", commit: sha("b"), before: sha("a") },
+  checkout: { cloneUrl: repository("1").cloneUrl, ref: "refs/pull/3/head", anonymous: false },
+  target: { branch: "main", commit: sha("main") },
+  fork: false,
+  draft: false,
+  queued: false,
+  actor: { id: "42", login: "ann" },
+};
+
+/** The same from somebody who may not push here. */
+export const FORK: PullRequestEvent = {
+  ...PULL,
+  source: { ...PULL.source, repository: { ...repository("99"), fullName: "eve/api" } },
+  checkout: { cloneUrl: "https://github.test/eve/api.git", ref: "refs/heads/patch", anonymous: true },
+  fork: true,
 };
 
 /** A claimed delivery; what its body says is up to the host. */

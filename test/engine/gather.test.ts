@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import type { PushEvent } from "../../src/core/events.ts";
+import type { PullRequestEvent, PushEvent } from "../../src/core/events.ts";
 import { failed, type Outcome, ok, type RefChange } from "../../src/core/model.ts";
 import type { ImageOwners } from "../../src/core/trust.ts";
 import { gather, type Standing } from "../../src/engine/gather.ts";
-import type { Host } from "../../src/engine/ports.ts";
-import { change } from "../contract/store.samples.ts";
-import { hostOf, INSTALLATION, PUSH } from "./fakes.ts";
+import type { Host, PullHead } from "../../src/engine/ports.ts";
+import { change, sha } from "../contract/store.samples.ts";
+import { FORK, hostOf, INSTALLATION, PULL, PUSH } from "./fakes.ts";
 
 const WITH_PATHS = `
 version: 1
@@ -37,6 +37,10 @@ function askedHost(more: Partial<Host> = {}) {
       tags: (...args: Parameters<Host["tags"]>) => {
         asked.push("tags");
         return host.tags(...args);
+      },
+      head: (...args: Parameters<Host["head"]>) => {
+        asked.push("head");
+        return host.head(...args);
       },
     },
   };
@@ -184,6 +188,116 @@ describe("gathering facts", () => {
         return new Map();
       });
       expect(asked).toBe(0);
+    });
+  });
+
+  describe("of a pull request", () => {
+    const TESTED = "version: 1\nimages: [{ name: api, rules: [{ pull_request: '**' }] }]\n";
+    const HEAD: PullHead = { commit: sha("b"), message: "Fix it", committedAt: null, target: sha("main-2") };
+
+    function pullHost(text: string | null, more: Partial<Host> = {}) {
+      const head = async () => ok(HEAD);
+      return filesHost(null, text, { head, ...more });
+    }
+
+    it.each([
+      ["of the repository itself", PULL],
+      ["of a fork", FORK],
+    ])("reads the file of its target and never its own: %s", async (_what, event) => {
+      const { host, asked } = pullHost(TESTED, {
+        file: async (_installation, of, at) =>
+          typeof at === "object" && at.branch === "main" && of.id === "1"
+            ? ok({ kind: "file", text: TESTED })
+            : ok({ kind: "file", text: "version: 1\nimages: []\n" }),
+      });
+      const gathered = await gather(host, event, STANDING, nobody);
+      expect(asked).toEqual(["head", "file on main"]);
+      expect(gathered).toMatchObject({
+        ok: true,
+        value: { changes: [{ config: { kind: "read", parsed: { config: { images: [{ name: "api" }] } } } }] },
+      });
+    });
+
+    it("takes the head from its host, for the event may abbreviate it, and what it says with it", async () => {
+      const event = { ...PULL, source: { ...PULL.source, commit: "b1c2d3e4f5a6" } };
+      const { host } = pullHost(TESTED, { head: async () => ok({ ...HEAD, committedAt: "2026-11-20T10:00:00Z" }) });
+      const gathered = await gather(host, event, STANDING, nobody);
+      expect(gathered).toMatchObject({
+        ok: true,
+        value: {
+          changes: [
+            {
+              change: {
+                kind: "pull_request",
+                after: sha("b"),
+                commit: sha("b"),
+                message: "Fix it",
+                committedAt: "2026-11-20T10:00:00Z",
+                pull: { number: 3, target: "main", targetCommit: sha("main-2"), checkout: PULL.checkout },
+              },
+            },
+          ],
+        },
+      });
+    });
+
+    it("goes by the event where the host does not say where the target was", async () => {
+      const { host } = pullHost(TESTED, { head: async () => ok({ ...HEAD, target: null }) });
+      const gathered = await gather(host, PULL, STANDING, nobody);
+      expect(gathered).toMatchObject({ value: { changes: [{ change: { pull: { targetCommit: sha("main") } } }] } });
+    });
+
+    it.each<[string, Partial<PullRequestEvent>, Partial<Standing>]>([
+      ["that was merged", { action: "merged" }, {}],
+      ["that was declined", { action: "declined" }, {}],
+      ["whose fork is gone", { checkout: null }, {}],
+      ["of an installation that is suspended", {}, { installation: { ...INSTALLATION, state: "suspended" } }],
+      ["of a repository that is paused", {}, { link: "paused" }],
+    ])("asks nothing of one %s", async (_what, event, standing) => {
+      const { host, asked } = pullHost(TESTED);
+      expect(await gather(host, { ...PULL, ...event }, { ...STANDING, ...standing }, nobody)).toMatchObject({
+        ok: true,
+      });
+      expect(asked).toEqual([]);
+    });
+
+    it("says so when its head is not there any more, and asks no further", async () => {
+      const { host, asked } = pullHost(TESTED, { head: async () => ok(null) });
+      const gathered = await gather(host, PULL, STANDING, nobody);
+      expect(asked).toEqual(["head"]);
+      expect(gathered).toMatchObject({ value: { changes: [{ change: { pull: { checkout: null, closed: false } } }] } });
+    });
+
+    it.each<[string, Partial<Host>]>([
+      ["its head", { head: async () => AWAY }],
+      ["its target's file", { file: async () => AWAY }],
+    ])("waits for %s, however often it was asked for", async (_what, more) => {
+      const { host } = pullHost(TESTED, more);
+      expect(await gather(host, PULL, { ...STANDING, attempts: 50 }, nobody)).toEqual(AWAY);
+    });
+
+    it("has no file where its target has none", async () => {
+      const { host } = pullHost(null);
+      expect(await gather(host, PULL, STANDING, nobody)).toMatchObject({
+        value: { changes: [{ config: { kind: "missing" } }] },
+      });
+    });
+
+    it("asks what it touches where a rule wants to know, and builds where the host can not say", async () => {
+      const paths = WITH_PATHS.replace("branch: main, tags: [latest]", "pull_request: main");
+      const compared: unknown[] = [];
+      const { host, asked } = pullHost(paths, {
+        async changedPaths(_installation, _repository, moved) {
+          compared.push(moved);
+          return REFUSED;
+        },
+      });
+      const gathered = await gather(host, FORK, STANDING, nobody);
+      expect(asked).toEqual(["head", "file on main", "paths"]);
+      expect(compared).toMatchObject([
+        { kind: "pull_request", commit: sha("b"), pull: { targetCommit: sha("main-2") } },
+      ]);
+      expect(gathered).toMatchObject({ ok: true, value: { changes: [{ changedPaths: null }] } });
     });
   });
 });

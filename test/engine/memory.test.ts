@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { failed, ok } from "../../src/core/model.ts";
 import { withMemory } from "../../src/engine/memory.ts";
-import type { FetchedFile, Host } from "../../src/engine/ports.ts";
-import { change, installationId, repository, sha } from "../contract/store.samples.ts";
-import { hostOf } from "./fakes.ts";
+import type { FetchedFile, Host, Permission } from "../../src/engine/ports.ts";
+import { change, installationId, pull, repository, sha } from "../contract/store.samples.ts";
+import { hostOf, PULL } from "./fakes.ts";
 
 const FILE = ".wharfinger.yml";
 const API = repository("1");
@@ -43,6 +43,36 @@ describe("a host with a memory", () => {
       await memory.changedPaths(installationId("7"), API, change(null, "two"));
     }
     expect(asked).toHaveLength(4);
+  });
+
+  it("is asked again for whatever a pull request is by then, and each time for what somebody may do", async () => {
+    const asked: string[] = [];
+    let may: Permission = "write";
+    const memory = withMemory(
+      hostOf([], {
+        async head() {
+          asked.push("head");
+          return ok(null);
+        },
+        async permission() {
+          asked.push("permission");
+          return ok(may);
+        },
+        async changedPaths() {
+          asked.push("paths");
+          return ok(["a"]);
+        },
+      }),
+    );
+    const moved = { ...pull(3, "two", { targetCommit: sha("main") }), before: sha("one") };
+    for (let n = 0; n < 2; n += 1) {
+      await memory.head(PULL);
+      await memory.changedPaths(installationId("7"), API, moved);
+    }
+    expect(await memory.permission(installationId("7"), API, { id: "42", login: "ann" })).toEqual(ok("write"));
+    may = "none";
+    expect(await memory.permission(installationId("7"), API, { id: "42", login: "ann" })).toEqual(ok("none"));
+    expect(asked).toEqual(["head", "paths", "head", "paths", "permission", "permission"]);
   });
 
   it("keeps repositories, installations, commits and paths apart", async () => {

@@ -30,6 +30,7 @@ interface Setting {
   readonly link?: LinkState;
   readonly seen?: Seen | (Outcome<never> & { readonly ok: false });
   readonly builds?: readonly Build[];
+  readonly held?: readonly Build[];
   readonly store?: Partial<ProcessorOptions["store"]>;
 }
 
@@ -69,6 +70,14 @@ function processorOf(setting: Setting) {
     linkState: async () => setting.link ?? "linked",
     buildsOfCommit: async () => setting.builds ?? [],
     imageOwners: async () => new Map(),
+    configFiles: async () => new Map(),
+    pastDeliveries: async () => [],
+    deliveryBody: async () => null,
+    heldBuilds: async () => setting.held ?? [],
+    async approveBuild(id, actor) {
+      told.push(`approved ${id} by ${actor?.login ?? "the operator"}`);
+      return [id];
+    },
     ...setting.store,
   };
   const processor = createProcessor({
