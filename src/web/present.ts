@@ -153,12 +153,13 @@ export interface DecisionView {
 export function decisionView(decision: Decision, builds: ReadonlyMap<string, Build>): DecisionView {
   const { ref, image, rule, reason, detail, build: id } = decision;
   const build = id === null ? undefined : builds.get(id);
+  const wasHeld = reason !== null && build !== undefined && build.state !== "held";
   return {
     ref: ref === null ? null : shortRef(ref),
     image,
     rule,
     reason,
-    detail,
+    detail: wasHeld ? `It was held: ${detail}` : detail,
     build:
       id === null
         ? null

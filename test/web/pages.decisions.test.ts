@@ -270,6 +270,30 @@ describe("a delivery's trace", () => {
   });
 });
 
+describe("a delivery's decision to hold", () => {
+  const decision = {
+    ref: null,
+    sha: SHA,
+    image: "api",
+    rule: null,
+    build: "b1",
+    reason: FORK.reason,
+    detail: FORK.detail,
+  };
+  const delivery = aDelivery({ decisions: [decision] });
+
+  it("says what the build waits for, and what it waited for once it does not any more", async () => {
+    const waits = await textOf(await open({ builds: [held()], deliveries: [delivery] }), "/deliveries/1");
+    expect(waits).toContain(`<td class="source">${FORK.detail}</td>`);
+    await site?.close();
+    const over = await textOf(
+      await open({ builds: [held({ state: "queued" })], deliveries: [delivery] }),
+      "/deliveries/1",
+    );
+    expect(over).toContain(`<td class="source">It was held: ${FORK.detail}</td>`);
+  });
+});
+
 describe("the list of deliveries", () => {
   const decision = { ref: null, sha: SHA, image: "api", rule: null, build: "b1", reason: FORK.reason, detail: "" };
   const run = { ...decision, reason: null };
