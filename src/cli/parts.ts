@@ -36,6 +36,7 @@ export type CliStore = Pick<
   | "listBuilds"
   | "getBuild"
   | "approveBuild"
+  | "getInstallation"
   | "listInstallations"
   | "setPolicy"
   | "publishedImage"

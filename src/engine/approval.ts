@@ -1,4 +1,4 @@
-import type { Actor, Build } from "../core/model.ts";
+import type { Actor, Build, Installation } from "../core/model.ts";
 import type { Store } from "./store-port.ts";
 
 export type Approving =
@@ -12,7 +12,7 @@ export type Approving =
  * is the caller's to know. `actor`: null is the operator.
  */
 export async function approveHeld(
-  store: Pick<Store, "getBuild" | "approveBuild">,
+  store: Pick<Store, "getBuild" | "approveBuild" | "getInstallation">,
   id: string,
   actor: Actor | null,
 ): Promise<Approving> {
@@ -21,12 +21,17 @@ export async function approveHeld(
   const builds = await store.approveBuild(id, actor);
   if (builds.length > 0) return { kind: "approved", builds };
   const build = await store.getBuild(id);
-  return build === null ? { kind: "unknown" } : { kind: "refused", why: whyNot(build) };
+  if (build === null) return { kind: "unknown" };
+  const installation = await store.getInstallation(build.installation);
+  return { kind: "refused", why: whyNot(build, installation) };
 }
 
-function whyNot(build: Build): string {
-  const { state, approval, hold } = build;
+function whyNot(build: Build, installation: Installation | null): string {
+  const { state, approval, hold, planned } = build;
   if (state === "held") {
+    if (planned.pull?.fork === true && installation?.policy.forks === "never") {
+      return "The build can not run: by now its installation's policy is never to build pull requests from forks.";
+    }
     return "The build can not run now: its installation or repository is paused, suspended or removed.";
   }
   if (approval !== null) {

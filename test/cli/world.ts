@@ -16,6 +16,7 @@ export const noStore: CliStore = {
   listBuilds: () => Promise.resolve({ items: [], next: null }),
   getBuild: () => Promise.resolve(null),
   approveBuild: () => Promise.resolve([]),
+  getInstallation: () => Promise.resolve(null),
   listInstallations: () => Promise.resolve({ items: [], next: null }),
   setPolicy: () => Promise.resolve(null),
   publishedImage: () => Promise.resolve(null),

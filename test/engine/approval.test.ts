@@ -1,16 +1,23 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Actor, Build } from "../../src/core/model.ts";
+import { type Actor, type Build, DEFAULT_POLICY, type ForkPolicy } from "../../src/core/model.ts";
 import { approveHeld } from "../../src/engine/approval.ts";
-import { aBuild } from "../web/world.ts";
+import { aBuild, installation } from "../web/world.ts";
 
 const HOLD = { reason: "awaiting-approval", detail: "It waits." } as const;
 const AT = "2026-11-20T12:00:00Z";
 
 /** A store of one build, which is `after` from the moment somebody tries to approve it. */
-function attempt(before: Build | null, after: Build | null, released: readonly string[], actor: Actor | null = null) {
+function attempt(
+  before: Build | null,
+  after: Build | null,
+  released: readonly string[],
+  actor: Actor | null = null,
+  forks: ForkPolicy = "approve",
+) {
   let now = before;
   const asked: unknown[] = [];
   const store = {
+    getInstallation: () => Promise.resolve({ ...installation, policy: { ...DEFAULT_POLICY, forks } }),
     getBuild: () => Promise.resolve(now),
     approveBuild: (id: string, by: Actor | null) => {
       asked.push([id, by]);
@@ -57,5 +64,16 @@ describe("approving a held build", () => {
   ])("says why not where it %s", async (_what, now, why) => {
     const { answer } = await attempt(held, aBuild(now), []);
     expect(answer).toEqual({ kind: "refused", why: expect.stringContaining(why) });
+  });
+
+  it("says that it is the policy, where that has become never for a fork's build", async () => {
+    const pull = { number: 5, target: "main", fork: true };
+    const fork = aBuild({ state: "held", hold: HOLD }, { kind: "pull_request", pull });
+    const own = aBuild({ state: "held", hold: HOLD }, { kind: "pull_request", pull: { ...pull, fork: false } });
+    const why = async (build: Build, forks: ForkPolicy) => (await attempt(build, build, [], null, forks)).answer;
+    const never = expect.stringContaining("policy is never to build pull requests from forks");
+    expect(await why(fork, "never")).toEqual({ kind: "refused", why: never });
+    expect(await why(fork, "approve")).toEqual({ kind: "refused", why: expect.not.stringContaining("policy") });
+    expect(await why(own, "never")).toEqual({ kind: "refused", why: expect.not.stringContaining("policy") });
   });
 });
