@@ -13,13 +13,14 @@ describe("the manifest of the GitHub App", () => {
       public: false,
       request_oauth_on_install: false,
       hook_attributes: { url: "https://wharfinger.example.com/webhooks/github", active: true },
-      default_events: ["push", "pull_request", "repository", "installation_target"],
+      default_events: ["push", "pull_request", "merge_group", "repository", "installation_target"],
     });
     expect(Object(manifest)).toHaveProperty("default_permissions", {
       metadata: "read",
       contents: "read",
       checks: "write",
       pull_requests: "read",
+      merge_queues: "read",
     });
   });
 
@@ -29,7 +30,7 @@ describe("the manifest of the GitHub App", () => {
     const permissions = lines.flatMap((line, index) =>
       index > from && /^ {2}\w+: (?:read|write)$/.test(line) ? [index] : [],
     );
-    expect(permissions).toHaveLength(4);
+    expect(permissions).toHaveLength(5);
     for (const index of permissions) expect(lines[index - 1]).toMatch(/^ {2}# \S/);
   });
 
