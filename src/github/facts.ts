@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import type { RepositoryName } from "../core/events.ts";
 import {
   type Account,
@@ -155,9 +156,19 @@ export async function readChangedPaths(
   if (!result.success) return misshapen(answer.value);
   const { status, files } = result.data;
   if (!files || files.length >= MAX_COMPARED_FILES || !telling.includes(status)) return ok(null);
-  const paths = files.flatMap((file) => [file.filename, file.previous_filename ?? file.filename]);
-  return ok([...new Set(paths)]);
+  return ok([...new Set(files.flatMap(pathsOf))]);
 }
+
+/** What git writes where only the commit of a submodule changes: lines of contents that there are not. */
+const SUBMODULE_PATCH = /^@@ [-+,\d ]{1,60} @@(?:\n[-+]Subproject commit (?:[0-9a-f]{40}|[0-9a-f]{64})){1,2}\n?$/;
+
+/** A `/` at its end marks the pointer of a submodule: a folder to those who write patterns. */
+function pathsOf({ filename, previous_filename, patch }: ComparedFile): readonly string[] {
+  const mark = SUBMODULE_PATCH.test(patch ?? "") ? "/" : "";
+  return [filename + mark, (previous_filename ?? filename) + mark];
+}
+
+type ComparedFile = NonNullable<z.infer<typeof compareSchema>["files"]>[number];
 
 /** What to compare with, and GitHub's words for how the two may stand. */
 interface Question {

@@ -168,7 +168,15 @@ export const listingSchema = z.array(z.object({ name: z.string(), type: z.string
 
 export const compareSchema = z.object({
   status: z.string(),
-  files: z.array(z.object({ filename: z.string(), previous_filename: z.string().nullish() })).nullish(),
+  files: z
+    .array(
+      z.object({
+        filename: z.string(),
+        previous_filename: z.string().nullish(),
+        patch: z.string().nullish().catch(null),
+      }),
+    )
+    .nullish(),
 });
 
 /** Whoever makes a commit writes its date: it may be no date at all. */

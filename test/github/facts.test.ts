@@ -1,5 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
-import { type HostId, parseSha, type RefChange, type Repository, type Sha } from "../../src/core/model.ts";
+import {
+  type HostId,
+  type PullRequest,
+  type PullRequestChange,
+  parseSha,
+  type RefChange,
+  type Repository,
+  type Sha,
+} from "../../src/core/model.ts";
 import { createGithubHost } from "../../src/github/host.ts";
 import { type Answer, API_URL, accessAnswering, type Call } from "./recorded-fetch.ts";
 
@@ -198,6 +206,25 @@ describe("the paths a push changed", () => {
     expect(paths()).toEqual([`/repositories/5/compare/release%2Fnext...${"b".repeat(40)}?per_page=1`]);
   });
 
+  it.each<[string, string]>([
+    ["moved", `@@ -1 +1 @@\n-Subproject commit ${"1".repeat(40)}\n+Subproject commit ${"2".repeat(40)}`],
+    ["new", `@@ -0,0 +1 @@\n+Subproject commit ${"2".repeat(64)}`],
+    ["gone", `@@ -1 +0,0 @@\n-Subproject commit ${"1".repeat(40)}\n`],
+  ])("mark a submodule that is %s by a slash", async (_, patch) => {
+    const body = { status: "ahead", files: [{ filename: "libs/foo", patch }] };
+    expect(await compare(moved, { status: 200, body }).outcome).toEqual({ ok: true, value: ["libs/foo/"] });
+  });
+
+  it.each<[string, unknown]>([
+    ["another line", `@@ -1,2 +1,2 @@\n-Subproject commit ${"1".repeat(40)}\n+Subproject commit x\n text`],
+    ["a line that only begins so", `@@ -1 +1 @@\n+Subproject commit ${"1".repeat(40)} and more`],
+    ["no patch, being large", undefined],
+    ["a patch of wrong type", 7],
+  ])("take a file for a file with %s", async (_, patch) => {
+    const body = { status: "ahead", files: [{ filename: "libs/foo", patch }] };
+    expect(await compare(moved, { status: 200, body }).outcome).toEqual({ ok: true, value: ["libs/foo"] });
+  });
+
   it("are none when the commits hold the same", async () => {
     const { outcome } = compare(moved, { status: 200, body: { status: "identical", files: [] } });
     expect(await outcome).toEqual({ ok: true, value: [] });
@@ -236,6 +263,68 @@ describe("the paths a push changed", () => {
     [{ status: 200, body: [] }, false],
   ])("are a failure, not unknown, after %j", async (answer, retryable) => {
     expect(await compare(moved, answer).outcome).toMatchObject({ ok: false, retryable });
+  });
+});
+
+describe("the paths a pull request changes", () => {
+  const pull: PullRequest = {
+    number: 3,
+    target: "release/next",
+    targetCommit: sha("a"),
+    fork: true,
+    draft: false,
+    queued: false,
+    closed: false,
+    checkout: { cloneUrl: repository.cloneUrl, ref: "refs/pull/3/head", anonymous: false },
+  };
+  const change: PullRequestChange = {
+    kind: "pull_request",
+    ref: "refs/heads/fix",
+    name: "3",
+    before: sha("c"),
+    after: sha("b"),
+    commit: sha("b"),
+    forced: false,
+    message: "",
+    pull,
+  };
+  const files = [{ filename: "new", previous_filename: "old" }];
+
+  function compare(of: PullRequestChange, answer: Answer) {
+    const side = hostAnswering(() => answer);
+    return { ...side, outcome: side.host.changedPaths(installation, repository, of) };
+  }
+
+  it.each(["ahead", "diverged"])("are those since it left its target, which it is %s of", async (status) => {
+    const { outcome, paths } = compare(change, { status: 200, body: { status, files } });
+    expect(await outcome).toEqual({ ok: true, value: ["new", "old"] });
+    expect(paths()).toEqual([`/repositories/5/compare/${"a".repeat(40)}...${"b".repeat(40)}?per_page=1`]);
+  });
+
+  it("are compared with its target's tip where the event does not say its commit", async () => {
+    const unsaid = { ...change, pull: { ...pull, targetCommit: null } };
+    const { outcome, paths } = compare(unsaid, { status: 200, body: { status: "ahead", files } });
+    expect(await outcome).toEqual({ ok: true, value: ["new", "old"] });
+    expect(paths()).toEqual([`/repositories/5/compare/release%2Fnext...${"b".repeat(40)}?per_page=1`]);
+  });
+
+  it("are none where it holds what its target does", async () => {
+    const { outcome } = compare(change, { status: 200, body: { status: "identical", files: [] } });
+    expect(await outcome).toEqual({ ok: true, value: [] });
+  });
+
+  it.each<[string, Answer]>([
+    ["300 files, perhaps cut", { status: 200, body: { status: "ahead", files: Array(300).fill(files[0]) } }],
+    ["no common history", { status: 404, body: { message: "No common ancestor" } }],
+    ["a target that has it already", { status: 200, body: { status: "behind", files: [] } }],
+  ])("are not known with %s", async (_, answer) => {
+    expect(await compare(change, answer).outcome).toEqual({ ok: true, value: null });
+  });
+
+  it("are not asked for once it is closed", async () => {
+    const { outcome, network } = compare({ ...change, after: null, commit: null }, NOT_FOUND);
+    expect(await outcome).toEqual({ ok: true, value: null });
+    expect(network.calls).toEqual([]);
   });
 });
 

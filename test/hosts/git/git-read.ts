@@ -26,6 +26,8 @@ export interface FileChange {
   readonly blob: string;
   readonly additions: number;
   readonly deletions: number;
+  /** The pointer of a submodule moved: where it led and leads now, null where there was or is none. Null: a file. */
+  readonly pointer: { readonly from: string | null; readonly to: string | null } | null;
 }
 
 export interface TreeItem {
@@ -92,10 +94,18 @@ export async function changedFiles(gitDir: string, from: string, to: string): Pr
       path,
       previous,
       blob: letter === "D" ? oldBlob : newBlob,
+      pointer: pointerOf(letter === "D" ? oldMode : newMode, oldMode === SUBMODULE ? oldBlob : null, newBlob),
       ...(counts.get(path) ?? { additions: 0, deletions: 0 }),
     });
   }
   return changes;
+}
+
+const SUBMODULE = "160000";
+
+function pointerOf(mode: string, from: string | null, to: string): FileChange["pointer"] {
+  if (mode !== SUBMODULE) return null;
+  return { from, to: /^0+$/.test(to) ? null : to };
 }
 
 function statusOf(letter: string, oldMode: string, newMode: string, sameContent: boolean): FileChange["status"] {

@@ -241,5 +241,14 @@ export function fileShape(state: State, repository: HostRepository, sha: string,
     blob_url: `${repository.webUrl}/blob/${sha}/${path}`,
     raw_url: `${repository.webUrl}/raw/${sha}/${path}`,
     contents_url: `${state.apiUrl}/repos/${repository.fullName}/contents/${path}?ref=${sha}`,
+    // Of files nobody reads it.
+    ...(file.pointer === null ? {} : { patch: pointerPatch(file.pointer) }),
   };
+}
+
+/** As git shows that a submodule is at another commit, without the header. */
+function pointerPatch({ from, to }: NonNullable<FileChange["pointer"]>): string {
+  const removed = from === null ? [] : [`-Subproject commit ${from}`];
+  const added = to === null ? [] : [`+Subproject commit ${to}`];
+  return [`@@ -${from === null ? "0,0" : "1"} +${to === null ? "0,0" : "1"} @@`, ...removed, ...added].join("\n");
 }
