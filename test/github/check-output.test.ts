@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { CheckContent } from "../../src/core/check.ts";
-import { checkOutput, keepHead, keepTail } from "../../src/github/check-output.ts";
+import { checkActions, checkOutput, keepHead, keepTail } from "../../src/github/check-output.ts";
 import { createRandom } from "../support/mutate.ts";
 
 const content: CheckContent = {
@@ -145,5 +145,22 @@ describe("shortened Markdown", () => {
       expect(Buffer.byteLength(keepHead(`${fence}\n${log}`, 1_000))).toBeLessThanOrEqual(1_000);
       expect(Buffer.byteLength(keepTail(`${fence}\n${log}`, 1_000))).toBeLessThanOrEqual(1_000);
     }
+  });
+});
+
+describe("the buttons of a check run", () => {
+  const approve = { label: "Approve", description: "Build this commit once", identifier: "approve" } as const;
+
+  it("are as they are where they fit", () => {
+    const full = { label: "l".repeat(20), description: "d".repeat(40), identifier: "approve" } as const;
+    expect(checkActions([approve, full])).toEqual([approve, full]);
+    expect(checkActions([])).toEqual([]);
+  });
+
+  it("are three at the most, with texts of 20 and 40 characters, none of them cut in half", () => {
+    const long = { ...approve, label: `${"l".repeat(18)}😀😀`, description: "d".repeat(41) };
+    const [first, ...more] = checkActions([long, approve, approve, approve]);
+    expect(first).toEqual({ label: `${"l".repeat(18)}…`, description: `${"d".repeat(39)}…`, identifier: "approve" });
+    expect(more).toEqual([approve, approve]);
   });
 });

@@ -62,6 +62,7 @@ describe("deliveries through Probot", () => {
 
   it.each([
     ["ping", { zen: "x" }, "ping"],
+    ["merge_group", { action: "checks_requested" }, "unsupported-event"],
     ["pull_request", { action: "opened" }, "unsupported-event"],
     ["an_event_of_next_year", { action: "done" }, "unsupported-event"],
     ["push", { ref: 1 }, "unsupported-event"],

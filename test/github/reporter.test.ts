@@ -139,6 +139,21 @@ describe.each(HOST_KINDS)("the GitHub reporter, on $kind", (kind) => {
     expect(Date.parse(runs[0]?.completedAt ?? "")).toBe(Date.parse(done.completedAt ?? ""));
   });
 
+  it("shows buttons as long as there is something to press them for", async () => {
+    const check = await newCheck();
+    const approve = { label: "Approve", description: "Build this commit", identifier: "approve" } as const;
+    const held: CheckContent = { ...done, annotations: [], conclusion: "action_required", actions: [approve] };
+    const hostId = await show(check, held);
+    expect(repository.checkRuns(check.sha)).toMatchObject([
+      { status: "completed", conclusion: "action_required", actions: [approve] },
+    ]);
+    const known = { ...check, shown: { ...fresh, hostId } };
+    await show(known, queued);
+    expect(repository.checkRuns(check.sha)).toMatchObject([{ status: "queued", conclusion: null, actions: [] }]);
+    await show(known, held);
+    expect(repository.checkRuns(check.sha)).toMatchObject([{ conclusion: "action_required", actions: [approve] }]);
+  });
+
   it("creates it once, although the answer was lost", async () => {
     const check = await newCheck();
     loseAnswer(CREATE, "POST");
@@ -253,6 +268,7 @@ describe("the GitHub reporter", () => {
     const { access, network } = accessAnswering(() => ({ status: 201, body: { id: 9 } }));
     expect(await createGithubReporter({ access }).show(check, queued)).toEqual({ ok: true, value: { hostId: "9" } });
     expect(network.calls[0]?.body).toEqual({ repository_ids: [5], permissions: { checks: "write" } });
+    expect(network.asked()[0]?.body).not.toHaveProperty("actions");
   });
 
   it("looks for a lost run by name, App and commit, on every page", async () => {
