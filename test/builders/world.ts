@@ -8,7 +8,7 @@ import type { TestRegistry } from "../support/registry.ts";
 /** A real builder in a folder of its own. What it logs must not happen in tests, so it throws. */
 export async function createTestBuilder(
   registry: Pick<TestRegistry, "name">,
-  settings: Pick<BuildahOptions, "processes" | "resolver" | "ways" | "cpus" | "diskBytes"> = {},
+  settings: Pick<BuildahOptions, "processes" | "resolver" | "ways" | "cpus" | "diskBytes" | "tools"> = {},
 ): Promise<{ readonly builder: BuildahBuilder; readonly workDir: string; stop(): Promise<void> }> {
   const workDir = await mkdtemp(join(tmpdir(), "wharfinger-builder-"));
   const builder = createBuildahBuilder({
