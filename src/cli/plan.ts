@@ -12,7 +12,7 @@ import {
 } from "../core/model.ts";
 import { namespaceFor } from "../core/namespaces.ts";
 import { distinct, type PlanFacts, planBuilds, planOfSkip } from "../core/plan.ts";
-import { type Planned, planReport, planText } from "../core/plan-report.ts";
+import { type Planned, planReport, planText, type ReportedChange } from "../core/plan-report.ts";
 import { pullRequestChange } from "../core/pulls.ts";
 import type { ConfigFact, ParsedConfig } from "../core/repo-config/config.ts";
 import { parseRepoConfig } from "../core/repo-config/parse.ts";
@@ -77,7 +77,7 @@ async function decide(options: PlanOptions, terminal: Terminal, parsers: Payload
     return { provider, event, repository: about, changes: [], plan };
   }
   const moved = movedBy(hostEvent);
-  const changes = [...moved, ...unusableOf(hostEvent)];
+  const changes = [...moved.map((change) => asTold(change, hostEvent)), ...unusableOf(hostEvent)];
   const named = facts.defaultBranch ?? hostEvent.repository.defaultBranch;
   if (named === null && (parsed !== null || facts.zeroConfig)) {
     terminal.err(
@@ -154,6 +154,11 @@ function movedBy(event: Moving): readonly Change[] {
       target: target.commit as Sha | null,
     }),
   ];
+}
+
+/** A closed pull request has nothing to build; what it was is shown all the same. */
+function asTold(change: Change, event: Moving): ReportedChange {
+  return event.type === "push" ? change : { ...change, after: event.source.commit };
 }
 
 function unusableOf(event: Moving): NonNullable<PushEvent["unusable"]> {

@@ -7,6 +7,7 @@ import {
   type BuildPlan,
   type Diagnostic,
   isFinal,
+  type PlannedBuild,
   type Skip,
   type SkipReason,
   shownTags,
@@ -26,7 +27,8 @@ export interface ExplainOptions extends TextOptions {
 
 /**
  * Reasons that alone make no check: the repository has no file of ours, does not want us now, or the commit is gone. A
- * check on every commit of such a repository would be noise, and one nobody can act on.
+ * check on every commit of such a repository would be noise, and one nobody can act on. A branch of the merge queue is
+ * tested as the queue asks for it: a check that says "skipped" before that would let the queue merge untested.
  */
 const QUIET: readonly SkipReason[] = [
   "config-missing",
@@ -38,6 +40,7 @@ const QUIET: readonly SkipReason[] = [
   "superseded",
   "duplicate",
   "pull-request-closed",
+  "merge-queue",
   "unsupported-event",
   "no-commits",
 ];
@@ -126,8 +129,14 @@ function resultOf(build: Build): BuildResult {
 
 const BRANCH = "refs/heads/";
 
-/** Of all that is recorded, shown or not: a check that another ref's people look at, too, belongs to no one branch. */
+/**
+ * Of all that is recorded, shown or not: a check that another ref's people look at, too, belongs to no one branch. A
+ * fork's branch is none of this repository, whatever its name is.
+ */
 function branchOf({ builds, skips }: CheckFacts): string | null {
+  if (builds.some(({ planned }) => planned.pull?.fork) || skips.some(({ reason }) => reason === "untrusted-fork")) {
+    return null;
+  }
   const refs = new Set([...builds.map(({ planned }) => planned.ref), ...skips.flatMap(({ ref }) => ref ?? [])]);
   const [only] = refs;
   return refs.size === 1 && only?.startsWith(BRANCH) ? only.slice(BRANCH.length) : null;
@@ -259,10 +268,12 @@ export function sentence(skip: Pick<Skip, "image" | "detail">): string {
 /** A plan in lines for terminals and logs: what is built, what is not and why, what else to know. */
 export function planLines(plan: BuildPlan): readonly string[] {
   const requests = plan.requests.map(
-    ({ image, ref, sha, tags, push }) =>
-      `${image}: build ${ref} at ${sha.slice(0, 7)} ${push ? "as" : "without publishing"} ${tags.join(", ")}`,
+    (planned) =>
+      `${planned.image}: build ${placeOf(planned)} ${planned.push ? "as" : "without publishing"} ${planned.tags.join(", ")}`,
   );
-  const held = plan.held.map(({ image, hold }) => `${image}: held: ${hold.detail} (${hold.reason})`);
+  const held = plan.held.map(
+    ({ hold, ...planned }) => `${planned.image}: hold ${placeOf(planned)}: ${hold.detail} (${hold.reason})`,
+  );
   const skips = plan.skips.map((skip) => `${sentence(skip)} (${skip.reason})`);
   const diagnostics = plan.diagnostics.map(({ severity, line, column, message }) =>
     line === 1 && column === 1
@@ -270,4 +281,8 @@ export function planLines(plan: BuildPlan): readonly string[] {
       : `${severity}: ${CONFIG_FILE}:${line}:${column}: ${message}`,
   );
   return [...requests, ...held, ...skips, ...diagnostics].map(oneLine);
+}
+
+function placeOf({ ref, sha, pull }: PlannedBuild): string {
+  return `${pull === undefined ? ref : `pull request #${pull.number}`} at ${sha.slice(0, 7)}`;
 }

@@ -143,7 +143,10 @@ export interface RefChange extends Moved {
   readonly kind: "branch" | "tag";
 }
 
-/** A pull request as it is now. `ref`: its source branch, which may be one of a fork. `after` null: it was closed. */
+/**
+ * A pull request as it is now. `ref`: its source branch, which may be one of a fork. `after` is null when it was closed,
+ * and where nobody knows its head.
+ */
 export interface PullRequestChange extends Moved {
   readonly kind: "pull_request";
   readonly pull: PullRequest;
@@ -158,6 +161,8 @@ export interface PullRequest {
   /** Its source is another repository than its target: code of people who may not push here. */
   readonly fork: boolean;
   readonly draft: boolean;
+  /** Merged or declined: nobody waits for what is built of it. */
+  readonly closed: boolean;
   /** The commit a merge queue wants to merge, made of this and perhaps others before it. */
   readonly queued: boolean;
   /** Null: what it came from is gone. */
@@ -179,9 +184,15 @@ export interface Checkout {
   readonly anonymous: boolean;
 }
 
-/** Name of the lane a change belongs to; equal within one repository exactly for what supersedes each other. */
+/**
+ * Name of the lane a change belongs to; equal within one repository exactly for what supersedes each other. Not the same
+ * for a merge queue's branch as it was pushed and as it is to be tested: one is never built, the other always.
+ */
 export function laneOf(change: Change): string {
-  return change.kind === "pull_request" && !change.pull.queued ? `refs/pull/${change.pull.number}/head` : change.ref;
+  if (change.kind !== "pull_request") return change.ref;
+  return change.pull.queued
+    ? change.ref.replace(/^refs\/heads\//, "refs/queue/")
+    : `refs/pull/${change.pull.number}/head`;
 }
 
 export type Trust = "trusted" | "untrusted";

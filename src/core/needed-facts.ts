@@ -2,9 +2,10 @@
  * Which facts the planner needs for one change, in the order in which they can be known. Each costs a call to the host or
  * to the database, so only where the answer can change the plan.
  */
-import type { Change, Repository } from "./model.ts";
+import type { Change, Policy, Repository } from "./model.ts";
 import { judgePaths } from "./path-filter.ts";
 import type { ChangeFacts, PlanFacts } from "./plan.ts";
+import { mayPublish } from "./pulls.ts";
 import { closedGate, imagesRefusal } from "./refusals.ts";
 import type { ImageConfig, RepoConfig } from "./repo-config/config.ts";
 import { judgeRule } from "./rules.ts";
@@ -13,7 +14,7 @@ import { isMoving } from "./tags/native.ts";
 import { templatesOf } from "./tags/rule-tags.ts";
 import { hasGrantingFile } from "./trust.ts";
 
-/** Whether any file could matter at all. Of a change without a commit none does. */
+/** Whether any file of the repository could matter. */
 export function needsConfig(facts: Pick<PlanFacts, "installation" | "link">): boolean {
   return closedGate(facts) === null;
 }
@@ -23,8 +24,7 @@ export function neededFacts(
   change: Change,
   config: RepoConfig,
 ): { readonly changedPaths: boolean; readonly tags: boolean } {
-  const idle = imagesRefusal(change, config) !== null || (change.kind === "pull_request" && change.pull.draft);
-  if (idle) {
+  if (isIdle(change, config)) {
     return { changedPaths: false, tags: false };
   }
   const matched = (image: ImageConfig): boolean => image.rules.some((rule) => judgeRule(rule, change).matches);
@@ -32,6 +32,11 @@ export function neededFacts(
     changedPaths: change.kind !== "tag" && config.images.some((image) => image.paths !== null && matched(image)),
     tags: needsTags(change, config),
   };
+}
+
+/** Whether none of the file's rules builds it, whatever they say. */
+function isIdle(change: Change, config: RepoConfig): boolean {
+  return imagesRefusal(change, config) !== null || (change.kind === "pull_request" && change.pull.draft);
 }
 
 /** Whether a tag moves by version, here or in the file that grants it: then the repository's other tags count. */
@@ -48,13 +53,17 @@ export function needsTags(change: Change, config: RepoConfig): boolean {
   return config.images.some(moves);
 }
 
+/** What says which images would be published. */
+type PublishFacts = Pick<ChangeFacts, "change" | "config" | "changedPaths">;
+
 /** Images this change would publish if everything were granted. */
-export function publishedImages(facts: Pick<ChangeFacts, "change" | "config" | "changedPaths">): readonly string[] {
+export function publishedImages(facts: PublishFacts, policy: Policy): readonly string[] {
   const { change, config } = facts;
-  if (config.kind !== "read" || config.parsed.config === null || imagesRefusal(change, config.parsed.config) !== null) {
+  const file = config.kind === "read" ? config.parsed.config : null;
+  if (file === null || isIdle(change, file) || !mayPublish(change, policy)) {
     return [];
   }
-  const published = config.parsed.config.images.filter((image) =>
+  const published = file.images.filter((image) =>
     image.rules.some((rule) => rule.push && judgeRule(rule, change).matches && judgePaths(image, rule, facts).build),
   );
   return [...new Set(published.map(({ name }) => name))];
@@ -62,8 +71,11 @@ export function publishedImages(facts: Pick<ChangeFacts, "change" | "config" | "
 
 /** Whether the default branch's file has to be asked what may be published. */
 export function needsGrants(
-  facts: Pick<ChangeFacts, "change" | "config" | "changedPaths">,
+  facts: PublishFacts,
   { defaultBranch }: Pick<Repository, "defaultBranch">,
+  policy: Policy,
 ): boolean {
-  return defaultBranch !== null && !hasGrantingFile(facts.change, defaultBranch) && publishedImages(facts).length > 0;
+  return (
+    defaultBranch !== null && !hasGrantingFile(facts.change, defaultBranch) && publishedImages(facts, policy).length > 0
+  );
 }

@@ -84,7 +84,9 @@ export function planReport({ provider, event, repository, changes, plan }: Plann
     })),
     skips: [
       // What waits for somebody is not built, as things stand.
-      ...plan.held.map(({ ref, image, rules, hold }) => ({ ref, image, rule: rules.join(", "), ...hold })),
+      ...plan.held.flatMap(({ ref, image, rules, hold: { reason, detail } }) =>
+        rules.map((rule) => ({ ref, image, rule, reason, detail })),
+      ),
       ...plan.skips.map(({ ref, image, rule, reason, detail }) => ({ ref, image, rule, reason, detail })),
     ],
     diagnostics: plan.diagnostics.map(({ severity, line, column, message }) => ({ severity, line, column, message })),

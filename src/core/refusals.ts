@@ -59,8 +59,9 @@ export function invalidFile(diagnostics: readonly Diagnostic[]): Refusal {
 
 /** Why none of the file's images is built for this change. */
 export function imagesRefusal(change: Change, config: RepoConfig): Refusal | null {
-  if (isMergeQueue(change)) {
-    return { reason: "merge-queue", why: "this is a branch of the merge queue; the branch it is merged into is built" };
+  if (change.kind === "branch" && isMergeQueue(change)) {
+    const why = "this is a branch of the merge queue: it is tested as the queue asks for it, and never published";
+    return { reason: "merge-queue", why };
   }
   const token = asksForSkip(change, config.skip);
   return token === null ? null : { reason: "skip-requested", why: `the commit message says ${token}` };

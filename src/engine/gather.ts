@@ -2,6 +2,7 @@
 import type { PullRequestEvent, PushEvent } from "../core/events.ts";
 import {
   type Change,
+  DEFAULT_POLICY,
   type Installation,
   type LinkState,
   type Outcome,
@@ -83,13 +84,14 @@ async function gatherAll(
   owners: (images: readonly string[]) => Promise<ImageOwners>,
 ): Promise<Gathered> {
   const changes: ChangeFacts[] = [];
+  const policy = standing.installation?.policy ?? DEFAULT_POLICY;
   /** The default branch's file: the same for all changes, so that one push is judged by one file. */
   let granting: Outcome<ConfigFact> | null = null;
   for (const change of moved) {
     const own = await ownFacts(host, event, change, standing);
     if (!own.ok) return own;
     const { defaultBranch } = event.repository;
-    if (defaultBranch === null || !needsGrants(own.value, event.repository)) {
+    if (defaultBranch === null || !needsGrants(own.value, event.repository, policy)) {
       changes.push(own.value);
       continue;
     }
@@ -99,7 +101,7 @@ async function gatherAll(
     if (!tags.ok) return tags;
     changes.push({ ...own.value, defaultBranchConfig: granting.value, tags: tags.value });
   }
-  const images = [...new Set(changes.flatMap(publishedImages))];
+  const images = [...new Set(changes.flatMap((change) => publishedImages(change, policy)))];
   return ok({ changes, imageOwners: images.length === 0 ? new Map() : await owners(images) });
 }
 

@@ -66,7 +66,8 @@ export function pull(
 ): PullRequestChange {
   const number = facts.number ?? 5;
   const checkout = { cloneUrl: repository.cloneUrl, ref: `refs/pull/${number}/head`, anonymous: false };
-  const plain = { number, target: "main", targetCommit: sha("e"), fork: false, draft: false, queued: false, checkout };
+  const states = { fork: false, draft: false, closed: false, queued: false };
+  const plain = { number, target: "main", targetCommit: sha("e"), ...states, checkout };
   const { kind: _, ...moved } = branch("feature");
   return {
     ...moved,
