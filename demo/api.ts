@@ -4,6 +4,7 @@ export interface ApiDelivery {
   readonly id: string;
   readonly deliveryId: string;
   readonly outcome: string;
+  readonly note: string | null;
   readonly builds: readonly string[];
   readonly decisions: readonly { readonly detail: string }[];
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type BitbucketHost, createBitbucketHost } from "../test/hosts/bitbucket/index.ts";
-import { createGithubHost, type GithubHost } from "../test/hosts/github/index.ts";
+import { createGithubHost, type GithubHost, type HostRepository } from "../test/hosts/github/index.ts";
 import { pushBaseImage } from "../test/support/base-image.ts";
 import { readFileFromImage } from "../test/support/image.ts";
 import { attempt, readCredential, uploadTo } from "../test/support/registry-attempt.ts";
@@ -12,7 +12,7 @@ import { startTokenProgram, type TokenProgram } from "../test/support/token-prog
 import { type Api, type ApiBuild, createApi } from "./api.ts";
 import { runCommand } from "./command.ts";
 import { bitbucketPlace, githubPlace, type Place } from "./places.ts";
-import { DOCS_ONLY, firstPush, GREETING } from "./repository.ts";
+import { DOCS_ONLY, firstPush, GREETING, proposal } from "./repository.ts";
 import type { Screen } from "./screen.ts";
 
 export interface Demo {
@@ -216,7 +216,7 @@ export function createDemo(screen: Screen): Demo {
     screen.line(`installation ${id}: its images go to ${world.registry.name}/${found.namespace}/`);
   }
 
-  async function onGithub(world: World): Promise<Place> {
+  async function onGithub(world: World): Promise<{ readonly place: Place; readonly repository: HostRepository }> {
     step("GitHub: install the app on the organization acme");
     const { github } = world;
     const acme = github.organization("acme");
@@ -224,7 +224,47 @@ export function createDemo(screen: Screen): Demo {
     await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
     const installation = await github.install(acme, { repositories: [repository] });
     await installed(world, String(installation.id));
-    return githubPlace(github, "acme", repository);
+    return { place: githubPlace(github, "acme", repository), repository };
+  }
+
+  /** Of a fork: it waits for somebody who may push, and then runs without any credential of the registry. */
+  async function testsAStranger(
+    { github, registry, client, api, program, dataDir }: World,
+    repository: HostRepository,
+  ) {
+    step("A stranger opens a pull request from a fork");
+    const image = "acme/greeter";
+    const opened = await runCommand(MAIN, ["image", image, "--public"], {
+      cwd: dataDir,
+      input: "",
+      env: program.environment,
+    });
+    expectThat(opened.code === 0, `wharfinger image ${image} --public: everybody may pull it`);
+    const fork = await github.fork(repository, github.user("visitor"));
+    const files = proposal(`${registry.name}/${image}:latest`);
+    await fork.commit({ branch: "polite", message: "Greet politely", files });
+    const { pull } = await github.openPull(repository, { head: "polite", from: fork, title: "Greet politely" });
+    const shown = (wanted: string) =>
+      until(`the pull request to show ${wanted}`, async () => {
+        const run = repository.checkRuns(pull.headSha).findLast((one) => one.name === "wharfinger");
+        return run?.conclusion === wanted ? run : null;
+      });
+    const waiting = await shown("action_required");
+    screen.line(`pull request #${pull.number} has check “wharfinger”: ${waiting.conclusion} — ${waiting.output.title}`);
+    for (const line of (waiting.output.summary ?? "").trim().split("\n")) screen.log(line);
+    expectThat(waiting.actions.length === 1, "it has a button, and nothing was built");
+
+    step("Somebody who may push presses the button");
+    const { guid } = await github.pressButton(waiting, "approve");
+    const pressed = await until("the button to be heard", async () => {
+      const found = await api.delivery(guid);
+      return found === null || found.outcome === "pending" ? null : found;
+    });
+    screen.line(`delivery ${pressed.id}: ${pressed.outcome}: ${pressed.note}`);
+    const passed = await shown("success");
+    screen.line(`pull request #${pull.number} has check “wharfinger”: ${passed.conclusion} — ${passed.output.title}`);
+    const published = await client.digest(image, `pr-${pull.number}`);
+    expectThat(published.ok && published.value === null, "it was built and tested, and published nowhere");
   }
 
   async function onConnect(world: World): Promise<Place> {
@@ -271,8 +311,9 @@ export function createDemo(screen: Screen): Demo {
   async function run(): Promise<boolean> {
     const world = await start();
     const github = await onGithub(world);
-    await buildsAndShows(world, github);
-    await saysWhyNot(world, github);
+    await buildsAndShows(world, github.place);
+    await saysWhyNot(world, github.place);
+    await testsAStranger(world, github.repository);
     const connect = await onConnect(world);
     await buildsAndShows(world, connect);
     await saysWhyNot(world, connect);

@@ -25,6 +25,20 @@ images:
     rules:
       - branch: main
         tags: [latest, "sha-{sha7}"]
+      - pull_request: main
+pull_requests: { forks: approve }
+`,
+  };
+}
+
+/** What a stranger proposes; `base` is an image that everybody may pull. */
+export function proposal(base: string): Record<string, string> {
+  return {
+    Dockerfile: `FROM ${base} AS test
+RUN grep -q Hello /srv/greeting.txt && echo "it still greets"
+
+FROM test AS release
+LABEL greets=politely
 `,
   };
 }
