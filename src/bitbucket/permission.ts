@@ -27,17 +27,16 @@ export async function readPermission(
   const user = parseUuid(actor.id);
   if (user === null) return ok("none");
   const listed = await readListed(access, installation, repository, user);
-  if (!listed.ok && listed.retryable) return listed;
   // Of a repository that is gone nobody is anything, owners included.
   if (listed.ok && listed.value !== "none") return ok(listed.value ?? "none");
   const owners = await readOwners((request) => access.callAsApp(installation.id, request), installation.id);
   if (owners.ok && owners.value.has(user)) return ok("admin");
-  // Where the first question was refused, not to be an owner means nothing.
+  // Where the first question has no answer, not to be an owner means nothing.
   if (!listed.ok) return listed;
   return owners.ok ? ok("none") : owners;
 }
 
-/** `none`: not listed. Null: there is no such repository. Fails for good where the app may not know. */
+/** `none`: not listed. Null: there is no such repository. Fails where the app may not know. */
 async function readListed(
   access: Access,
   installation: HostId,
