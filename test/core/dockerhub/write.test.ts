@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { CORE_SCHEMA, DEFAULT_SCHEMA, load } from "js-yaml";
 import { parse } from "yaml";
 import type { TakenRule } from "../../../src/core/dockerhub/convert.ts";
-import { scalar, type WrittenImage, writeFile } from "../../../src/core/dockerhub/write.ts";
+import { type WrittenImage, writeFile } from "../../../src/core/dockerhub/write.ts";
+import { scalar } from "../../../src/core/repo-config/scalar.ts";
 import { readYaml } from "../../../src/core/repo-config/yaml.ts";
 
 function rule(rest: Partial<TakenRule> = {}): TakenRule {
