@@ -9,6 +9,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type BuilderWorld, buildFiles, createBuilderWorld, digestOf } from "../contract/builder.contract.ts";
+import { createLeaseWorld, type LeaseWorld, SERVICE } from "./lease-world.ts";
 import { createTestBuilder } from "./world.ts";
 
 let world: BuilderWorld;
@@ -189,6 +190,77 @@ function attempts(): readonly Attempt[] {
   ];
 }
 
+/**
+ * What a stranger wants beyond that: what belongs to the repository he sent a pull request to. He is given more than he
+ * can get: the secret of his own build's lease.
+ */
+function strangersAttempts(lab: LeaseWorld): readonly Attempt[] {
+  const { id, username, secret } = lab.next();
+  const basic = Buffer.from(`${username}:${secret}`).toString("base64");
+  const tokenFor = (scope: string, account = "") =>
+    `t=$(wget -q -O - ${account} '${lab.realm}?service=${SERVICE}&scope=${scope}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`;
+  const list = (name: string) =>
+    `wget -q -O - --header "Authorization: Bearer $t" http://${lab.registry.name}/v2/${name}/tags/list | grep '"tags"'`;
+  const upload = (name: string) =>
+    `wget -q -O - --header "Authorization: Bearer $t" --post-data '' http://${lab.registry.name}/v2/${name}/blobs/uploads/`;
+  const asBuild = `--header 'Authorization: Basic ${basic}'`;
+  return [
+    { name: "read the cache of those who may push", command: "ls /cache | grep trusted-secret" },
+    { name: "read another stranger's cache", command: "ls /cache | grep strangers-secret" },
+    { name: "find a name of either anywhere", command: "find / -name '*s-secret' 2>/dev/null | grep ." },
+    {
+      name: "find a credential",
+      command: `{ env; cat /proc/*/environ; find / -xdev -type f ! -name attempts.sh -exec cat {} +; } 2>/dev/null | grep -a -e '${secret}' -e '${basic}'`,
+    },
+    {
+      name: "read a private image as nobody",
+      command: `${tokenFor("repository:acme/base:pull")} && ${list("acme/base")}`,
+    },
+    {
+      name: "read a private image with the lease's secret",
+      command: `${tokenFor("repository:acme/base:pull", asBuild)} && ${list("acme/base")}`,
+    },
+    {
+      name: "push to its staging repository as nobody",
+      command: `${tokenFor(`repository:staging/${id}:pull,push`)} && ${upload(`staging/${id}`)}`,
+    },
+    {
+      name: "push to its staging repository with the lease's secret",
+      command: `${tokenFor(`repository:staging/${id}:pull,push`, asBuild)} && ${upload(`staging/${id}`)}`,
+    },
+    {
+      name: "push over what others pull",
+      command: `${tokenFor("repository:acme/base,public/busybox:pull,push", asBuild)} && { ${upload("acme/base")} || ${upload("public/busybox")}; }`,
+    },
+    {
+      name: "use the lease's secret as a password",
+      command: `wget -q -O - ${asBuild} http://${lab.registry.name}/v2/acme/base/tags/list`,
+    },
+  ];
+}
+
+/** The same ways, where they are open: what is refused above is not refused because nothing works. */
+function openWays(lab: LeaseWorld): Attempt {
+  const token = `t=$(wget -q -O - '${lab.realm}?service=${SERVICE}&scope=repository:public/busybox:pull' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`;
+  const list = `wget -q -O - --header "Authorization: Bearer $t" http://${lab.registry.name}/v2/public/busybox/tags/list`;
+  return { name: "read a public image", command: `${token} && ${list} | grep '"tags"' && touch /cache/left-behind` };
+}
+
+/** Tries each, and says of each what came of it. */
+function scriptOf(tried: readonly Attempt[]): string {
+  return [
+    "#!/bin/sh",
+    ...tried.map(
+      ({ name, command }) =>
+        `echo "== ${name}"\nif ( ${command} ) 2>&1; then echo "RESULT escaped: ${name}"; else echo 'RESULT refused'; fi`,
+    ),
+  ].join("\n");
+}
+
+function escapedIn(log: string): readonly (string | undefined)[] {
+  return [...log.matchAll(/^RESULT escaped: (.*)$/gm)].map(([, name]) => name);
+}
+
 describe("a hostile Dockerfile", () => {
   it("gets nowhere, and says so itself", async () => {
     await buildFiles(
@@ -199,25 +271,18 @@ describe("a hostile Dockerfile", () => {
     const all = attempts();
     for (const network of ["none", "internet"] as const) {
       const tried = network === "none" ? all : all.filter(({ name }) => !name.startsWith("reach the registry"));
-      const script = [
-        "#!/bin/sh",
-        ...tried.map(
-          ({ name, command }) =>
-            `echo "== ${name}"\nif ( ${command} ) 2>&1; then echo "RESULT escaped: ${name}"; else echo 'RESULT refused'; fi`,
-        ),
-      ].join("\n");
       const ran = await buildFiles(
         world,
         {
           Dockerfile: `FROM ${world.base}\nCOPY attempts.sh escape /\nRUN chmod +x /escape && sh /attempts.sh\n`,
-          "attempts.sh": script,
+          "attempts.sh": scriptOf(tried),
           escape: program,
         },
         { repository: `hostile-${network}`, inputs: { network } },
       );
       if (process.env["SHOW_TRANSCRIPT"] !== undefined) process.stdout.write(ran.log);
       digestOf(ran);
-      const escaped = [...ran.log.matchAll(/^RESULT escaped: (.*)$/gm)].map(([, name]) => name);
+      const escaped = escapedIn(ran.log);
       if (escaped.length > 0) process.stdout.write(ran.log);
       expect({ network, escaped }).toEqual({ network, escaped: [] });
       expect(ran.log.match(/^RESULT refused$/gm)?.length).toBe(tried.length);
@@ -227,5 +292,57 @@ describe("a hostile Dockerfile", () => {
     expect(victim.exitCode ?? victim.signalCode).toBeNull();
     expect(await readFile(treasure, "utf8")).toContain("treasure");
     expect(existsSync(workDir)).toBe(true);
+  });
+});
+
+describe("a stranger's hostile Dockerfile", () => {
+  const CACHED = "--mount=type=cache,id=shared,target=/cache";
+  let lab: LeaseWorld;
+
+  beforeAll(async () => {
+    lab = await createLeaseWorld("tokens");
+    for (const [name, options] of [
+      ["trusted-secret", {}],
+      ["strangers-secret", { fork: 6 }],
+    ] as const) {
+      const ran = await lab.build(
+        { Dockerfile: `FROM ${lab.base.public}\nRUN ${CACHED} touch /cache/${name}\n` },
+        options,
+      );
+      if (ran.end.kind !== "built") throw new Error(ran.log);
+    }
+  });
+  afterAll(() => lab?.stop());
+
+  it("gets nowhere either, although it knows its lease's secret", async () => {
+    const open = openWays(lab);
+    // With a network it reaches the registry, like all: what it may do there is the question.
+    const general = attempts().filter(({ name }) => !name.startsWith("reach the registry"));
+    const tried = [...general, ...strangersAttempts(lab), open];
+    const ran = await lab.build(
+      {
+        Dockerfile: `FROM ${lab.base.public}\nCOPY attempts.sh escape /\nRUN ${CACHED} chmod +x /escape && sh /attempts.sh\n`,
+        "attempts.sh": scriptOf(tried),
+        escape: program,
+      },
+      { fork: 5, network: "internet" },
+    );
+    if (process.env["SHOW_TRANSCRIPT"] !== undefined) process.stdout.write(ran.log);
+    expect(ran.end).toEqual({ kind: "built", image: { digest: null } });
+    const escaped = escapedIn(ran.log);
+    if (escaped.length !== 1) process.stdout.write(ran.log);
+    expect(escaped).toEqual([open.name]);
+    expect(ran.log.match(/^RESULT refused$/gm)?.length).toBe(tried.length - 1);
+  });
+
+  it("leaves nothing in anybody's cache but its own", async () => {
+    const Dockerfile = `FROM ${lab.base.public}\nRUN ${CACHED} ls /cache | sed 's/^/found /'\n`;
+    for (const [options, there] of [
+      [{}, ["found trusted-secret"]],
+      [{ fork: 6 }, ["found strangers-secret"]],
+      [{ fork: 5 }, ["found left-behind"]],
+    ] as const) {
+      expect((await lab.build({ Dockerfile }, options)).log.match(/^found .*$/gm)).toEqual(there);
+    }
   });
 });

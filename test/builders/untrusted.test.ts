@@ -126,6 +126,9 @@ describe("the cache of a build", () => {
       ];
     }
     expect(found).toEqual({ trusted: [], five: [], six: [], "five-again": ["layer"], "trusted-again": ["layer"] });
+  });
+
+  it("keeps what its mounts hold from others, too", async () => {
     const mounts = {
       Dockerfile: `FROM ${world.base.public}\nRUN --mount=type=cache,id=shared,target=/cache ls /cache | sed 's/^/found /'\n`,
     };
