@@ -1,5 +1,5 @@
 /** Operations that read a repository, out of the real repository on disk. */
-import { listRefs, resolveCommit } from "../git/git.ts";
+import { git, listRefs, readRef, resolveCommit } from "../git/git.ts";
 import {
   changedFiles,
   compare,
@@ -16,6 +16,7 @@ import {
   type ApiAnswer,
   type ApiRequest,
   apiPath,
+  installationToken,
   type OperationHandler,
   paginate,
   repositoryFor,
@@ -26,6 +27,7 @@ import { testMerge } from "./pulls.ts";
 import { Refusal } from "./refusal.ts";
 import { commitShape, fileShape, fullRepositoryShape, gitCommitShape } from "./shapes.ts";
 import { nodeId, type RepositoryState, type State } from "./state.ts";
+import { reaches } from "./tokens.ts";
 
 /** Bytes up to which `contents` sends a file along. */
 const LARGEST_INLINE = 1024 * 1024;
@@ -193,7 +195,8 @@ async function comparison(world: World, request: ApiRequest): Promise<ApiAnswer>
   const basehead = request.params["basehead"] ?? "";
   const [base = "", head = "", ...more] = basehead.split("...");
   if (base === "" || head === "" || more.length > 0) throw new Refusal(404);
-  const found = await compare(repository.gitDir, base, head);
+  const [from, to] = [await sideOf(world, request, repository, base), await sideOf(world, request, repository, head)];
+  const found = await compare(repository.gitDir, from, to);
   if (found === "missing") throw new Refusal(404);
   if (found === "unrelated") throw new Refusal(404, `No common ancestor between ${base} and ${head}.`);
   const { ahead, behind } = found;
@@ -226,6 +229,30 @@ async function comparison(world: World, request: ApiRequest): Promise<ApiAnswer>
         : [],
   };
   return { status: 200, body, headers: request.query.has("per_page") || request.query.has("page") ? headers : {} };
+}
+
+/** `owner:branch` is a branch of another repository of the same network, if the token may see that; else `name` itself. */
+async function sideOf(
+  { state }: World,
+  request: ApiRequest,
+  repository: RepositoryState,
+  name: string,
+): Promise<string> {
+  const [owner = "", branch] = name.split(":");
+  if (branch === undefined) return name;
+  const other = state.repositories.find(
+    (item) => item.owner.login.toLowerCase() === owner.toLowerCase() && rootOf(item) === rootOf(repository),
+  );
+  if (other === undefined || (other.private && !reaches(installationToken(request), other))) throw new Refusal(404);
+  const sha = await readRef(other.gitDir, `refs/heads/${branch}`);
+  if (sha === null) throw new Refusal(404);
+  await git(repository.gitDir, ["fetch", "--quiet", other.gitDir, `refs/heads/${branch}`]);
+  return sha;
+}
+
+/** What a network of forks began with. */
+function rootOf(repository: RepositoryState): RepositoryState {
+  return repository.parent === null ? repository : rootOf(repository.parent);
 }
 
 async function oneCommit(world: World, request: ApiRequest): Promise<ApiAnswer> {

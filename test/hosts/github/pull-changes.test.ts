@@ -140,6 +140,29 @@ describe.each(HOST_KINDS)("what becomes of a pull request, on $kind", (kind) => 
     await expect(host.reopenPull(pull)).rejects.toThrow("no branch side");
   });
 
+  it("is compared with its base by its hash, and by the name of its fork's owner where that is open", async () => {
+    const shop = await host.repository(api.owner, "shop");
+    await shop.commit({ files: { a: "1\n" } });
+    const [closed, open] = [await host.fork(api, host.user("eve")), await host.fork(shop, host.user("eve"))];
+    const token = await mint(host, installation);
+    for (const [to, from] of [
+      [api, closed],
+      [shop, open],
+    ] as const) {
+      const { sha } = await from.commit({ branch: "fix", files: { c: "1\n" } });
+      const { pull } = await host.openPull(to, { head: "fix", from });
+      expect(pull.headSha).toBe(sha);
+      await host.push(to, { files: { d: "1\n" } });
+      const compare = (head: string) => call(host, token, `GET /repos/${to.fullName}/compare/main...${head}`);
+      const expected = { status: "diverged", ahead_by: 1, behind_by: 1, files: [{ filename: "c" }] };
+      expect((await compare(sha)).body).toMatchObject(expected);
+      const named = await compare("eve:fix");
+      if (from.private) expect(named.status).toBe(404);
+      else expect(named.body).toMatchObject(expected);
+      for (const nowhere of ["eve:nowhere", "mona:fix"]) expect((await compare(nowhere)).status).toBe(404);
+    }
+  });
+
   it("loses its source with the fork, and keeps its head", async () => {
     const fork = await host.fork(api, host.user("eve"));
     await fork.commit({ branch: "fix", files: { a: "2\n" } });
