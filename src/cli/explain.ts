@@ -79,9 +79,10 @@ function decisionText(decision: Decision, builds: ReadonlyMap<string, Build>): s
   const approval = state === "held" ? [`    To let it run: wharfinger approve ${build}`] : [];
   const answer =
     build === null ? `not built: ${reason ?? "no reason recorded"}` : `build ${build}${state ? ` (${state})` : ""}`;
+  const before = reason !== null && state !== undefined && state !== "held" ? "It was held: " : "";
   return [
     oneLine(`${subject === "" ? "everything" : subject}  →  ${answer}`),
-    `    ${oneLine(`${decision.detail}${rule === null ? "" : ` (${rule})`}`)}`,
+    `    ${oneLine(`${before}${decision.detail}${rule === null ? "" : ` (${rule})`}`)}`,
     ...approval,
   ];
 }

@@ -73,6 +73,9 @@ everything → skip: no-match
   });
 
   it("says how to let a held build run, while it is held", async () => {
+    const decisions = aDelivery().decisions.map((one) => ({ ...one, reason: "brake", detail: "Too many." }));
+    expect((await explain(aDelivery({ decisions }), [aBuild({ state: "held" })])).out).toContain("    Too many. (");
+    expect((await explain(aDelivery({ decisions }), [aBuild()])).out).toContain("    It was held: Too many. (");
     const hint = "To let it run: wharfinger approve b1";
     expect((await explain(aDelivery(), [aBuild({ state: "held" })])).out).toContain(`build b1 (held)\n`);
     expect((await explain(aDelivery(), [aBuild({ state: "held" })])).out).toContain(hint);
