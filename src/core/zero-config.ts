@@ -4,7 +4,7 @@ import type { ParsedConfig, RuleConfig } from "./repo-config/config.ts";
 import { parseRepoConfig } from "./repo-config/parse.ts";
 
 /** In the file's own words (JSON is YAML), so that every default has one home. */
-const FILE = JSON.stringify({ version: 1, images: [{ rules: [{ branch: "**", tags: ["latest"] }] }] });
+const FILE = JSON.stringify({ version: 1, images: [{ rules: [{ branch: "main", tags: ["latest"] }] }] });
 
 /**
  * What a repository without a file means where the operator allows that: its default branch builds the root `Dockerfile`

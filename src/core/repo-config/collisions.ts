@@ -35,7 +35,7 @@ export function reportCollisions(rules: readonly PlacedRule[], problems: Problem
 }
 
 /** Where the tag stands; a broken rule before this one may have been left out, so the list's positions do not tell. */
-function placeOf({ entry, rule }: PlacedRule, tag: number | null): DataPath {
+export function placeOf({ entry, rule }: PlacedRule, tag: number | null): DataPath {
   const index = Number(/\[(\d+)\]$/.exec(rule.path)?.[1]);
   const place: DataPath = ["images", entry, "rules", index];
   return tag === null ? place : [...place, "tags", tag];

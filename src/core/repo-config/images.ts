@@ -7,6 +7,7 @@ import type { DataPath, Problems } from "./problems.ts";
 import { resolvePattern, resolveRule, type Scope } from "./rules.ts";
 import { type ImageFields, imageFields, MAX_IMAGES, MAX_RULES, ruleFields } from "./schema.ts";
 import { shape } from "./shape.ts";
+import { remarkSharedTags } from "./shared-tags.ts";
 
 /**
  * Every entry of `images` that could be understood. Entries and their rules are judged one by one, so that one broken
@@ -29,6 +30,7 @@ export function resolveImages(
     placed.push(...image.rules.map((rule) => ({ image: image.name, entry, rule, flavor: image.flavor })));
   }
   reportCollisions(placed, scope.problems);
+  remarkSharedTags(placed, scope.problems);
   return images;
 }
 
