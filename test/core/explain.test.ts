@@ -41,7 +41,11 @@ describe("state and conclusion", () => {
   const end = { queued: {}, running: {}, held: {} };
   it.each<[string, Build["state"][], SkipReason[], string, string | null]>([
     ["waits", ["queued", "queued"], [], "queued", null],
-    ["waits while held", ["held"], [], "queued", null],
+    ["needs a person while something is held", ["held"], [], "completed", "action_required"],
+    ["needs a person also where the rest succeeded", ["held", "succeeded"], [], "completed", "action_required"],
+    ["runs while something is held beside it", ["held", "running"], [], "in_progress", null],
+    ["waits while something is held beside it", ["held", "queued"], [], "queued", null],
+    ["fails although something is held", ["held", "failed"], [], "completed", "failure"],
     ["runs when one does", ["queued", "running"], [], "in_progress", null],
     ["runs until all have ended", ["failed", "queued"], [], "in_progress", null],
     ["succeeds", ["succeeded", "succeeded"], ["no-match"], "completed", "success"],
@@ -245,9 +249,15 @@ describe("a plan in lines", () => {
       { severity: "info", line: 1, column: 1, message: "api: a/b is published as a-b" },
     ] as const;
     const requests = [planned({ tags: ["latest", "1.0"] }), planned({ image: "web", push: false })];
-    expect(planLines({ requests, skips: [skip({ detail: "not built: why\u001b[31m" })], diagnostics })).toEqual([
+    const ofPull = planned({ push: false, tags: ["pr-5"], pull: { number: 5, target: "main", fork: true } });
+    const hold = { reason: "awaiting-approval", detail: "Somebody has to approve it." } as const;
+    const skips = [skip({ detail: "not built: why\u001b[31m" })];
+    const held = [{ ...ofPull, hold }];
+    expect(planLines({ requests: [...requests, ofPull], held, skips, diagnostics, trace: [] })).toEqual([
       "api: build refs/heads/main at bbbbbbb as latest, 1.0",
       "web: build refs/heads/main at bbbbbbb without publishing latest",
+      "api: build pull request #5 at bbbbbbb without publishing pr-5",
+      "api: hold pull request #5 at bbbbbbb: Somebody has to approve it. (awaiting-approval)",
       "api: not built: why (no-match)",
       "error: .wharfinger.yml:3:5: unknown key",
       "info: api: a/b is published as a-b",
@@ -258,6 +268,38 @@ describe("a plan in lines", () => {
     expect(sentence(skip({ detail: "not built: why" }))).toBe("api: not built: why");
     expect(sentence(skip({ image: null, detail: "not built: why" }))).toBe("not built: why");
   });
+});
+
+describe("what is held", () => {
+  const hold = { reason: "awaiting-approval", detail: "Somebody has to approve <it>." } as const;
+  const held = of("api", { state: "held", hold, startedAt: null, finishedAt: null });
+
+  it("has a button, says what it waits for once, and leads to its page", () => {
+    const shown = content({ builds: [held, of("web", { ...held, planned: planned({ image: "web" }) })], skips: [] });
+    expect(shown?.actions).toEqual([
+      { label: "Approve and build", description: "Build what is held at this commit", identifier: "approve" },
+    ]);
+    expect(shown?.summary.split("Somebody has to approve")).toHaveLength(2);
+    expect(shown?.title).toBe("2 of 2 builds: waiting for approval");
+    expect(content({ builds: [held], skips: [] })?.title).toBe("api: waiting for approval");
+  });
+
+  it("has no button any more once it was approved", () => {
+    const approved = { ...held, state: "queued" as const, approval: { actor: null, at: "2026-11-20T10:00:00Z" } };
+    expect(content({ builds: [approved], skips: [] })).toMatchObject({ actions: [], status: "queued" });
+  });
+
+  it("keeps to the limits of a host's buttons", () => {
+    for (const { label, description, identifier } of content({ builds: [held], skips: [] })?.actions ?? []) {
+      expect([label.length <= 20, description.length <= 40, identifier.length <= 20]).toEqual([true, true, true]);
+    }
+  });
+});
+
+it("says nothing of a queue's branch that was pushed, so that the queue waits for the test it asks for", () => {
+  const pushed = skip({ reason: "merge-queue" });
+  expect(content({ builds: [], skips: [pushed] })).toBeNull();
+  expect(content({ builds: [of("api")], skips: [pushed] })?.summary).not.toContain("merge-queue");
 });
 
 describe("what hosts with fields are told", () => {
@@ -282,5 +324,12 @@ describe("what hosts with fields are told", () => {
   ])("is the branch of what is %s", (_, built, skipped, branch) => {
     const builds = built.map((ref) => build({ planned: planned({ ref }) }));
     expect(content({ builds, skips: skipped.map((ref) => skip({ ref, image: "web" })) })?.branch).toBe(branch);
+  });
+
+  it("is no branch of what comes from a fork: that branch is not one of this repository", () => {
+    const pulled = (fork: boolean) => build({ planned: planned({ pull: { number: 5, target: "main", fork } }) });
+    expect(content({ builds: [pulled(false)] })?.branch).toBe("main");
+    expect(content({ builds: [pulled(true)] })?.branch).toBeNull();
+    expect(content({ skips: [skip({ reason: "untrusted-fork" })] })?.branch).toBeNull();
   });
 });

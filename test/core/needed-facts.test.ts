@@ -1,22 +1,20 @@
 import { describe, expect, it } from "@jest/globals";
-import type { RefChange } from "../../src/core/model.ts";
+import { DEFAULT_POLICY, type PullRequest, type RefChange } from "../../src/core/model.ts";
 import { neededFacts, needsConfig, needsGrants, publishedImages } from "../../src/core/needed-facts.ts";
 import type { PlanFacts } from "../../src/core/plan.ts";
-import { branch, changeFacts, config, image, parsed, pattern, planFacts, rule, tag } from "./samples.ts";
+import { branch, changeFacts, config, image, parsed, pattern, planFacts, pull, rule, tag } from "./samples.ts";
 
 describe("facts are asked for only where they can matter", () => {
   const linked = planFacts([]);
 
-  it.each<[string, Partial<PlanFacts>, RefChange, boolean]>([
-    ["an active repository", {}, branch("main"), true],
-    ["a deleted ref", {}, branch("main", { after: null, commit: null }), false],
-    ["a ref that points to no commit", {}, tag("v1", { commit: null }), false],
-    ["an unlinked repository", { link: "unlinked" }, branch("main"), false],
-    ["a paused repository", { link: "paused" }, branch("main"), false],
-    ["no installation", { installation: null }, branch("main"), false],
-    ["no namespace", { installation: { state: "active", namespace: null } }, branch("main"), false],
-  ])("the file of %s", (_, rest, change, expected) => {
-    expect(needsConfig({ ...linked, ...rest }, change)).toBe(expected);
+  it.each<[string, Partial<PlanFacts>, boolean]>([
+    ["an active repository", {}, true],
+    ["an unlinked repository", { link: "unlinked" }, false],
+    ["a paused repository", { link: "paused" }, false],
+    ["no installation", { installation: null }, false],
+    ["no namespace", { installation: { state: "active", namespace: null } }, false],
+  ])("the file of %s", (_, rest, expected) => {
+    expect(needsConfig({ ...linked, ...rest })).toBe(expected);
   });
 
   const paths = { include: [pattern("a/**", "path")], exclude: [] };
@@ -55,22 +53,42 @@ describe("facts are asked for only where they can matter", () => {
     const tested = rule({ branch: "{tested,gh-readonly-queue/**}" }, null, { push: false });
     const images = [image("api", [both, tested], { paths }), image("web", [both]), image("api", [both], { paths })];
     const facts = changeFacts(change, config(images), { changedPaths });
-    expect(publishedImages(facts)).toEqual(expected);
-    expect(needsGrants(facts, { defaultBranch: "main" })).toBe(expected.length > 0);
-    expect(needsGrants(facts, { defaultBranch: change.name })).toBe(false);
-    expect(needsGrants(facts, { defaultBranch: null })).toBe(false);
+    expect(publishedImages(facts, DEFAULT_POLICY)).toEqual(expected);
+    expect(needsGrants(facts, { defaultBranch: "main" }, DEFAULT_POLICY)).toBe(expected.length > 0);
+    expect(needsGrants(facts, { defaultBranch: change.name }, DEFAULT_POLICY)).toBe(false);
+    expect(needsGrants(facts, { defaultBranch: null }, DEFAULT_POLICY)).toBe(false);
+  });
+
+  it.each<[string, Partial<PullRequest>, boolean, readonly string[]]>([
+    ["of the repository itself", {}, true, ["api"]],
+    ["where the installation publishes none", {}, false, []],
+    ["from a fork", { fork: true }, true, []],
+    ["that a queue wants to merge", { queued: true }, true, []],
+    ["that is a draft", { draft: true }, true, []],
+  ])("a pull request publishes only where it may: %s", (_, rest, publishPullRequests, expected) => {
+    const file = config([image("api", [rule({ pull_request: "**" }, null)])]);
+    const policy = { ...DEFAULT_POLICY, publishPullRequests };
+    const facts = changeFacts(pull({ target: "next", ...rest }), file);
+    expect(publishedImages(facts, policy)).toEqual(expected);
+    expect(needsGrants(facts, { defaultBranch: "main" }, policy)).toBe(expected.length > 0);
+    expect(needsGrants(facts, { defaultBranch: "next" }, policy)).toBe(false);
+  });
+
+  it("no paths for a draft, and those of any other pull request that a rule matches", () => {
+    const file = config([image("api", [rule({ pull_request: "main" }, null)], { paths })]);
+    const asked = [pull(), pull({ draft: true }), pull({ target: "next" }), pull({ fork: true })];
+    expect(asked.map((change) => neededFacts(change, file).changedPaths)).toEqual([true, false, false, true]);
   });
 
   it("the default branch's file for a tag that is called like it", () => {
     const facts = changeFacts(tag("main"), config([image("api", [rule({ tag: "**" }, null)])]));
-    expect(needsGrants(facts, { defaultBranch: "main" })).toBe(true);
+    expect(needsGrants(facts, { defaultBranch: "main" }, DEFAULT_POLICY)).toBe(true);
   });
 
   it("nothing of a file that is broken or not there", () => {
     const change = branch("main");
-    expect(publishedImages({ ...changeFacts(change, file), config: { kind: "missing", hint: null } })).toEqual([]);
-    expect(publishedImages({ ...changeFacts(change, file), config: { kind: "read", parsed: parsed(null) } })).toEqual(
-      [],
-    );
+    for (const fact of [{ kind: "missing", hint: null } as const, { kind: "read", parsed: parsed(null) } as const]) {
+      expect(publishedImages({ ...changeFacts(change, file), config: fact }, DEFAULT_POLICY)).toEqual([]);
+    }
   });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { PullRequestEvent } from "../../src/core/events.ts";
 import type { Sha } from "../../src/core/model.ts";
-import { type Planned, planReport, planText, pullRequestChange } from "../../src/core/plan-report.ts";
+import { type Planned, planReport, planText } from "../../src/core/plan-report.ts";
+import { pullRequestChange } from "../../src/core/pulls.ts";
 import { branch, planned, repository, sha, skip, tag } from "./samples.ts";
 
 const sample: Planned = {
@@ -11,8 +12,10 @@ const sample: Planned = {
   changes: [branch("main", { forced: true }), tag("v1", { after: null, commit: null, before: sha("a") })],
   plan: {
     requests: [planned()],
+    held: [],
     skips: [skip({ problems: [] })],
     diagnostics: [{ severity: "info", line: 1, column: 1, message: "note" }],
+    trace: [],
   },
 };
 
@@ -64,6 +67,19 @@ describe("the report", () => {
       "abbreviated",
     );
   });
+});
+
+it("lists what is held among what is not built, once for each of its rules", () => {
+  const hold = { reason: "awaiting-approval", detail: "Somebody has to approve it." } as const;
+  const rules = ["images[0].rules[0]", "images[0].rules[2]"];
+  const report = planReport({
+    ...sample,
+    plan: { ...sample.plan, requests: [], held: [{ ...planned({ rules }), hold }] },
+  });
+  expect(report.requests).toEqual([]);
+  expect(report.skips.slice(0, 2).map((one) => Object.entries(one))).toEqual(
+    rules.map((rule) => Object.entries({ ref: "refs/heads/main", image: "api", rule, ...hold })),
+  );
 });
 
 it("shows a pull request by its number, with the branch it comes from", () => {

@@ -1,12 +1,28 @@
 import { expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { parseSha, type RefChange, type Sha } from "../../src/core/model.ts";
+import {
+  type BuildPlan,
+  type Change,
+  type ForkPolicy,
+  laneOf,
+  laneOfBuild,
+  type Policy,
+  type PullRequestChange,
+  parseSha,
+  type RefChange,
+  type Sha,
+  type Verdict,
+} from "../../src/core/model.ts";
 import { neededFacts, needsConfig, needsGrants, needsTags, publishedImages } from "../../src/core/needed-facts.ts";
 import { type ChangeFacts, type PlanFacts, planBuilds } from "../../src/core/plan.ts";
-import type { ConfigFact, ImageConfig, RepoConfig, RuleConfig } from "../../src/core/repo-config/config.ts";
+import type { ConfigFact, ImageConfig, RepoConfig, RuleConfig, TagEntry } from "../../src/core/repo-config/config.ts";
+import { parseRepoConfig } from "../../src/core/repo-config/parse.ts";
+import { isMergeQueue } from "../../src/core/rules.ts";
+import { asksForSkip } from "../../src/core/skip-request.ts";
 import { isLegalTag } from "../../src/core/tags/grammar.ts";
-import type { ImageOwner } from "../../src/core/trust.ts";
-import { image, inputs, parsed, pattern, planFacts, repository, rule } from "./samples.ts";
+import type { Flavor } from "../../src/core/tags/metadata-action.ts";
+import { hasGrantingFile, type ImageOwner } from "../../src/core/trust.ts";
+import { config, image, inputs, parsed, pattern, planFacts, pull, repository, rule } from "./samples.ts";
 
 const anyText = fc.oneof(fc.string({ maxLength: 20 }), fc.string({ unit: "binary", maxLength: 20 }));
 const refName = fc.oneof(
@@ -18,7 +34,7 @@ const anySha = fc
   .map((digit) => parseSha(digit.repeat(40)))
   .filter((made): made is Sha => made !== null);
 
-const anyChange: fc.Arbitrary<RefChange> = fc
+const anyRefChange: fc.Arbitrary<RefChange> = fc
   .record({
     kind: fc.constantFrom("branch" as const, "tag" as const),
     name: refName,
@@ -29,6 +45,33 @@ const anyChange: fc.Arbitrary<RefChange> = fc
     message: fc.oneof(fc.constant("x [skip ci]"), anyText),
   })
   .map((change) => ({ ...change, ref: `refs/${change.kind === "branch" ? "heads" : "tags"}/${change.name}` }));
+
+const anyPull: fc.Arbitrary<PullRequestChange> = fc
+  .record({
+    ref: fc.constantFrom("refs/heads/main", "refs/heads/a/b", "refs/heads/gh-readonly-queue/main/x"),
+    number: fc.constantFrom(1, 2),
+    target: refName,
+    before: fc.option(anySha),
+    after: fc.option(anySha, { freq: 6 }),
+    message: fc.oneof(fc.constant("x [skip ci]"), anyText),
+    fork: fc.boolean(),
+    draft: fc.boolean(),
+    closed: fc.boolean(),
+    queued: fc.boolean(),
+    there: fc.boolean(),
+  })
+  .map(({ ref, before, after, message, there, closed, ...facts }) => {
+    const checkout = there ? { cloneUrl: repository.cloneUrl, ref, anonymous: facts.fork } : null;
+    // Most are open and there: else nothing would be seen of what is built.
+    const open = !(closed && facts.draft);
+    const states = { ...facts, draft: facts.draft && closed, closed: !open, targetCommit: null };
+    return pull(
+      { ...states, checkout: facts.draft ? checkout : pull().pull.checkout },
+      { ref, before, after, commit: after, message },
+    );
+  });
+
+const anyChange: fc.Arbitrary<Change> = fc.oneof(anyRefChange, anyPull);
 
 const template = fc.oneof(
   fc.constantFrom(
@@ -41,11 +84,46 @@ const template = fc.oneof(
     "{major}",
     "{date}",
     "{sha7}",
+    "pr-{pr}",
     "",
     "é",
   ),
   anyText,
 );
+
+/** Entries in docker/metadata-action's words, read as the file's are. */
+const entries: readonly TagEntry[] = [
+  "type=semver,pattern={{version}}",
+  "type=semver,pattern={{major}}.{{minor}},prefix=v",
+  "type=match,pattern=v(.*),group=1",
+  "type=ref,event=branch",
+  "type=ref,event=tag,suffix=-x",
+  "type=ref,event=pr",
+  "type=edge",
+  "type=edge,branch=main",
+  "type=sha,format=long",
+  "type=raw,value=latest,enable={{is_default_branch}}",
+  "type=raw,value={{branch}}-{{sha}}-{{date 'YYYYMMDD'}},priority=900",
+  "type=raw,value={{base_ref}}{{tag}}",
+].map((text) => parsedImage(`rules: [{ branch: main, tags: [${JSON.stringify(text)}] }]`).rules[0]?.tags?.[0] ?? "");
+
+const flavors: readonly Flavor[] = [
+  "[]",
+  "[latest=true]",
+  "[latest=false, 'prefix=p-,onlatest=true']",
+  "['suffix=-{{branch}}']",
+].map((text) => parsedImage(`flavor: ${text}, rules: [{ branch: main, tags: ["type=sha"] }]`).flavor);
+
+function parsedImage(text: string): ImageConfig {
+  const { config, diagnostics } = parseRepoConfig(`{ version: 1, images: [{ name: api, ${text} }] }`, {
+    repositoryName: "api",
+  });
+  const [made] = config?.images ?? [];
+  if (made === undefined) throw new Error(`${text}: ${JSON.stringify(diagnostics)}`);
+  return made;
+}
+
+const tagEntry = fc.oneof({ weight: 2, arbitrary: template }, fc.constantFrom(...entries));
 const anyRule: fc.Arbitrary<RuleConfig> = fc
   .tuple(
     fc.constantFrom(
@@ -56,8 +134,9 @@ const anyRule: fc.Arbitrary<RuleConfig> = fc
       { semver: ">=0.1.0" },
       { semver: "not a range" },
       { pull_request: "**" },
+      { pull_request: "main" },
     ),
-    fc.option(fc.array(template, { maxLength: 3 })),
+    fc.option(fc.array(tagEntry, { maxLength: 3 })),
     fc.record({ push: fc.boolean(), inputs: fc.constantFrom(inputs, { ...inputs, target: "slim" }) }),
   )
   .map(([on, tags, rest]) => rule(on, tags, rest));
@@ -68,17 +147,20 @@ const anyImage: fc.Arbitrary<ImageConfig> = fc
     fc.array(anyRule, { maxLength: 4 }),
     fc.record({
       paths: fc.option(fc.constant({ include: [pattern("src/**", "path")], exclude: [pattern("**/*.md", "path")] })),
-      supersede: fc.constantFrom("newest" as const, "none" as const),
+      supersede: fc.constantFrom("newest" as const, "none" as const, "cancel" as const),
+      flavor: fc.constantFrom(...flavors),
     }),
   )
   .map(([name, rules, rest]) => image(name, rules, rest));
 
-const anyConfig: fc.Arbitrary<RepoConfig> = fc.record({
-  images: fc.array(anyImage, { maxLength: 3 }),
-  repositories: fc.constant([]),
-  forks: fc.constant("approve" as const),
-  skip: fc.constantFrom([], ["[skip ci]"], [""]),
-});
+/** Rules get the paths they would have in the file. */
+const anyConfig: fc.Arbitrary<RepoConfig> = fc
+  .record({
+    images: fc.array(anyImage, { maxLength: 3 }),
+    forks: fc.constantFrom<ForkPolicy>("never", "approve", "test"),
+    skip: fc.constantFrom([], ["[skip ci]"], [""]),
+  })
+  .map(({ images, ...rest }) => config(images, rest));
 
 const anyFile: fc.Arbitrary<ConfigFact> = fc.oneof(
   { weight: 8, arbitrary: anyConfig.map((config) => ({ kind: "read", parsed: parsed(config) }) as const) },
@@ -151,10 +233,11 @@ it("gives the same plan for the same facts, whatever they are, and never throws"
 
 it("leaves no change and no image of its file without an answer", () => {
   property((facts) => {
-    const { requests, skips } = planBuilds(facts);
+    const { requests, held, skips } = planBuilds(facts);
     if (facts.changes.length === 0) expect(skips).toHaveLength(1);
     for (const { change, config } of facts.changes) {
-      const answers = [...requests, ...skips].filter(({ ref }) => ref === change.ref).map((answer) => answer.image);
+      const all = [...requests.map(placeOf), ...held.map(placeOf), ...skips.map(placeOf)];
+      const answers = all.filter(({ lane }) => lane === laneOf(change)).map((answer) => answer.image);
       expect(answers.length).toBeGreaterThan(0);
       const images = config.kind === "read" ? (config.parsed.config?.images ?? []) : [];
       if (!answers.includes(null)) expect(answers).toEqual(expect.arrayContaining(images.map(({ name }) => name)));
@@ -165,30 +248,31 @@ it("leaves no change and no image of its file without an answer", () => {
 
 it("requests only legal tags, at least one each, and publishes no tag twice", () => {
   property((facts) => {
-    const { requests } = planBuilds(facts);
-    for (const { tags, rules } of requests) {
+    const { requests, held } = planBuilds(facts);
+    const builds = [...requests, ...held];
+    for (const { tags, rules } of builds) {
       expect(tags.length).toBeGreaterThan(0);
       expect(tags.filter((tag) => !isLegalTag(tag))).toEqual([]);
       expect(rules.length).toBeGreaterThan(0);
     }
-    const published = requests.flatMap(({ image: name, tags, push }) =>
+    const published = builds.flatMap(({ image: name, tags, push }) =>
       push ? tags.map((tag) => `${name}:${tag}`) : [],
     );
     expect(new Set(published).size).toBe(published.length);
-    expect(new Set(requests.map(({ key }) => key)).size).toBe(requests.length);
+    expect(new Set(builds.map(({ key }) => key)).size).toBe(builds.length);
   });
 });
 
 it("requests nothing for a deleted ref, or where the app may not build", () => {
   property((facts) => {
-    const { requests } = planBuilds(facts);
+    const { requests, held } = planBuilds(facts);
     const open =
       facts.installation?.state === "active" && facts.installation.namespace !== null && facts.link === "linked";
-    if (!open) expect(requests).toEqual([]);
-    for (const request of requests) {
-      const moved = facts.changes.filter(({ change }) => change.ref === request.ref);
+    if (!open) expect([...requests, ...held]).toEqual([]);
+    for (const request of [...requests, ...held]) {
+      const moved = facts.changes.filter(({ change }) => laneOf(change) === laneOfBuild(request));
       expect(moved.some(({ change }) => change.after === request.after && change.commit === request.sha)).toBe(true);
-      expect(moved.some(({ change }) => needsConfig(facts, change))).toBe(true);
+      expect(needsConfig(facts)).toBe(true);
     }
   });
 });
@@ -197,7 +281,7 @@ it("publishes latest only where a rule says latest, or for the default branch", 
   property((facts) => {
     for (const { change, config } of facts.changes) {
       const rules = config.kind === "read" ? (config.parsed.config?.images ?? []).flatMap((one) => one.rules) : [];
-      if (config.kind !== "read" || rules.some(({ tags }) => tags?.includes("latest"))) continue;
+      if (config.kind !== "read" || rules.some(({ tags }) => tags?.some(maySayLatest))) continue;
       if (change.name === facts.repository.defaultBranch) continue;
       const alone = planBuilds({ ...facts, changes: facts.changes.filter((one) => one.change === change) });
       expect(alone.requests.flatMap(({ tags }) => tags)).not.toContain("latest");
@@ -205,12 +289,18 @@ it("publishes latest only where a rule says latest, or for the default branch", 
   });
 });
 
+/** Entries in docker/metadata-action's words bring `latest` with versions and with the default branch's rules. */
+function maySayLatest(entry: TagEntry): boolean {
+  return typeof entry !== "string" || entry === "latest";
+}
+
 it("asks for no fact that does not change the plan", () => {
   property((facts) => {
     for (const one of facts.changes) {
       if (one.config.kind !== "read" || one.config.parsed.config === null) continue;
       const known = planBuilds({ ...facts, changes: [one] });
-      expect(planBuilds(onlyNeeded(facts, one, one.config.parsed.config)).requests).toEqual(known.requests);
+      const less = planBuilds(onlyNeeded(facts, one, one.config.parsed.config));
+      expect([less.requests, less.held]).toEqual([known.requests, known.held]);
     }
   });
 });
@@ -218,7 +308,7 @@ it("asks for no fact that does not change the plan", () => {
 function onlyNeeded(facts: PlanFacts, one: ChangeFacts, own: RepoConfig): PlanFacts {
   const needed = neededFacts(one.change, own);
   const changedPaths = needed.changedPaths ? one.changedPaths : null;
-  const grants = needsGrants({ ...one, changedPaths }, facts.repository);
+  const grants = needsGrants({ ...one, changedPaths }, facts.repository, facts.policy);
   const granting = one.defaultBranchConfig.kind === "read" ? one.defaultBranchConfig.parsed.config : null;
   const tags = needed.tags || (grants && granting !== null && needsTags(one.change, granting));
   const less: ChangeFacts = {
@@ -227,7 +317,7 @@ function onlyNeeded(facts: PlanFacts, one: ChangeFacts, own: RepoConfig): PlanFa
     defaultBranchConfig: grants ? one.defaultBranchConfig : { kind: "not-asked" },
     tags: tags ? one.tags : null,
   };
-  const images = publishedImages(less);
+  const images = publishedImages(less, facts.policy);
   const imageOwners = new Map([...facts.imageOwners].filter(([name]) => images.includes(name)));
   return { ...facts, changes: [less], imageOwners };
 }
@@ -240,7 +330,7 @@ it("publishes nothing that the default branch's file would not, for the same ref
       const { defaultBranch } = facts.repository;
       const granting = one.defaultBranchConfig.kind === "read" ? one.defaultBranchConfig.parsed.config : null;
       if (granting === null || defaultBranch === null) continue;
-      if (one.change.kind === "branch" && one.change.name === defaultBranch) continue;
+      if (hasGrantingFile(one.change, defaultBranch)) continue;
       // Granted is what a rule gives: whether this push would be built is another question.
       const images = granting.images.map((item) => ({ ...item, paths: null }));
       const file = { kind: "read", parsed: parsed({ ...granting, images, skip: [] }) } as const;
@@ -252,6 +342,97 @@ it("publishes nothing that the default branch's file would not, for the same ref
 });
 
 function places(facts: PlanFacts): string[] {
-  const { requests } = planBuilds(facts);
-  return requests.flatMap(({ image: name, tags, push }) => (push ? tags.map((tag) => `${name}:${tag}`) : []));
+  const { requests, held } = planBuilds(facts);
+  return [...requests, ...held].flatMap(({ image: name, tags, push }) =>
+    push ? tags.map((tag) => `${name}:${tag}`) : [],
+  );
+}
+
+/** Where something was said; a build of several rules once for each. */
+function placeOf({
+  ref,
+  lane,
+  image: name,
+}: {
+  readonly ref: string | null;
+  readonly lane?: string;
+  readonly image: string | null;
+}) {
+  return { lane: lane ?? ref, image: name };
+}
+
+it("never publishes, trusts or gives a credential to what comes from a fork, and holds it where it must", () => {
+  property((facts) => {
+    const { requests, held } = planBuilds(facts);
+    for (const build of [...requests, ...held]) {
+      const fork = build.pull?.fork === true;
+      expect(build.trust).toBe(fork ? "untrusted" : "trusted");
+      expect(build.kind === "pull_request").toBe(build.pull !== undefined);
+      if (fork) expect(build.push).toBe(false);
+      if (build.pull !== undefined && !facts.policy.publishPullRequests) expect(build.push).toBe(false);
+    }
+    if (facts.policy.forks !== "test") expect(requests.filter(({ pull: from }) => from?.fork)).toEqual([]);
+    if (facts.policy.forks === "never") expect(held.filter(({ pull: from }) => from?.fork)).toEqual([]);
+    expect(requests.length).toBeLessThanOrEqual(facts.policy.brake);
+  });
+});
+
+/** Change, image and rule as they should be in the trace: each rule where rules were looked at, else what it ended at. */
+function lookedAt(facts: PlanFacts, { change, config: file }: ChangeFacts, trace: readonly Verdict[]): string[] {
+  const images = file.kind === "read" ? (file.parsed.config?.images ?? []) : [];
+  const own = trace.map(({ image: name, rule: path }) => `${name} ${path}`);
+  if (own.includes("null null")) return ["null null"];
+  const read = images.length > 0 ? images : [];
+  const stopped = asksForSkip(change, file.kind === "read" ? (file.parsed.config?.skip ?? []) : []) !== null;
+  const queue = change.kind === "branch" && isMergeQueue(change);
+  const only =
+    facts.policy.onlyPullRequests && change.kind === "branch" && change.name !== facts.repository.defaultBranch;
+  if (read.length > 0 && (stopped || queue || only)) return [...new Set(read.map(({ name }) => `${name} null`))];
+  return read.flatMap(({ name, rules }) =>
+    rules.length === 0 ? [`${name} null`] : rules.map(({ path }) => `${name} ${path}`),
+  );
+}
+
+it("traces exactly one verdict for every change, image and rule that was looked at", () => {
+  property((facts) => {
+    for (const one of facts.changes) {
+      const { trace } = planBuilds({ ...facts, changes: [one] });
+      const zero = one.config.kind === "missing" && facts.policy.zeroConfig;
+      if (zero && trace.some(({ rule: path }) => path !== null)) {
+        expect(trace).toHaveLength(1);
+        continue;
+      }
+      expect(trace.map(({ image: name, rule: path }) => `${name} ${path}`)).toEqual(lookedAt(facts, one, trace));
+    }
+    const together = planBuilds(facts);
+    const apart = facts.changes.map((one) => planBuilds({ ...facts, changes: [one] }).trace.length);
+    if (apart.length > 0) expect(together.trace).toHaveLength(apart.reduce((sum, one) => sum + one, 0));
+  });
+});
+
+it("traces what was decided: builds, what is held and skips are all there, with their reasons", () => {
+  property((facts) => {
+    for (const one of facts.changes) {
+      const plan = planBuilds({ ...facts, changes: [one] });
+      for (const { verdict, reason, detail, rule: path, image: name } of plan.trace) {
+        expect(detail).toMatch(/./);
+        expect(verdict === "build").toBe(reason === null);
+        expect(rulesOf(plan.requests, name, path)).toBe(verdict === "build");
+        expect(rulesOf(plan.held, name, path)).toBe(verdict === "hold");
+        if (verdict === "skip" && reason !== "no-match") {
+          expect(plan.skips).toContainEqual(expect.objectContaining({ image: name, rule: path, reason, detail }));
+        }
+      }
+      for (const { image: name, rule: path, reason, detail } of plan.skips) {
+        const [verdict] = plan.trace.filter((item) => item.image === name && item.rule === path);
+        // Where only some tags are lost, it is built with the others.
+        if (!detail.startsWith("not published: ")) expect(verdict).toMatchObject({ verdict: "skip", reason, detail });
+        else expect(verdict?.verdict).not.toBe("skip");
+      }
+    }
+  });
+});
+
+function rulesOf(builds: BuildPlan["requests"], name: string | null, path: string | null): boolean {
+  return builds.some((build) => build.image === name && path !== null && build.rules.includes(path));
 }

@@ -348,7 +348,7 @@ describe("several rules, images and changes", () => {
     expect(digestOf(built)).toEqual(["api=latest", "api=slim", "api:tag-collision"]);
     expect(built.skips[0]).toMatchObject({
       rule: "images[0].rules[1]",
-      detail: "not built: tag latest is already published by images[0].rules[0] (refs/heads/main)",
+      detail: "not published: tag latest is already published by images[0].rules[0] (refs/heads/main)",
     });
   });
 
