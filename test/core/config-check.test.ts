@@ -348,12 +348,14 @@ describe("a hostile file", () => {
     const name = `${"a".repeat(200)}/${"a".repeat(40)}!`;
     const changes = [...pushes(10, name), ...Array.from({ length: 10 }, (_unused, n) => tag(`v1.${n}.0`))];
     const after = read(text);
-    const began = performance.now();
-    expect(after).toMatchObject({ parsed: { diagnostics: [] } });
+    expect(after.kind === "read" && after.parsed.config?.images.length).toBeGreaterThan(50);
+    // Time of the processor: other tests run beside this one.
+    const began = process.cpuUsage();
     const { compared } = compare(file(MAIN), after, changes);
     // Its own file's length is what takes away from it, and something is left.
     expect([compared > 0, compared < 10]).toEqual([true, true]);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    const { user, system } = process.cpuUsage(began);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
   });
 });
 
