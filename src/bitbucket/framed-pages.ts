@@ -24,8 +24,12 @@ export interface FramedBuild {
   readonly state: string;
   readonly stateText: string;
   readonly image: string;
+  /** False: it is built and tested only. */
+  readonly publishes: boolean;
   readonly tags: readonly string[];
   readonly repository: string;
+  /** Null: of a branch or tag that was pushed. */
+  readonly pullRequest: { readonly number: number; readonly target: string; readonly fork: boolean } | null;
   readonly ref: string;
   readonly kind: string;
   readonly sha: string;

@@ -143,12 +143,24 @@ describe("the page of a repository", () => {
     expect((await at.get(signed(repositoryPage({ repository: "acme/api" })))).status).toBe(400);
   });
 
+  it("says of what pull request a build is, and that it publishes nothing", async () => {
+    const pullRequest = { number: 5, target: "main", fork: true };
+    const builds = async () => [{ ...build, publishes: false, tags: [], pullRequest }];
+    const at = await world({ readers: { installation: async () => installation, builds } });
+    const text = await (await at.get(signed(repositoryPage()))).text();
+    expect(text).toMatch(/#5 into <code>main<\/code>\s+<code>0123456<\/code>, from a fork/);
+    expect(text).toContain("not published");
+  });
+
   it("escapes what people have named", async () => {
     const name = `<script src="https://evil.example"></script>`;
     const at = await world({
       readers: {
         installation: async () => ({ ...installation, login: name }),
-        builds: async () => [{ ...build, image: name, ref: name, tags: [name] }],
+        builds: async () => [
+          { ...build, image: name, ref: name, tags: [name] },
+          { ...build, pullRequest: { number: 5, target: name, fork: true } },
+        ],
       },
     });
     for (const path of [configure(), repositoryPage()]) {
