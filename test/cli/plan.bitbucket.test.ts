@@ -112,14 +112,14 @@ describe("a push to Bitbucket", () => {
 
 describe("a pull request on Bitbucket", () => {
   it.each([
-    ["pullrequest:created", "pullrequest-created.plain"],
-    ["pullrequest:created", "pullrequest-created.enveloped"],
-    ["pullrequest:created", "pullrequest-created.fork"],
-    ["pullrequest:updated", "pullrequest-updated.plain"],
-    ["pullrequest:fulfilled", "pullrequest-fulfilled.plain"],
-    ["pullrequest:rejected", "pullrequest-rejected.plain"],
-  ])("is shown with its abbreviated commit, and why it is not built: %s of %s", async (event, fixture) => {
-    expect(await report(fixture, "--event", event, ...withConfig)).toEqual({
+    ["pullrequest:created", "pullrequest-created.plain", "config-missing", "there is no .wharfinger.yml on main"],
+    ["pullrequest:created", "pullrequest-created.enveloped", "config-missing", "there is no .wharfinger.yml on main"],
+    ["pullrequest:created", "pullrequest-created.fork", "config-missing", "there is no .wharfinger.yml on main"],
+    ["pullrequest:updated", "pullrequest-updated.plain", "config-missing", "there is no .wharfinger.yml on main"],
+    ["pullrequest:fulfilled", "pullrequest-fulfilled.plain", "pull-request-closed", "pull request #7 was closed"],
+    ["pullrequest:rejected", "pullrequest-rejected.plain", "pull-request-closed", "pull request #7 was closed"],
+  ])("is shown with its abbreviated commit, and why it is not built: %s of %s", async (event, fixture, reason, why) => {
+    expect(await report(fixture, "--event", event)).toEqual({
       provider: "bitbucket",
       event,
       repository: { id: "{b1c7e4d2-58aa-4f09-8e36-c2d94f1a7705}", fullName: "harbour-works/crane" },
@@ -135,15 +135,7 @@ describe("a pull request on Bitbucket", () => {
         },
       ],
       requests: [],
-      skips: [
-        {
-          ref: "refs/heads/feature/winch",
-          image: null,
-          rule: null,
-          reason: "unsupported-event",
-          detail: "not built: pull requests are not built by this release",
-        },
-      ],
+      skips: [{ ref: "refs/heads/feature/winch", image: null, rule: null, reason, detail: `not built: ${why}` }],
       diagnostics: [],
     });
   });
@@ -163,7 +155,7 @@ describe("a pull request on Bitbucket", () => {
       out: [
         "pullrequest:created to harbour-works/crane",
         "  #7 refs/heads/feature/winch at c3f8a96",
-        "- not built: pull requests are not built by this release (unsupported-event)",
+        "- not built: there is no .wharfinger.yml on main (config-missing)",
         "",
       ].join("\n"),
     });

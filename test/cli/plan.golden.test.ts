@@ -3,10 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
-import { parseBitbucket } from "../../src/bitbucket/parse.ts";
-import { type PayloadParsers, type PlanOptions, plan } from "../../src/cli/plan.ts";
 import type { PlanReport } from "../../src/core/plan-report.ts";
-import { parseGithub } from "../../src/github/parse.ts";
+import { printed, type Told } from "./plan-world.ts";
 
 const folder = fileURLToPath(new URL("../fixtures/plans", import.meta.url));
 
@@ -15,35 +13,16 @@ const cases = readdirSync(folder)
   .filter((name) => name.endsWith(".bitbucket.json"))
   .map((name) => name.slice(0, -".bitbucket.json".length));
 
-const parsers: PayloadParsers = {
-  github: (event, payload) => parseGithub(event, payload, { host: "default", appId: null }),
-  bitbucket: (event, payload, installationId) =>
-    parseBitbucket(event, payload, { host: "default", webUrl: "https://bitbucket.org", installationId }),
-};
-
 function read(name: string): string {
   return readFileSync(join(folder, name), "utf8");
 }
 
-async function run(host: Pick<PlanOptions, "provider" | "event">, payload: unknown, json: boolean): Promise<string> {
-  let out = "";
-  const terminal = {
-    out: (text: string) => {
-      out += text;
-    },
-    err: (text: string) => {
-      throw new Error(text);
-    },
-    stdin: async () => JSON.stringify(payload),
-    readFile: async (path: string) => read(path),
-    color: false,
-  };
-  const files = { payload: "-", config: "wharfinger.yml", facts: "facts.json" };
-  expect(await plan({ ...host, ...files, json }, terminal, parsers)).toBe(0);
-  return out;
+function run(host: Pick<Told, "provider" | "event">, payload: unknown, json: boolean): Promise<string> {
+  const facts = JSON.parse(read("facts.json")) as object;
+  return printed({ ...host, payload, config: read("wharfinger.yml"), facts }, json);
 }
 
-async function report(host: Pick<PlanOptions, "provider" | "event">, payload: unknown): Promise<PlanReport> {
+async function report(host: Pick<Told, "provider" | "event">, payload: unknown): Promise<PlanReport> {
   return JSON.parse(await run(host, payload, true)) as PlanReport;
 }
 
