@@ -10,7 +10,7 @@ import type { BuildResult, ClaimedPromotion, Store } from "./store-port.ts";
 export interface PromoterOptions {
   readonly store: Pick<
     Store,
-    "claimPromotion" | "heartbeat" | "tagMoved" | "publishedDigest" | "finishBuild" | "releasePromotion"
+    "claimPromotion" | "heartbeat" | "tagMoved" | "publishedDigest" | "finishBuild" | "releasePromotion" | "rebuildTwin"
   >;
   readonly registry: Pick<Registry, "name" | "digest" | "copy" | "tag">;
   readonly clock: Clock;
@@ -40,6 +40,8 @@ type End =
       readonly retryAfter: number | null;
     }
   | { readonly kind: "canceled" }
+  /** The image of another build, that was to be published once more, is not there. */
+  | { readonly kind: "gone" }
   /** By a stop of this program, or because the lease is somebody else's. */
   | { readonly kind: "interrupted" };
 
@@ -81,7 +83,7 @@ export function createPromoter(options: PromoterOptions): Crew {
   }
 
   async function publish(
-    { build, attempt, digest, canceled, othersImage, tags }: ClaimedPromotion,
+    { build, attempt, digest, canceled, twin, othersImage, tags }: ClaimedPromotion,
     signal: AbortSignal,
   ) {
     if (canceled) return { kind: "canceled" } as const;
@@ -89,15 +91,16 @@ export function createPromoter(options: PromoterOptions): Crew {
       log.warn({ build: build.id, image: build.image, owner: othersImage }, "the image is another repository's");
       return refused(notOwned(build.image));
     }
-    const staged = options.staging(build.id).repository;
+    const staged = twin ? build.image : options.staging(build.id).repository;
     const found = await registry.digest(staged, digest);
     if (!found.ok) return outside(found, signal);
+    if (found.value !== digest && twin) return { kind: "gone" } as const;
     if (found.value !== digest) {
       return refused(
         `The registry does not have the image that was pushed (${digest}). Is something deleting from it?`,
       );
     }
-    const copied = await registry.copy(staged, build.image, digest, signal);
+    const copied = twin ? found : await registry.copy(staged, build.image, digest, signal);
     if (!copied.ok) return outside(copied, signal);
     const published: string[] = [];
     const older: { tag: string; why: string }[] = [];
@@ -157,6 +160,10 @@ export function createPromoter(options: PromoterOptions): Crew {
       if (signal.reason === "shutdown") await store.releasePromotion(build.id, attempt, isoTime(clock.now()));
       return log.info({ build: build.id, reason: String(signal.reason) }, "promotion given back");
     }
+    if (end.kind === "gone") {
+      await store.rebuildTwin(build.id, attempt);
+      return log.info({ build: build.id, digest: claimed.digest }, "the image it was to share is gone; it is built");
+    }
     if (end.kind === "failed" && end.retryable && tries < MAX_TRIES) {
       const waitMs = Math.max(backoff(tries, 1_000, 5 * 60_000), (end.retryAfter ?? 0) * 1_000);
       log.warn({ build: build.id, failure: end.failure, waitMs }, "promotion will be tried again");
@@ -181,7 +188,7 @@ export function createPromoter(options: PromoterOptions): Crew {
 
 function resultOf(
   digest: string,
-  end: Exclude<End, { kind: "interrupted" }>,
+  end: Exclude<End, { kind: "interrupted" | "gone" }>,
   steps: readonly BuildStep[],
 ): BuildResult {
   switch (end.kind) {

@@ -149,6 +149,8 @@ export interface ClaimedPromotion {
   readonly tries: number;
   /** Somebody asked to cancel it. */
   readonly canceled: boolean;
+  /** The image is that of another build of the same work, and where that one published it; nothing was staged. */
+  readonly twin: boolean;
   /** Its tags in order, each with the publication it would be and the one that moved the tag last. */
   readonly tags: readonly { readonly tag: string; readonly wanted: Publication; readonly last: Publication | null }[];
   /** Full name of the repository the image belongs to, if that is another one that did not share it; else null. */
@@ -246,7 +248,9 @@ export interface Store extends Journal {
    * (repository, lane, image) become `superseded` where the request says `newest` or `cancel` and the change is not one
    * of a tag; so do held ones, and with `cancel` running ones are asked to stop. Held builds are recorded as `held`.
    * A request whose installation or repository was closed since it was planned (removed, suspended, paused) becomes a
-   * skip that says so. With `rerun` the checks of the commits to report are shown anew: concluded ones as new checks of
+   * skip that says so. A request that publishes, with the inputs, commit and image of a build that is on its way or was
+   * published, is a build that waits for that one's image (unless `trigger` is not `event`); it is built where the other
+   * comes to nothing. With `rerun` the checks of the commits to report are shown anew: concluded ones as new checks of
    * the host, others as they are, because each check the host has must come to its end; and what was held is as approved
    * as the build it repeats. A new head of a pull request makes builds of its old ones that await approval `superseded`,
    * whatever its rules say. Calling it again for a delivery
@@ -372,6 +376,8 @@ export interface Store extends Journal {
   publishedDigest(image: string, tag: string): Promise<string | null>;
   /** Hands a promotion back, not before `notBefore`. False: the lease was lost. */
   releasePromotion(id: string, attempt: number, notBefore: string): Promise<boolean>;
+  /** Has a promotion built whose twin's image is not there any more. False: the lease was lost. */
+  rebuildTwin(id: string, attempt: number): Promise<boolean>;
   /** How images (names without namespace) stand towards a repository of the installation that owns the namespace. */
   imageOwners(namespace: string, repository: HostId, images: readonly string[]): Promise<ImageOwners>;
   /** Those of the images (full names) that anybody may pull. */

@@ -43,6 +43,7 @@ export function createApprovals({ database, clock, newId }: StoreParts): Pick<St
           [id, JSON.stringify(approval)],
         );
         await touchChecks(sql, released.map(toCommit), clock.now(), newId);
+        // Databases promise no order for RETURNING.
         return released.toSorted((a, b) => integer(a, "seq") - integer(b, "seq")).map((row) => text(row, "id"));
       }),
   };

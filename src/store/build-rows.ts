@@ -145,6 +145,8 @@ export interface RecordedBuild {
   readonly hold: Hold | null;
   /** Null: nobody did. */
   readonly approval: Approval | null;
+  /** The build whose image it waits for; null: it is built itself. */
+  readonly twin: string | null;
   readonly trigger: Build["trigger"];
   readonly origin: RequestOrigin;
   readonly write: RequestWriter;
@@ -176,6 +178,7 @@ export async function insertBuild(sql: Sql, build: RecordedBuild): Promise<void>
     hold_reason: build.hold?.reason ?? null,
     hold_detail: build.hold?.detail ?? null,
     approval: build.approval === null ? null : JSON.stringify(build.approval),
+    twin: build.twin,
     cause: build.trigger,
     actor: origin.actor,
     config_digest: origin.configDigest,

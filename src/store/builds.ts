@@ -19,6 +19,7 @@ import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { flag, integer, keyNumber, milliseconds, type Row, text, textOrNull, type Value } from "./rows.ts";
 import { cancelBuilds, END_LOST_STOPPED } from "./stops.ts";
+import { WAITS_FOR_TWIN } from "./twins.ts";
 
 type Builds = Pick<
   Store,
@@ -70,9 +71,9 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
 
     async claimableBuilds(limit) {
       const rows = await database.query(
-        `SELECT id, attempt FROM builds
-         WHERE phase = 'build' AND ((state = 'queued' AND not_before <= $1)
-           OR (state = 'running' AND lease_until <= $1 AND NOT cancel_requested)) ORDER BY seq LIMIT $2`,
+        `SELECT b.id, b.attempt FROM builds b
+         WHERE b.phase = 'build' AND ((b.state = 'queued' AND b.not_before <= $1 AND NOT ${WAITS_FOR_TWIN})
+           OR (b.state = 'running' AND b.lease_until <= $1 AND NOT b.cancel_requested)) ORDER BY b.seq LIMIT $2`,
         [clock.now(), limit],
       );
       return rows.map((row) => ({ id: text(row, "id"), attempts: integer(row, "attempt") }));
@@ -234,7 +235,8 @@ const CLAIM = `
     SELECT seq, ROW_NUMBER() OVER (
       PARTITION BY installation ORDER BY CASE WHEN state = 'running' AND lease_until > $1 THEN 0 ELSE 1 END, seq
     ) AS turn
-    FROM builds WHERE phase = 'build' AND (state = 'running' OR (state = 'queued' AND not_before <= $1))
+    FROM builds b
+    WHERE phase = 'build' AND (state = 'running' OR (state = 'queued' AND not_before <= $1 AND NOT ${WAITS_FOR_TWIN}))
   ), next AS (
     SELECT b.seq FROM builds b JOIN offers ON offers.seq = b.seq
     WHERE b.phase = 'build'
@@ -243,7 +245,7 @@ const CLAIM = `
     ORDER BY offers.turn, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
   )
   UPDATE builds SET state = 'running', attempt = attempt + 1, lease_until = $2, worker = $3,
-    lease_hash = $4, started_at = $1, steps = '[]', staging = 'used'
+    lease_hash = $4, started_at = $1, steps = '[]', staging = 'used', twin = NULL
   WHERE seq IN (SELECT seq FROM next)
   RETURNING id, repository, installation_id, sha`;
 
@@ -291,6 +293,7 @@ async function repeat(sql: Sql, { id, trigger, write, newBuildId, now, touch }: 
     // As approved as what it repeats: nobody gets past a hold by asking for what was held again.
     hold: build.hold,
     approval: build.approval,
+    twin: null,
     trigger,
     origin: { actor: textOrNull(original, "actor"), configDigest: textOrNull(original, "config_digest") },
     write,

@@ -12,6 +12,7 @@ import { advanceLane, originOf, sameWork, supersede, voidHolds } from "./lanes.t
 import { keyNumber, marks, text, textOrNull } from "./rows.ts";
 import { cancelBuilds } from "./stops.ts";
 import { traceToKeep } from "./traces.ts";
+import { twinOf } from "./twins.ts";
 
 /** One line of a delivery's trace, about to be recorded. */
 interface NewDecision {
@@ -169,7 +170,7 @@ async function recordRequests(
       write: record.write,
       now,
     };
-    await insertBuild(sql, build);
+    await insertBuild(sql, { ...build, twin: await twinOf(sql, build) });
     builds.push({ id: build.id, key: planned.key });
     commits.push(commitOf(record, planned.sha));
     decisions.push(decisionOf(build, about));
@@ -187,7 +188,7 @@ function wantedOf({ plan }: PlanRecord): readonly Wanted[] {
   return [...plan.requests.map((planned) => ({ planned, hold: null })), ...held];
 }
 
-function decisionOf(build: RecordedBuild, about: NewDecision["about"]): NewDecision {
+function decisionOf(build: Omit<RecordedBuild, "twin">, about: NewDecision["about"]): NewDecision {
   const { id, hold, fullImage, planned } = build;
   if (isHeld(build) && hold !== null) return { about, build: id, reason: hold.reason, detail: hold.detail };
   const what = planned.push ? `${fullImage} as ${planned.tags.join(", ")}` : `${fullImage}, built and not published`;

@@ -4,8 +4,10 @@ import type { ImageOwner } from "../core/trust.ts";
 import type { ClaimedPromotion, PublishedImage, Store } from "../engine/store-port.ts";
 import { findBuild } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
+import { touchChecks } from "./check-rows.ts";
 import type { Sql } from "./database.ts";
 import { flag, integer, json, marks, milliseconds, type Row, text, textOrNull } from "./rows.ts";
+import { stageTwins, unstageTwin } from "./twins.ts";
 
 type Publications = Pick<
   Store,
@@ -13,6 +15,7 @@ type Publications = Pick<
   | "tagMoved"
   | "publishedDigest"
   | "releasePromotion"
+  | "rebuildTwin"
   | "imageOwners"
   | "publicImages"
   | "shareImage"
@@ -24,14 +27,16 @@ type Publications = Pick<
   | "stagingGone"
 >;
 
-export function createPublications({ database, clock }: StoreParts): Publications {
+export function createPublications({ database, clock, newId }: StoreParts): Publications {
   return {
     claimPromotion({ worker, leaseMs }) {
       const now = clock.now();
       return database.transaction(async (sql) => {
         // Who claims beside us may be about to take another build of the same image.
         await sql.lock("claim promotion");
+        const staged = await stageTwins(sql, now);
         const rows = await sql.query(CLAIM_PROMOTION, [now, now + leaseMs, worker]);
+        await touchChecks(sql, staged, now, newId);
         const row = rows[0];
         if (row === undefined) return null;
         const image = text(row, "full_image");
@@ -50,6 +55,7 @@ export function createPublications({ database, clock }: StoreParts): Publication
           tries: integer(row, "promotions"),
           canceled: flag(row, "cancel_requested"),
           tags: await tagsOf(sql, row, build.planned),
+          twin: flag(row, "is_twin"),
           othersImage: typeof standing === "object" ? standing.other : null,
         };
       });
@@ -86,6 +92,14 @@ export function createPublications({ database, clock }: StoreParts): Publication
         [id, attempt, milliseconds(notBefore)],
       );
       return rows.length > 0;
+    },
+
+    rebuildTwin(id, attempt) {
+      return database.transaction(async (sql) => {
+        const commits = await unstageTwin(sql, id, attempt);
+        await touchChecks(sql, commits, clock.now(), newId);
+        return commits.length > 0;
+      });
     },
 
     imageOwners(namespace, repository, images) {
@@ -191,7 +205,7 @@ const CLAIM_PROMOTION = `
     ORDER BY CASE WHEN b.promotions > 0 THEN 0 ELSE 1 END, b.seq LIMIT 1
   ) AND state = 'running' AND phase = 'promote' AND lease_until <= $1
   RETURNING id, seq, repository, lane, full_image, generation, journal_order, tag_lines, attempt, staged_digest, promotions,
-    cancel_requested`;
+    cancel_requested, twin IS NOT NULL AS is_twin`;
 
 const NAMED = "r.provider, r.host, r.id, r.full_name";
 

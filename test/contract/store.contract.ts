@@ -12,6 +12,7 @@ import { plansContract } from "./store.plans.ts";
 import { publicationsContract } from "./store.publications.ts";
 import { pullsContract } from "./store.pulls.ts";
 import type { TestClock } from "./store.samples.ts";
+import { twinsContract } from "./store.twins.ts";
 
 /** A store just made, and empty. */
 export interface OpenedStore {
@@ -49,6 +50,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     checksContract(current);
     configChecksContract(current);
     publicationsContract(current);
+    twinsContract(current);
     grantsContract(() => {
       const { store, clock } = current();
       return {

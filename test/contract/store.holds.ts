@@ -169,6 +169,11 @@ export function holdsContract(opened: Opened): void {
       expect(await store.approveBuild(queued, ANN)).toEqual([]);
       expect(await store.approveBuild("no-such-build", ANN)).toEqual([]);
       expect((await buildOf(store, queued)).approval).toBeNull();
+      const two = pull(4, "d");
+      const both = await plan(store, record([two], [], { held: [held(two), held(two, "web")] }));
+      await store.cancelBuild(both[0] ?? "");
+      expect(await store.approveBuild(both[0] ?? "", ANN)).toEqual([]);
+      expect(await statesOf(store, both)).toEqual(["canceled", "held"]);
       const id = await holdOne(store, 3, "c");
       await store.approveBuild(id, ANN);
       await store.finishBuild(queued, (await claim(store)).attempt, GOOD);
@@ -196,6 +201,18 @@ export function holdsContract(opened: Opened): void {
       await close(store);
       expect(await store.approveBuild(id, ANN)).toEqual([]);
       expect(await buildOf(store, id)).toMatchObject({ state: "held", approval: null });
+    });
+
+    it("of no fork once the installation wants nothing of forks any more, and of others all the same", async () => {
+      const { store } = opened();
+      const id = await holdOne(store, 3, "b");
+      const moved = pull(4, "c", { fork: false });
+      const own = await plan(store, record([moved], [], { held: [{ ...request(moved), hold: BRAKE }] }));
+      await store.setPolicy(installationId("7"), { forks: "never" });
+      expect(await store.approveBuild(id, ANN)).toEqual([]);
+      expect(await store.approveBuild(own[0] ?? "", ANN)).toEqual(own);
+      await store.setPolicy(installationId("7"), { forks: "approve" });
+      expect(await store.approveBuild(id, ANN)).toEqual([id]);
     });
 
     it("and lets the check that had come to its end begin anew", async () => {

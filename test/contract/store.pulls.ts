@@ -49,6 +49,7 @@ export function pullsContract(opened: Opened): void {
       const skipped = pull(3, "b", { draft: true });
       const draft = skip(skipped, "api", "draft");
       await plan(store, record([skipped], [], { skips: [draft], report: [sha("b")] }));
+      await holdOne(store, 4, "before");
       await holdOne(store, 4, "b");
       const [check] = await store.claimChecks({ limit: 1, leaseMs: 0 });
       expect(check?.facts.builds.map(({ state }) => state)).toEqual(["queued", "held"]);

@@ -27,6 +27,7 @@ function claim(more: Partial<ClaimedPromotion> = {}): ClaimedPromotion {
     digest: DIGEST,
     tries: 1,
     canceled: false,
+    twin: false,
     tags,
     othersImage: null,
     ...more,
@@ -84,6 +85,10 @@ function storeOf(claimed: ClaimedPromotion, more: Partial<Store> = {}): Store {
     },
     releasePromotion: async (id, attempt, notBefore) => {
       calls.push(`release ${id} ${attempt} ${Date.parse(notBefore) - clock.now()}`);
+      return true;
+    },
+    rebuildTwin: async (id, attempt) => {
+      calls.push(`rebuild ${id} ${attempt}`);
       return true;
     },
     ...more,
@@ -188,6 +193,31 @@ describe("a promotion", () => {
     expect(calls).toEqual(["finish build-1 3 canceled"]);
     expect(results[0]).toMatchObject({ digest: null, failure: null });
     expect(results[0]).not.toHaveProperty("tags");
+  });
+
+  describe("of an image that another build has published", () => {
+    const THERE = `digest acme/api ${DIGEST}`;
+
+    it("looks for it there, and only tags", async () => {
+      await promote({ claimed: { twin: true } });
+      expect(calls).toEqual([THERE, TAGGED, RECORDED, SEEN, "finish build-1 3 succeeded"]);
+      expect(results[0]).toMatchObject({ digest: DIGEST, tags: { published: ["latest"] } });
+    });
+
+    it.each<[string, string | null]>([
+      ["is not there any more", null],
+      ["is another one", OTHER],
+    ])("has it built after all when it %s", async (_what, found) => {
+      await promote({ claimed: { twin: true }, registry: { digest: async () => ok(found) } });
+      expect(calls).toEqual([THERE, "rebuild build-1 3"]);
+      expect([results, ended]).toEqual([[], []]);
+    });
+
+    it("asks again while the registry is away", async () => {
+      const digest = async () => failed("503", { retryable: true });
+      await promote({ claimed: { twin: true }, registry: { digest } });
+      expect(calls).toEqual([THERE, "release build-1 3 1000"]);
+    });
   });
 
   it("goes on when somebody asks to cancel what is half published", async () => {

@@ -175,6 +175,23 @@ describe("a staged image", () => {
     expect(await store.stagingLeftovers(10)).toEqual([]);
   });
 
+  it("is the tag's too where a branch and a tag are the same work, and is built again once it is gone", async () => {
+    const branch = await plan(change("a", "b"));
+    const tag = await plan(change(null, "b", "refs/tags/v1"), { tags: ["1.0.0"] });
+    await stage(branch);
+    await promoteAll();
+    expect([latest(), registry.tags.get("acme/api:1.0.0")]).toEqual([digestFor(branch), digestFor(branch)]);
+    expect(await store.getBuild(tag)).toMatchObject({ state: "succeeded", digest: digestFor(branch), attempt: 0 });
+
+    registry.digests.delete("acme/api");
+    const again = await plan(change(null, "b", "refs/tags/v2"), { tags: ["2.0.0"] });
+    await promoteAll();
+    expect((await store.getBuild(again))?.state).toBe("queued");
+    await stage(again);
+    await promoteAll();
+    expect(registry.tags.get("acme/api:2.0.0")).toBe(digestFor(again));
+  });
+
   it("is removed from staging, though that of another build can not be just now", async () => {
     const [stuck, other] = [await plan(change("a", "b")), await plan(change("c", "d"), { image: "web" })];
     await stage(stuck, other);

@@ -43,6 +43,7 @@ COLUMN builds.stopped_as text NOT NULL DEFAULT 'canceled'::text
 COLUMN builds.hold_reason text
 COLUMN builds.hold_detail text
 COLUMN builds.approval text
+COLUMN builds.twin text
 CONSTRAINT builds FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT builds PRIMARY KEY (seq)
 CONSTRAINT builds UNIQUE (id)

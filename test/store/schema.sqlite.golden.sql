@@ -25,7 +25,7 @@ CREATE TABLE builds (
   created_at BIGINT NOT NULL,
   started_at BIGINT,
   finished_at BIGINT
-, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT);
+, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT, twin TEXT);
 
 CREATE INDEX builds_commit ON builds (repository, sha);
 

@@ -2,7 +2,8 @@ import type { Migration } from "../migrate.ts";
 
 /**
  * Lanes, holds, policies and traces. `lane`: what only the newest counts of (laneOf in core/model.ts); until now always the
- * ref, and the table `refs` has a row for each lane. `stopped_as`: how a build ends that was asked to stop.
+ * ref, and the table `refs` has a row for each lane. `stopped_as`: how a build ends that was asked to stop. `twin`: the
+ * build of the same work that it waits for, to publish the same image (twins.ts).
  */
 const statements = ({ bytes }: { readonly bytes: string }): readonly string[] => [
   // JSON: what was changed of core/model.ts, DEFAULT_POLICY.
@@ -13,6 +14,7 @@ const statements = ({ bytes }: { readonly bytes: string }): readonly string[] =>
   "ALTER TABLE builds ADD COLUMN hold_reason TEXT",
   "ALTER TABLE builds ADD COLUMN hold_detail TEXT",
   "ALTER TABLE builds ADD COLUMN approval TEXT",
+  "ALTER TABLE builds ADD COLUMN twin TEXT",
   "ALTER TABLE decisions ADD COLUMN lane TEXT",
   // JSON, packed: see traces.ts.
   `ALTER TABLE deliveries ADD COLUMN trace ${bytes}`,
