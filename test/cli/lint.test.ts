@@ -37,7 +37,7 @@ async function run(
 
 const VALID = "version: 1\nimages:\n  - rules:\n      - branch: main\n      - tag: v*\n";
 const BROKEN = "version: 1\nimages:\n  - rules:\n      - brach: main\n        tags: [1.0]\n";
-const WARNED = "version: 1\nimages:\n  - rules:\n      - branch: /main/\n        tags: [latest, latest]\n";
+const WARNED = 'version: 1\nimages:\n  - rules:\n      - branch: /main/\n        tags: ["{branch}", "{branch}"]\n';
 
 describe("wharfinger lint", () => {
   it("reads .wharfinger.yml when no file is named and sums up a valid one", async () => {
@@ -71,7 +71,7 @@ describe("wharfinger lint", () => {
     const { code, out } = await run({ "-": WARNED }, { file: "-" });
     expect(code).toBe(0);
     expect(out).toMatch(/^-:4:17: info: the regular expression has neither/);
-    expect(out).toMatch(/\n-:5:24: warning: this tag is listed twice\n- is valid: 1 image, 1 rule\n$/);
+    expect(out).toMatch(/\n-:5:28: warning: this tag is listed twice\n- is valid: 1 image, 1 rule\n$/);
   });
 
   it("prints one JSON object with --json, also for a broken file", async () => {
