@@ -143,20 +143,33 @@ describe("stores", () => {
     });
 
     it("give whoever comes while a folder is removed a new one", async () => {
-      const all = few();
-      const names = Array.from({ length: 12 }, (_, index) => `scope ${index % 4}`);
-      await Promise.all(
-        names.map((name) =>
-          all.use(name, async (place) => {
-            await writeFile(join(place, "tmp/mine"), name);
-            await setTimeout(1);
-            expect(await readFile(join(place, "tmp/mine"), "utf8")).toBe(name);
-          }),
-        ),
-      );
-      for (const name of names.reverse()) {
-        await all.use(name, async (place) => expect(await readdir(place)).toEqual(["home", "root", "tmp"]));
-      }
+      const cleaning = deferred();
+      const all = createStores({
+        folder,
+        owner: 200_000,
+        keep: 1,
+        async clean(scope) {
+          cleaned.push(scope);
+          await cleaning.promise;
+        },
+      });
+      const first = all.use("a", async (place, spoiled) => {
+        await writeFile(join(place, "tmp/mine"), "a");
+        spoiled();
+      });
+      while (cleaned.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      // It is to go, and is tidied still, when somebody wants it again.
+      const other = all.use("b", async () => undefined);
+      for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      const again = all.use("a", async (place) => {
+        expect(await readdir(join(place, "tmp"))).toEqual([]);
+        await writeFile(join(place, "tmp/mine"), "again");
+        for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        expect(await readFile(join(place, "tmp/mine"), "utf8")).toBe("again");
+      });
+      cleaning.resolve();
+      await Promise.all([first, other, again]);
+      expect(cleaned.length).toBe(1);
     });
   });
 
