@@ -1,4 +1,4 @@
-/** `npm run bench intake` or `npm run bench path`; each measures one promise of the project on this machine. */
+/** `npm run bench intake`, `path` or `plan`; each measures one promise of the project on this machine. */
 const [job, ...args] = process.argv.slice(2);
 
 if (job === "intake") {
@@ -7,7 +7,12 @@ if (job === "intake") {
 } else if (job === "path") {
   const { benchPath } = await import("./path.ts");
   await benchPath(args);
+} else if (job === "plan") {
+  const { benchPlan } = await import("./plan.ts");
+  await benchPlan(args);
 } else {
-  console.error("use: npm run bench intake [-- --quick] | npm run bench path [-- --quick] [--postgres]");
+  console.error(
+    "use: npm run bench intake [-- --quick] | npm run bench path [-- --quick] [--postgres] | npm run bench plan [-- --quick]",
+  );
   process.exitCode = 2;
 }
