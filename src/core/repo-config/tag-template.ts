@@ -20,11 +20,26 @@ export interface TemplateRemark {
 const EVERYWHERE = ["sourceref", "sha", "sha7", "date"];
 
 /** Placeholders that have a value for each kind of rule. */
-const PLACEHOLDERS: Readonly<Record<RuleKind, readonly string[]>> = {
+export const PLACEHOLDERS: Readonly<Record<RuleKind, readonly string[]>> = {
   branch: [...EVERYWHERE, "branch"],
   tag: [...EVERYWHERE, "tag"],
   semver: [...EVERYWHERE, "tag", "version", "major", "minor", "patch"],
   pull_request: [...EVERYWHERE, "branch", "pr"],
+};
+
+/** What each stands for, for the documents. */
+export const PLACEHOLDER_MEANINGS: Readonly<Record<string, string>> = {
+  sourceref: "the whole name of the branch or tag; of a pull request that of its source branch",
+  sha: "the commit",
+  sha7: "the commit's first seven digits",
+  date: "the day in UTC on which the build was planned, `20261120`",
+  branch: "the branch; of a pull request its source branch",
+  tag: "the tag",
+  version: "the version",
+  major: "its first number",
+  minor: "its second number",
+  patch: "its third number",
+  pr: "the number of the pull request",
 };
 
 /** Where a placeholder does have a value, for those that ask for it elsewhere. */
