@@ -3,7 +3,7 @@
  * before and by the file after, and the plans are compared. As if either were on every branch: a rule that is right is
  * right wherever the file gets to.
  */
-import { type BuildInputs, type Change, type Diagnostic, laneOf, type Sha, type SkipReason } from "./model.ts";
+import type { BuildInputs, Change, Diagnostic, Sha, SkipReason } from "./model.ts";
 import { type PlanFacts, planBuilds } from "./plan.ts";
 import type { ConfigFact } from "./repo-config/config.ts";
 
@@ -112,8 +112,9 @@ export function compareFiles({ before, after, changes, facts }: Comparison): Fil
     const found = differencesOf(change, plansOf(before, change, tags, facts), plansOf(after, change, tags, facts));
     if (found.length > 0) different += 1;
     for (const one of found) {
+      // Of one lane, as it holds its ref and number.
       const { sha: _, ...same } = one;
-      const key = JSON.stringify([laneOf(change), same]);
+      const key = JSON.stringify(same);
       const known = differences.get(key);
       differences.set(key, known === undefined ? one : { ...known, times: known.times + 1 });
     }

@@ -124,11 +124,10 @@ async function filesOfPush(
   const own = known.get(change.ref);
   const recorded = own ?? (granting === undefined ? undefined : known.get(granting));
   if (isUntouched(changedPaths) || recorded?.digest === digestOf(after)) return ok(null);
-  if (recorded === undefined) {
-    if (after.kind === "missing") return ok(null);
-    // Nothing of this repository was planned, so there was no file we knew, and no plan that could change.
-    if ((await past()).length === 0) return ok({ before: MISSING, after });
-  }
+  // Not taken away from a branch that nobody knows to have had it, of pages for example.
+  if (own === undefined && after.kind === "missing") return ok(null);
+  // Nothing of this repository was planned, so there was no file we knew, and no plan that could change.
+  if (recorded === undefined && (await past()).length === 0) return ok({ before: MISSING, after });
   if (own?.digest === null || (change.before === null && isDefault)) return ok({ before: MISSING, after });
   if (change.before !== null) {
     const before = await fileAt(host, event, change.before);

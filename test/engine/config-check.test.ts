@@ -173,6 +173,12 @@ describe("a push", () => {
     ["that deletes the file", { known: seen(OLD), changes: [facts(MOVED, read(null))] }, "push 1 of 1", ["a"]],
     ["without a file, as before", { known: seen(null), changes: [facts(MOVED, read(null))] }, null, []],
     ["without a file, in a repository that nobody looked at", { changes: [facts(MOVED, read(null))] }, null, []],
+    [
+      "of a new branch without a file, beside a default branch that has one",
+      { event: NEW_TOPIC, known: seen(OLD), changes: [facts(created(TOPIC), read(null))] },
+      null,
+      [],
+    ],
     ["that breaks the file", { known: seen(OLD), changes: [facts(MOVED, read(BROKEN))] }, "push broken", ["a"]],
     [
       "of a file that can not be read any more",
