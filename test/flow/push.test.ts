@@ -108,18 +108,29 @@ describe("a push that a rule matches", () => {
     expect(world.built).toHaveLength(1);
   });
 
-  it("builds the commit an annotated tag points to", async () => {
+  it("is published again for an annotated tag that points to its commit, and not built again", async () => {
     const { sha } = await pushFirst();
     await concluded(sha);
     const tag = await world.github.pushTag(repository, { tag: "v1.2.0", sha, annotated: true });
     expect(tag.sha).not.toBe(sha);
-    await eventually("the tag is built", () => (world.built.length === 2 ? true : null));
-    expect(world.built[1]?.request.source.sha).toBe(sha);
-    expect(world.built[1]?.request.image.tags).toEqual(["1.2.0"]);
     await eventually("the commit's check tells of both", () => {
       const run = repository.checkRuns(sha).at(-1);
       return run?.conclusion === "success" && run.output.summary?.includes("1.2.0") ? run : null;
     });
+    expect(world.built).toHaveLength(1);
+  });
+
+  it("builds the commit an annotated tag points to", async () => {
+    // Before anybody told of it.
+    const { sha } = await repository.commit({
+      message: "First",
+      files: { Dockerfile: DOCKERFILE, ".wharfinger.yml": CONFIG },
+    });
+    const tag = await world.github.pushTag(repository, { tag: "v1.2.0", sha, annotated: true });
+    expect(tag.sha).not.toBe(sha);
+    await eventually("the tag is built", () => (world.built.length === 1 ? true : null));
+    expect(world.built[0]?.request.source.sha).toBe(sha);
+    expect(world.built[0]?.request.image.tags).toEqual(["1.2.0"]);
   });
 
   it("gives each of several images a check of its own beside the common one", async () => {
