@@ -126,7 +126,8 @@ function addChanges(api: Router, store: ApiStore): void {
       const id = installationId(req);
       const parsed = parsePolicyJson(req.body);
       if (!parsed.ok) throw new WebError(400, "bad-policy", `${parsed.message}.`);
-      if ((await store.setPolicy(id, parsed.policy)) === null) throw noInstallation();
+      // Of an installation nobody knows nothing is changed, and the next question says so.
+      await store.setPolicy(id, parsed.policy);
       const installation = await store.getInstallation(id);
       if (installation === null) throw noInstallation();
       res.json(installationJson(installation));

@@ -123,7 +123,11 @@ bitbucket:acme-bb (bitbucket:default:{5d2b}): active, namespace acme
 
   it("says so where the installation went away meanwhile", async () => {
     const openStore = async () => ({ ...storeOf(ALL, []), setPolicy: async () => null });
-    expect(await run(["policy", "acme", "brake=5"], { openStore })).toMatchObject({ code: 1, out: "" });
+    expect(await run(["policy", "acme", "brake=5"], { openStore })).toMatchObject({
+      code: 1,
+      out: "",
+      err: expect.stringContaining('no installation "acme" is known here'),
+    });
   });
 
   it("prints nothing of an account's name that a terminal would obey", async () => {
