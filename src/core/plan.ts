@@ -1,6 +1,16 @@
 import { settle } from "./drafts.ts";
 import type { UnusableChange } from "./events.ts";
-import type { BuildPlan, Change, Diagnostic, InstallationState, LinkState, Policy, Repository, Skip } from "./model.ts";
+import type {
+  BuildPlan,
+  Change,
+  Diagnostic,
+  InstallationState,
+  LinkState,
+  Policy,
+  PullRequest,
+  Repository,
+  Skip,
+} from "./model.ts";
 import { planImage } from "./plan-image.ts";
 import { type Buildable, joinParts, type Part, refused } from "./plan-part.ts";
 import { closedGate, imagesRefusal, invalidFile, onlyPullRequests, type Refusal } from "./refusals.ts";
@@ -89,7 +99,7 @@ function whatIsLeft(change: Change): { readonly change: Buildable } | { readonly
   const subject = change.kind === "pull_request" ? `pull request #${change.pull.number}` : subjectOf(change);
   const { after, commit } = change;
   if (change.kind === "pull_request") {
-    if (change.pull.closed) return { refusal: { reason: "pull-request-closed", why: `${subject} was closed` } };
+    if (change.pull.closed) return { refusal: { reason: "pull-request-closed", why: closedText(change.pull) } };
     if (change.pull.checkout === null) {
       return { refusal: { reason: "no-commits", why: `what ${subject} comes from is gone` } };
     }
@@ -100,6 +110,11 @@ function whatIsLeft(change: Change): { readonly change: Buildable } | { readonly
   if (after === null) return { refusal: { reason: "ref-deleted", why: `${subject} was deleted` } };
   if (commit === null) return { refusal: { reason: "no-commits", why: `${subject} points to no commit` } };
   return { change: { ...change, after, commit } };
+}
+
+/** A queue that wants nothing more of a pull request has merged it, or put it back. */
+function closedText({ number, queued }: PullRequest): string {
+  return queued ? `pull request #${number} is not in the merge queue any more` : `pull request #${number} was closed`;
 }
 
 function planImages(change: Buildable, config: RepoConfig, facts: ChangeFacts, plan: PlanFacts): Part {
