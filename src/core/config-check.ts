@@ -202,9 +202,7 @@ function differencesOf(change: Change, before: Planned, after: Planned): readonl
 }
 
 function outlook({ tags, inputs, reasons, published, held }: Work, { refusal }: Planned): Outlook {
-  // That some rules do not match says nothing where another one did, and was stopped by something else.
-  const telling = [...reasons].find((reason) => reason !== "no-match") ?? [...reasons][0] ?? refusal;
-  const reason = inputs.length > 0 ? null : telling;
+  const reason = inputs.length > 0 ? null : ([...reasons][0] ?? refusal);
   return { builds: inputs.length, tags: some([...tags]), published, held, reason };
 }
 

@@ -150,6 +150,13 @@ describe("what a file changes", () => {
       ["would be built and not published; would wait for approval (awaiting-approval)"],
     ],
     [
+      "a second build of the same inputs, for nobody",
+      file(MAIN),
+      file(`${MAIN}, { branch: main, tags: [latest], push: false }`),
+      branch("main"),
+      ["would be built 2 times instead of once"],
+    ],
+    [
       "another reason not to build",
       file("{ branch: docs }"),
       file("{ branch: 'x/{sourceref}' }, { branch: main, tags: ['...'] }"),
@@ -244,6 +251,12 @@ describe("what a file changes", () => {
     expect(lines(taken)).toEqual([
       "- push to `main` (`bbbbbbb`): `api` would not be built for another reason: image-not-owned instead of no-match.",
     ]);
+    const lax = { ...facts, policy: { ...DEFAULT_POLICY, forks: "test" } } as const;
+    const [approve, test] = ["approve", "test"].map((forks) => {
+      return file(`${MAIN}, { pull_request: main }`, ` }\npull_requests: { forks: ${forks}`);
+    });
+    const trusted = compare(approve ?? MISSING, test ?? MISSING, [pull({ fork: true })], { facts: lax });
+    expect(lines(trusted)).toEqual(["- pull request \\#&#8203;5 (`bbbbbbb`): `api` would not wait for approval."]);
     const zero = { ...facts, policy: { ...DEFAULT_POLICY, zeroConfig: true } };
     expect(lines(compare(MISSING, file(EDGE), [branch("main")], { facts: zero }))).toEqual([
       "- push to `main` (`bbbbbbb`): `api` would also get `edge`.",
