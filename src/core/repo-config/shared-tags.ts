@@ -2,6 +2,7 @@ import { hasGlobCharacters } from "../globs.ts";
 import { placeholders, renderTag } from "../tags/native.ts";
 import { type PlacedRule, placeOf } from "./collisions.ts";
 import type { RuleConfig } from "./config.ts";
+import { isMetadataText } from "./metadata-entry.ts";
 import { type Problems, shown } from "./problems.ts";
 
 /**
@@ -17,7 +18,8 @@ export function remarkSharedTags(rules: readonly PlacedRule[], problems: Problem
     if (!rule.push || (rule.on.kind !== "branch" && rule.on.kind !== "pull_request")) continue;
     const name = rule.on.kind === "branch" ? exactName(rule.on.pattern.source) : null;
     for (const [index, template] of (rule.tags ?? ["{sourceref}"]).entries()) {
-      if (typeof template !== "string") continue;
+      // A text that is meant as an entry is a broken one, which was reported.
+      if (typeof template !== "string" || template === "" || isMetadataText(template)) continue;
       const place = placeOf(placed, rule.tags === null ? null : index);
       if (name === null) {
         if (isSameForAll(template)) problems.add({ severity: "info", path: place, at: "value", message: forAll(rule) });
@@ -35,7 +37,7 @@ export function remarkSharedTags(rules: readonly PlacedRule[], problems: Problem
 
 /** `{date}` alone tells no branch from another. */
 function isSameForAll(template: string): boolean {
-  return template !== "" && placeholders(template).every((name) => name === "date");
+  return placeholders(template).every((name) => name === "date");
 }
 
 function forAll({ on }: RuleConfig): string {

@@ -112,6 +112,12 @@ describe("nothing is said of", () => {
     ],
   ])("%s", (_, rules) => expect(said(...rules)).toEqual([]));
 
+  it.each(["", "type=semvre,pattern=x"])("a tag that is broken, beside what is wrong with it: %j", (tag) => {
+    const file = { version: 1, images: [{ rules: [{ branch: "**", tags: [tag] }] }] };
+    const { diagnostics } = parseRepoConfig(JSON.stringify(file), { repositoryName: "api" });
+    expect(diagnostics.map(({ severity }) => severity)).toEqual(["error"]);
+  });
+
   it("two images", () => {
     const images = ["a", "b"].map((name) => ({ name, rules: [{ branch: name, tags: ["latest"] }] }));
     expect(parseRepoConfig(JSON.stringify({ version: 1, images }), { repositoryName: "api" }).diagnostics).toEqual([]);
