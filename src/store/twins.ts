@@ -9,7 +9,7 @@ import { json, text } from "./rows.ts";
 
 /**
  * The build whose image this one can publish as its own: of the same repository, commit, image and inputs, trusted as
- * much, and on its way or published. Never one that waits itself, so that nobody waits in a circle. What somebody asks for
+ * much, and on its way or in the image's repository, if only under tags that have moved on. Never one that waits itself, so that nobody waits in a circle. What somebody asks for
  * again is built again; pull requests fetch their commit from elsewhere, and are not looked at.
  */
 export async function twinOf(sql: Sql, build: Omit<RecordedBuild, "twin">): Promise<string | null> {
@@ -18,7 +18,7 @@ export async function twinOf(sql: Sql, build: Omit<RecordedBuild, "twin">): Prom
   const rows = await sql.query(
     `SELECT id, planned FROM builds
      WHERE repository = $1 AND sha = $2 AND full_image = $3 AND twin IS NULL
-       AND ((state IN ('queued', 'running') AND NOT cancel_requested) OR (state = 'succeeded' AND digest IS NOT NULL))
+       AND ((state IN ('queued', 'running') AND NOT cancel_requested) OR digest IS NOT NULL)
      ORDER BY seq DESC`,
     [hostKey(repository), planned.sha, fullImage],
   );

@@ -19,11 +19,11 @@ async function promotion(store: Store): Promise<ClaimedPromotion> {
 }
 
 /** Has the build that is claimable now built, staged and published. */
-async function publish(store: Store, id: string): Promise<void> {
+async function publish(store: Store, id: string, result = PUBLISHED): Promise<void> {
   await store.stageBuild(id, (await claim(store)).attempt, { digest: DIGEST, steps: [] });
   const { attempt, build, twin } = await promotion(store);
   expect([build.id, twin]).toEqual([id, false]);
-  await store.finishBuild(id, attempt, PUBLISHED);
+  await store.finishBuild(id, attempt, result);
 }
 
 export function twinsContract(opened: Opened): void {
@@ -57,10 +57,13 @@ export function twinsContract(opened: Opened): void {
       expect((await store.stagingLeftovers(10)).map(({ buildId }) => buildId)).toEqual([first]);
     });
 
-    it("also where the first was published long ago, even if all its tags had something newer", async () => {
+    it.each<BuildResult>([
+      PUBLISHED,
+      { ...PUBLISHED, state: "superseded", tags: { published: [], older: [{ tag: "latest", why: "newer" }] } },
+    ])("also where the first has ended long ago as $state", async (result) => {
       const { store } = opened();
       const [first = ""] = await plan(store, record([MAIN], [BRANCH_WORK]));
-      await publish(store, first);
+      await publish(store, first, result);
       const [second = ""] = await plan(store, record([TAG], [TAG_WORK]));
       expect(await store.claimBuild(LEASE)).toBeNull();
       expect(await promotion(store)).toMatchObject({ build: { id: second }, twin: true });
@@ -137,10 +140,23 @@ export function twinsContract(opened: Opened): void {
       const { store } = opened();
       const [first = ""] = await plan(store, record([MAIN], [BRANCH_WORK]));
       const [second = ""] = await plan(store, record([TAG], [TAG_WORK]));
+      const other = change(null, "b", "refs/tags/v2");
+      const [third = ""] = await plan(store, record([other], [request(other)]));
       expect(await store.cancelBuild(second)).toBe("canceled");
       await publish(store, first);
+      // Whoever came third waited for the first, too.
+      expect(await promotion(store)).toMatchObject({ build: { id: third }, twin: true });
       expect(await store.claimPromotion(LEASE)).toBeNull();
       expect(await statesOf(store, [first, second])).toEqual(["succeeded", "canceled"]);
+    });
+
+    it("and waits for none that was asked to stop", async () => {
+      const { store } = opened();
+      const [first = ""] = await plan(store, record([MAIN], [BRANCH_WORK]));
+      await claim(store);
+      expect(await store.cancelBuild(first)).toBe("canceling");
+      const [second = ""] = await plan(store, record([TAG], [TAG_WORK]));
+      expect((await claim(store)).build.id).toBe(second);
     });
 
     it("but another commit, image, trust or other inputs are other work, and so is what is only tested", async () => {
