@@ -19,17 +19,8 @@ export function createConfigChecks(database: Database): Pick<Store, "configFiles
     },
 
     pastDeliveries({ repository, limit }) {
-      const { provider, host, id } = repository;
       return database.reading(async (sql) => {
-        // Whose repository a delivery was about is in its decisions: a payload may name any.
-        const rows = await sql.query(
-          `SELECT d.id, d.delivery_id, d.event, d.installation_id FROM deliveries d
-           WHERE d.repository_id = $1 AND d.provider = $2 AND d.host = $3 AND d.outcome = 'planned'
-             AND length(d.body) <= ${MAX_BODY_BYTES}
-             AND EXISTS (SELECT 1 FROM decisions c WHERE c.delivery = d.id AND c.repository = $4)
-           ORDER BY d.id DESC LIMIT $5`,
-          [id, provider, host, hostKey(repository), limit],
-        );
+        const rows = await sql.query(PAST_DELIVERIES, [repository.id, hostKey(repository), limit]);
         const past: PastDelivery[] = [];
         for (const row of rows) past.push(await toPastDelivery(sql, row));
         return past;
@@ -37,6 +28,16 @@ export function createConfigChecks(database: Database): Pick<Store, "configFiles
     },
   };
 }
+
+/**
+ * The id leads to them by the index, and may be that of a repository of another host, or one that a payload only claimed
+ * to be about: whose a delivery is, its decisions say.
+ */
+export const PAST_DELIVERIES = `
+  SELECT d.id, d.delivery_id, d.event, d.installation_id FROM deliveries d
+  WHERE d.repository_id = $1 AND d.outcome = 'planned' AND length(d.body) <= ${MAX_BODY_BYTES}
+    AND EXISTS (SELECT 1 FROM decisions c WHERE c.delivery = d.id AND c.repository = $2)
+  ORDER BY d.id DESC LIMIT $3`;
 
 function toSeenFile(row: Row): SeenFile {
   return { sha: text(row, "sha") as Sha, digest: textOrNull(row, "digest") };

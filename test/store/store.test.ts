@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { PAST_DELIVERIES } from "../../src/store/config-checks.ts";
 import { DatabaseError, openDatabase } from "../../src/store/database.ts";
 import { CLAIM_DELIVERIES } from "../../src/store/deliveries.ts";
 import { text } from "../../src/store/rows.ts";
@@ -83,6 +84,8 @@ describe("queues", () => {
     const steps = plan.map((row) => text(row, "detail"));
     expect(steps).toContainEqual(expect.stringContaining("INDEX deliveries_waiting"));
     expect(steps).toContainEqual(expect.stringContaining("INDEX deliveries_pending"));
+    const past = await database.query(`EXPLAIN QUERY PLAN ${PAST_DELIVERIES}`, ["1", "github:default:1", 20]);
+    expect(past.map((row) => text(row, "detail"))).toContainEqual(expect.stringContaining("INDEX deliveries_planned"));
     await Promise.all([store.close(), database.close()]);
   });
 });
