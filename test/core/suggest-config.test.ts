@@ -77,6 +77,15 @@ images:
     expect(built.map(({ image }) => image)).toEqual(images);
   });
 
+  it("has no paths where there is one image, nor where no glob is long enough", () => {
+    expect(suggestConfig(REPOSITORY, ["docker/Dockerfile"])).toBe(
+      "version: 1\nimages:\n  - context: docker\n    rules:\n      - branch: main\n        tags: [latest]\n",
+    );
+    const text = suggestConfig(REPOSITORY, ["Dockerfile", `${"a".repeat(510)}/Dockerfile`]);
+    expect(builtBy(text, REPOSITORY, "main")).toHaveLength(2);
+    expect(text).not.toContain("paths");
+  });
+
   it("ends after twenty images, and says that there are more", () => {
     const text = suggestConfig(
       REPOSITORY,
@@ -104,6 +113,7 @@ images:
     "on",
     "1.0",
     "refs/heads/x",
+    "/^a$/",
     "x*",
     "@(a|b)",
     "a'b\"c",

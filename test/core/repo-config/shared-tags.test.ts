@@ -86,6 +86,13 @@ describe("nothing is said of", () => {
     ["tags one after the other", [{ tag: "v*", tags: ["latest"] }]],
     ["names that stay apart", [{ branch: "feature/x" }, { branch: "feature/y" }, { branch: "feature_x" }]],
     [
+      "one branch, whose rules make one build",
+      [
+        { branch: "main", tags: ["a"] },
+        { branch: "main", tags: ["b", "a"] },
+      ],
+    ],
+    [
       "one branch with two builds",
       [
         { branch: "main", tags: ["a"] },
