@@ -13,21 +13,22 @@ export interface StatedFacts {
   readonly zeroConfig?: boolean | undefined;
 }
 
+/** What is left out is as an operator finds it. */
+const POLICY = z.strictObject({
+  forks: z.enum(["never", "approve", "test"]).optional(),
+  publishPullRequests: z.boolean().optional(),
+  onlyPullRequests: z.boolean().optional(),
+  zeroConfig: z.boolean().optional(),
+  brake: z.int().positive().optional(),
+});
+
 const INSTALLATION = z
   .strictObject({
     state: z.enum(["active", "suspended", "paused", "removed"]).default("active"),
     /** Left out: the account's name. */
     namespace: z.string().min(1).nullable().optional(),
     link: z.enum(["linked", "unlinked", "paused"]).default("linked"),
-    policy: z
-      .strictObject({
-        forks: z.enum(["never", "approve", "test"]).optional(),
-        publishPullRequests: z.boolean().optional(),
-        onlyPullRequests: z.boolean().optional(),
-        zeroConfig: z.boolean().optional(),
-        brake: z.int().positive().optional(),
-      })
-      .optional(),
+    policy: POLICY.optional(),
   })
   /** Null: the app is not installed. */
   .nullable();
@@ -41,6 +42,12 @@ const FACTS = z.strictObject({
   installation: INSTALLATION.optional(),
   zeroConfig: z.boolean().optional(),
 });
+
+/** By where they are. */
+const SHAPES: Readonly<Record<string, object>> = {
+  installation: INSTALLATION.unwrap().shape,
+  "installation.policy": POLICY.shape,
+};
 
 export type ParsedFacts =
   | { readonly ok: true; readonly facts: StatedFacts }
@@ -64,8 +71,8 @@ function firstIssue({ issues: [issue] }: z.ZodError): string {
   }
   const path = issue.path.map(String).join(".");
   if (issue.code === "unrecognized_keys") {
-    const allowed = path === "installation" ? Object.keys(INSTALLATION.unwrap().shape) : Object.keys(FACTS.shape);
-    return `unknown key ${[...(path === "" ? [] : [path]), issue.keys[0] ?? ""].join(".")}; allowed: ${allowed.join(", ")}`;
+    const allowed = Object.keys(SHAPES[path] ?? FACTS.shape).join(", ");
+    return `unknown key ${[...(path === "" ? [] : [path]), issue.keys[0] ?? ""].join(".")}; allowed: ${allowed}`;
   }
   return `${path === "" ? "the whole" : `key ${path}`}: ${issue.message}`;
 }

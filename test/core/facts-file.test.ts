@@ -13,7 +13,12 @@ describe("stated facts", () => {
       defaultBranch: "main",
       now: "2026-11-20T10:00:00Z",
       defaultBranchConfig: "version: 1",
-      installation: { state: "paused", namespace: null, link: "linked" },
+      installation: {
+        state: "paused",
+        namespace: null,
+        link: "linked",
+        policy: { forks: "test", publishPullRequests: true, onlyPullRequests: false, zeroConfig: false, brake: 5 },
+      },
       zeroConfig: true,
     };
     expect(parseFacts(JSON.stringify(facts))).toEqual({ ok: true, facts });
@@ -41,6 +46,12 @@ describe("stated facts", () => {
     ['{"zeroConfig":"yes"}', "key zeroConfig:"],
     ['{"installation":{"state":"gone"}}', "key installation.state:"],
     ['{"installation":{"id":1}}', "unknown key installation.id; allowed: state, namespace, link"],
+    ['{"installation":{"policy":{"forks":"all"}}}', "key installation.policy.forks:"],
+    ['{"installation":{"policy":{"brake":0}}}', "key installation.policy.brake:"],
+    [
+      '{"installation":{"policy":{"fork":"test"}}}',
+      "unknown key installation.policy.fork; allowed: forks, publishPullRequests, onlyPullRequests, zeroConfig, brake",
+    ],
     ['{"changedpaths":[]}', "unknown key changedpaths; allowed: changedPaths, tags, defaultBranch, now"],
     ['{"__proto__":{}}', "unknown key __proto__"],
   ])("%s is refused in words that name the key", (text, message) => {
