@@ -1,0 +1,3 @@
+import { describeFaults } from "../support/bitbucket-faults.ts";
+
+describeFaults("connect", { faults: ["refused", "lost"] });
