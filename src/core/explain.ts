@@ -172,13 +172,13 @@ function conclusionOf(matter: CheckFacts): NonNullable<CheckContent["conclusion"
 }
 
 /**
- * That the file is broken by which it would be built. Not of a pull request that brings along one without errors: it is
- * what puts the target's right, and must not be kept from it.
+ * That the file is broken by which it would be built. Not of a pull request that changes the file, which may be what puts
+ * its target's right: there its own is judged.
  */
 function brokenFile({ skips, fileCheck }: CheckFacts): Skip | undefined {
-  const mends = fileCheck?.kind === "pull_request" && fileCheck.effect !== null;
+  const judged = fileCheck?.kind === "pull_request";
   return skips.find(({ reason, lane }) => {
-    return reason === "config-invalid" && !(mends && lane?.startsWith("refs/pull/") === true);
+    return reason === "config-invalid" && !(judged && lane?.startsWith("refs/pull/") === true);
   });
 }
 
