@@ -48,7 +48,8 @@ function effectText({ compared, different, differences, more, unseen }: FileEffe
     unseen.items.length === 0
       ? []
       : [`Not compared: the paths of ${spans(unseen)}, as nobody keeps which files earlier ${CHANGES} touched.`];
-  if (different === 0) return [`The last ${compared} ${CHANGES} would lead to the same builds.`, ...paths];
+  const all = compared === 1 ? "The last push or pull request" : `The last ${compared} ${CHANGES}`;
+  if (different === 0) return [`${all} would lead to the same builds.`, ...paths];
   const lines = differences.map((one) => `- ${placeOf(one)}: ${codeSpan(one.image)} ${effectOf(one)}.`);
   return [
     `With this file, ${different} of the last ${compared} ${CHANGES} would lead to something else:`,

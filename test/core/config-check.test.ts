@@ -198,7 +198,7 @@ describe("what a file changes", () => {
     });
     expect(told).toEqual([
       "#### What this file changes\n\nThere are no earlier pushes and pull requests to compare with.",
-      "#### What this file changes\n\nThe last 1 pushes and pull requests would lead to the same builds.",
+      "#### What this file changes\n\nThe last push or pull request would lead to the same builds.",
     ]);
     expect(fileSection({ kind: "push", problems: [], effect: none }, { told: false })).toBeNull();
     expect(same).toMatchObject({ compared: 1, different: 0, differences: [] });
