@@ -19,7 +19,8 @@ export const membershipsSchema = z.object({
 export const repositoryPermissionsSchema = z.object({
   values: z.array(
     z.object({
-      permission: z.string(),
+      /** Of a word that is not known nothing follows. */
+      permission: z.enum(["admin", "write", "read"]).nullable().catch(null),
       user: z.object({ uuid }),
       repository: z.object({ uuid }).nullish(),
     }),

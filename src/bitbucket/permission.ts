@@ -58,11 +58,7 @@ async function readListed(
     for (const one of listed.data.values) {
       // Whether the filter was understood is not for the filter to say.
       const isAbout = one.user.uuid === user && (one.repository?.uuid ?? repository.id) === repository.id;
-      if (isAbout)
-        highest = Math.max(
-          highest,
-          LEVELS.findIndex((level) => level === one.permission),
-        );
+      if (isAbout) highest = Math.max(highest, LEVELS.indexOf(one.permission ?? "none"));
     }
     request = nextPage(answer.value);
   }

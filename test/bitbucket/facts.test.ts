@@ -2,8 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { createBitbucketHost } from "../../src/bitbucket/host.ts";
 import {
   type HostId,
-  parseSha,
   type PullRequestChange,
+  parseSha,
   type RefChange,
   type Repository,
   type Sha,
