@@ -350,6 +350,11 @@ describe("several rules, images and changes", () => {
       rule: "images[0].rules[1]",
       detail: "not published: tag latest is already published by images[0].rules[0] (refs/heads/main)",
     });
+    expect(built.trace[1]).toMatchObject({
+      verdict: "build",
+      facts: { tags: "slim, latest", "tags taken": "latest" },
+      detail: "built and published as slim",
+    });
   });
 
   it("skip the later when nothing is left of it", () => {
@@ -462,6 +467,12 @@ it("joins, holds and traces a great many builds in time that grows with their nu
   const [few, many] = [spent(500), spent(8_000)];
   // Sixteen times as many: in quadratic time 256 times as long.
   expect(many / few).toBeLessThan(80);
+});
+
+it("moves no tag by version with what is only tested", () => {
+  const file = config([image("api", [rule({ semver: "*" }, ["{version}", "latest"], { push: false })])]);
+  const { requests } = planBuilds(planFacts([changeFacts(tag("v1.0.0"), file, { tags: ["v1.0.0"] })]));
+  expect(requests.map(({ tags, versions }) => [tags, versions])).toEqual([[["1.0.0", "latest"], undefined]]);
 });
 
 describe("without a file", () => {
