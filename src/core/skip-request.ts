@@ -13,17 +13,17 @@ const SKIP_CHECKS = /^skip-checks:[ \t]*true[ \t]*$/i;
 
 /** What of a change is looked at. */
 export type Messaged = Pick<Change, "message"> &
-  ({ readonly kind: "branch" | "tag" } | { readonly kind: "pull_request"; readonly pull: Pick<PullRequest, "queued"> });
+  ({ readonly kind: "branch" | "tag" } | { readonly kind: "pull_request"; readonly pull: Pick<PullRequest, "queued" | "fork"> });
 
 /**
  * The text by which a head commit's message asks for no build, or null. Its first 250 characters and the trailers of
  * its last paragraph count, in any case of letters. Tags are never skipped: who sets one wants it built, whatever the
- * commit once said about its branch. Neither is what a merge queue wants to merge: it would go in untested.
+ * commit once said about its branch. Neither is what a merge queue wants to merge: it would go in untested. And a
+ * stranger's message decides nothing: a check that ends as skipped satisfies a rule that requires it.
  */
 export function asksForSkip(change: Messaged, tokens: readonly string[]): string | null {
-  if (tokens.length === 0 || change.kind === "tag" || (change.kind === "pull_request" && change.pull.queued)) {
-    return null;
-  }
+  if (tokens.length === 0 || change.kind === "tag") return null;
+  if (change.kind === "pull_request" && (change.pull.queued || change.pull.fork)) return null;
   const paragraphs = change.message.trimEnd().split(/\r?\n\s*\n/);
   // A message of one paragraph is a title: it has no trailers.
   const last = paragraphs.length < 2 ? [] : (paragraphs.at(-1) ?? "").split(/\r?\n/);

@@ -280,10 +280,12 @@ describe("which tags a pull request may publish", () => {
 });
 
 describe("a commit message", () => {
-  it("asks for no build of a pull request, but not of what a queue wants to merge", () => {
+  it("asks for no build of a pull request, but not of a stranger's, nor of what a queue wants to merge", () => {
     const message = "Tidy up [skip ci]";
     expect(digestOf(planOf(pull({}, { message }), fileOf(false)))).toEqual(["skip skip-requested"]);
-    expect(digestOf(planOf(pull({ fork: true }, { message }), fileOf(false)))).toEqual(["skip skip-requested"]);
+    expect(digestOf(planOf(pull({ fork: true }, { message }), fileOf(false)))).toEqual([
+      "hold awaiting-approval untrusted test pr-5",
+    ]);
     expect(digestOf(planOf(pull({ queued: true }, { message }), fileOf(false)))).toEqual(["test pr-5"]);
   });
 });
