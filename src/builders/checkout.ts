@@ -1,5 +1,5 @@
 import { lstat, readdir, realpath } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { plainText } from "../core/log-lines.ts";
 import { type Failure, parseSha, type Sha } from "../core/model.ts";
 import type { CloneCredential } from "../engine/ports.ts";
@@ -237,9 +237,16 @@ export async function resolveFiles(
   if (found.size > MAX_DOCKERFILE) {
     return wrong(`The Dockerfile \`${inputs.dockerfile}\` is larger than ${MAX_DOCKERFILE / 1024} KiB.`);
   }
-  for (const name of [".dockerignore", ".containerignore"]) {
-    const ignore = await follow(root, context.path, name, "ignore file");
-    if (!ignore.ok && ignore.reason === "outside") return ignore;
+  const own = basename(dockerfile.path);
+  for (const suffix of [".dockerignore", ".containerignore"]) {
+    // Of the context, and of this Dockerfile, which the tool reads in its place.
+    for (const [folder, name] of [
+      [context.path, suffix],
+      [dirname(dockerfile.path), `${own}${suffix}`],
+    ] as const) {
+      const ignore = await follow(root, folder, name, "ignore file");
+      if (!ignore.ok && ignore.reason === "outside") return ignore;
+    }
   }
   return { ok: true, context: relative(root, context.path) || ".", dockerfile: relative(root, dockerfile.path) };
 }

@@ -13,7 +13,10 @@ const SKIP_CHECKS = /^skip-checks:[ \t]*true[ \t]*$/i;
 
 /** What of a change is looked at. */
 export type Messaged = Pick<Change, "message"> &
-  ({ readonly kind: "branch" | "tag" } | { readonly kind: "pull_request"; readonly pull: Pick<PullRequest, "queued" | "fork"> });
+  (
+    | { readonly kind: "branch" | "tag" }
+    | { readonly kind: "pull_request"; readonly pull: Pick<PullRequest, "queued" | "fork"> }
+  );
 
 /**
  * The text by which a head commit's message asks for no build, or null. Its first 250 characters and the trailers of

@@ -190,11 +190,14 @@ describe("finding context and Dockerfile", () => {
     }
   });
 
-  it("refuses an ignore file that leads out of the repository", async () => {
-    await symlink("/etc/passwd", join(root, ".dockerignore"));
-    const found = await resolveFiles(root, { context: ".", dockerfile: "Dockerfile" });
-    expect(found.ok ? "found" : found.failure.message).toContain("out of the repository");
-  });
+  it.each([".dockerignore", ".containerignore", "Dockerfile.dockerignore", "Dockerfile.containerignore"])(
+    "refuses an ignore file that leads out of the repository: %s",
+    async (name) => {
+      await symlink("/etc/passwd", join(root, name));
+      const found = await resolveFiles(root, { context: ".", dockerfile: "Dockerfile" });
+      expect(found.ok ? "found" : found.failure.message).toContain("out of the repository");
+    },
+  );
 
   it("refuses what is of the wrong kind", async () => {
     await symlink("circle", join(root, "circle"));
