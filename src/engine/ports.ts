@@ -119,6 +119,11 @@ export interface Host {
   ): Promise<Outcome<readonly string[] | null>>;
   /** Names of all tags; null: not known. */
   tags(installation: HostId, repository: Repository): Promise<Outcome<readonly string[] | null>>;
+  /**
+   * What there is to build at the tip of the default branch: paths of files that are called like a Dockerfile, and whether
+   * `.wharfinger.yml` is there. Null: not known (no commits, too many files to list, gone). One call where the host can.
+   */
+  survey(installation: HostId, repository: Repository): Promise<Outcome<Survey | null>>;
   /** What the host says of an installation now; null: it does not exist. */
   installation(
     id: HostId,
@@ -138,6 +143,12 @@ export type Seen =
   | { readonly kind: "seen"; readonly repository: Repository }
   /** Deleted, moved to another account, or out of the installation's reach. */
   | { readonly kind: "gone" };
+
+export interface Survey {
+  readonly hasFile: boolean;
+  /** Sorted; at most 100. `Dockerfile`, `Dockerfile.web`, `web.Dockerfile`, in any folder, whatever the case of letters. */
+  readonly dockerfiles: readonly string[];
+}
 
 export interface PullHead {
   readonly commit: Sha;
