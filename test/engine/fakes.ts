@@ -148,6 +148,7 @@ export function hostOf(events: readonly HostEvent[], more: Partial<Host> = {}): 
     file: async (): Promise<Outcome<FetchedFile>> => ok({ kind: "file", text: CONFIG }),
     changedPaths: async () => ok(null),
     tags: async () => ok(null),
+    survey: async () => ok(null),
     head: async () => ok(null),
     permission: async () => ok("none"),
     installation: async (id: HostId) => ok({ account: account(`1${id.id}`), state: "active", permissions: {} }),
