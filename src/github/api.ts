@@ -20,6 +20,8 @@ export interface ApiRequest {
   /** Below the API's address, encoded by {@link apiPath}; or the whole address a `Link` header gave. */
   readonly path: string;
   readonly body?: object;
+  /** For what may be too much to list: an answer of more than {@link MAX_ANSWER_BYTES} has no body instead of failing. */
+  readonly mayBeTooLarge?: true;
 }
 
 export interface ApiAnswer {
@@ -27,6 +29,8 @@ export interface ApiAnswer {
   readonly headers: Headers;
   /** Parsed JSON; null when the answer has none. */
   readonly body: unknown;
+  /** There was more to read than {@link MAX_ANSWER_BYTES}; `body` is null. */
+  readonly tooLarge: boolean;
   readonly request: ApiRequest;
 }
 
@@ -50,7 +54,10 @@ export interface ApiOptions {
 /** Version whose answers this program was written for; without the header GitHub picks one. */
 const API_VERSION = "2022-11-28";
 
-/** Bytes. A comparison carries up to 300 files with their patches; anything larger is not an answer to wait for. */
+/**
+ * Bytes. A comparison carries up to 300 files with their patches, a tree up to 100 000 entries; anything larger is not an
+ * answer to wait for.
+ */
 const MAX_ANSWER_BYTES = 32 * 1024 ** 2;
 
 const MAX_REDIRECTS = 3;
@@ -152,8 +159,12 @@ async function exchange(
     const location = redirectOf(response, request);
     if (location === null) {
       const text = await readText(response);
-      if (text === null) return `GitHub's answer to ${describe(request)} is larger than ${MAX_ANSWER_BYTES} bytes.`;
-      return { status: response.status, headers: response.headers, body: parseJson(text), request };
+      const tooLarge = text === null;
+      if (tooLarge && !request.mayBeTooLarge) {
+        return `GitHub's answer to ${describe(request)} is larger than ${MAX_ANSWER_BYTES} bytes.`;
+      }
+      const { status, headers } = response;
+      return { status, headers, body: tooLarge ? null : parseJson(text), tooLarge, request };
     }
     await response.body?.cancel();
     if (!URL.canParse(location, address)) return `GitHub redirected ${describe(request)} to an unusable address.`;

@@ -8,6 +8,7 @@ import { redact } from "./api.ts";
 import { githubApp } from "./app.ts";
 import { readChangedPaths, readFile, readInstallation, readRepositories, readScope, readTags } from "./facts.ts";
 import { readHead, readPermission } from "./pulls.ts";
+import { readSurvey } from "./survey.ts";
 
 export interface GithubHostOptions {
   readonly access: GithubAccess;
@@ -30,6 +31,7 @@ export function createGithubHost(options: GithubHostOptions): Host {
     permission: (installation, repository, actor) => readPermission(access, installation, repository, actor),
     changedPaths: (installation, repository, change) => readChangedPaths(access, installation, repository, change),
     tags: (installation, repository) => readTags(access, installation, repository),
+    survey: (installation, repository) => readSurvey(access, installation, repository),
     installation: (id) => readInstallation(access, id),
     repositories: (id) => readRepositories(access, id),
     async cloneCredential(installation, repository) {

@@ -190,6 +190,12 @@ export const permissionSchema = z.object({ permission: z.string(), user: z.objec
 
 export const refsSchema = z.array(z.object({ ref: z.string() }));
 
+/** `mode` is git's, as text. `type`: `blob`, `tree`, or `commit` of a submodule. */
+export const treeSchema = z.object({
+  tree: z.array(z.object({ path: z.string(), mode: z.string(), type: z.string() })),
+  truncated: z.boolean(),
+});
+
 export const installationRepositoriesAnswerSchema = z.object({ repositories: z.array(repositoryNameSchema) });
 
 export const checkRunSchema = z.object({
