@@ -38,6 +38,7 @@ const OPERATIONS = [
   "GET /repos/{owner}/{repo}/contents/{path}",
   "GET /repos/{owner}/{repo}/git/commits/{commit_sha}",
   "GET /repos/{owner}/{repo}/git/matching-refs/{ref}",
+  "GET /repos/{owner}/{repo}/git/trees/{tree_sha}",
   "GET /repos/{owner}/{repo}/pulls/{pull_number}",
 ];
 

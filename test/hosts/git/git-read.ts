@@ -140,6 +140,11 @@ export async function treeItem(gitDir: string, commit: string, path: string): Pr
   return readTree(out, "")[0] ?? null;
 }
 
+/** Everything below a commit's root, folders included, each before what is in it. */
+export async function allTreeItems(gitDir: string, commit: string): Promise<readonly TreeItem[]> {
+  return readTree(await git(gitDir, ["ls-tree", "-r", "-t", "-z", "--long", "--full-tree", commit]), "");
+}
+
 export async function treeItems(gitDir: string, tree: TreeItem): Promise<readonly TreeItem[]> {
   return readTree(await git(gitDir, ["ls-tree", "-z", "--long", tree.sha]), tree.path === "" ? "" : `${tree.path}/`);
 }

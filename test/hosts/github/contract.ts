@@ -16,6 +16,8 @@ export interface GithubHostOptions {
   readonly hourlyLimit?: number | null;
   /** Limits on bursts. Default: none, as GitHub applies them as it sees fit; `GITHUB_LIMITS` has the documented ones. */
   readonly secondaryLimits?: SecondaryLimits;
+  /** Entries of a tree that are listed at once, the others being left out. Default: GitHub's 100 000. */
+  readonly longestTree?: number;
   /** How long a webhook may take to answer. Default: GitHub's 10 000 ms, 30 000 on an Enterprise Server. */
   readonly webhookTimeoutMs?: number;
 }

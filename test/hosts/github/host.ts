@@ -56,6 +56,7 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     enterprise,
     hourlyLimit: options.hourlyLimit === undefined ? (enterprise ? null : HOURLY_LIMIT) : options.hourlyLimit,
     secondaryLimits: options.secondaryLimits ?? null,
+    longestTree: options.longestTree ?? 100_000,
   });
   const patience = enterprise ? ENTERPRISE_PATIENCE_MS : GITHUBS_PATIENCE_MS;
   const sender = createSender(state, options.webhookTimeoutMs ?? patience);

@@ -110,6 +110,56 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
     });
   });
 
+  describe("trees", () => {
+    const tree = (name: string, query = "") => call(host, token, `GET /repos/acme/api/git/trees/${name}${query}`);
+    const kinds = ({ body }: Awaited<ReturnType<typeof tree>>) =>
+      listAt(body, "tree").map((item) => `${textAt(item, "mode")} ${textAt(item, "type")} ${textAt(item, "path")}`);
+
+    it("list what a branch or a commit holds, folders before what is in them", async () => {
+      const whole = await tree(first, "?recursive=1");
+      expect(whole.body).toMatchObject({ truncated: false, sha: expect.stringMatching(/^[0-9a-f]{40}$/) });
+      expect(kinds(whole)).toEqual([
+        "100644 blob .gitmodules",
+        "100644 blob Dockerfile",
+        "100644 blob big.bin",
+        "040000 tree docs",
+        "040000 tree docs/räksmörgås & co",
+        "100644 blob docs/räksmörgås & co/#1?.md",
+        "160000 commit lib",
+        "120000 blob link",
+        "100644 blob old name.txt",
+        "120000 blob outside",
+      ]);
+      for (const name of ["main", "heads%2Fmain", "refs%2Fheads%2Fmain", second]) {
+        expect(kinds(await tree(name))).toEqual(
+          expect.arrayContaining(["100644 blob new name.txt", "040000 tree docs"]),
+        );
+        expect(kinds(await tree(name))).not.toContain("040000 tree docs/räksmörgås & co");
+      }
+      // Any value does.
+      expect(kinds(await tree(first, "?recursive=false"))).toEqual(kinds(whole));
+      expect(host.violations).toEqual([]);
+    });
+
+    it("give sizes of files only, and no address of a submodule", async () => {
+      const items = listAt((await tree(first)).body, "tree");
+      const shapes = Object.fromEntries(items.map((item) => [textAt(item, "path"), item]));
+      expect(shapes["big.bin"]).toMatchObject({ size: 1024 * 1024 + 1, url: expect.stringContaining("/git/blobs/") });
+      expect(shapes["docs"]).toMatchObject({ url: expect.stringContaining("/git/trees/") });
+      expect(shapes["docs"]).not.toHaveProperty("size");
+      expect(shapes["lib"]).toEqual({ path: "lib", mode: "160000", type: "commit", sha: "1".repeat(40) });
+    });
+
+    it("are not there under a name nothing has, nor in a repository without commits", async () => {
+      for (const name of ["nowhere", "2".repeat(40), "main~1"]) expect((await tree(name)).status).toBe(404);
+      expect(await call(host, token, "GET /repos/acme/empty/git/trees/main")).toMatchObject({
+        status: 409,
+        body: { message: "Git Repository is empty." },
+      });
+      expect(host.violations).toEqual([]);
+    });
+  });
+
   describe("compare", () => {
     const compare = (basehead: string) => call(host, token, `GET /repos/acme/api/compare/${basehead}`);
 

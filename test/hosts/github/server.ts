@@ -12,6 +12,7 @@ import { APP_OPERATIONS } from "./operations-app.ts";
 import { CHECK_OPERATIONS } from "./operations-checks.ts";
 import { GIT_OPERATIONS } from "./operations-git.ts";
 import { PEOPLE_OPERATIONS } from "./operations-people.ts";
+import { TREE_OPERATIONS } from "./operations-trees.ts";
 import { Refusal } from "./refusal.ts";
 import { bodyRules, headerRules } from "./rules.ts";
 import { findToken, verifyAppJwt } from "./tokens.ts";
@@ -22,6 +23,7 @@ const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   ...GIT_OPERATIONS,
   ...CHECK_OPERATIONS,
   ...PEOPLE_OPERATIONS,
+  ...TREE_OPERATIONS,
 };
 
 /** A constant of the committed description; its validators are compiled once for all hosts of a test file. */

@@ -108,6 +108,8 @@ export interface State {
   /** Calls in an hour; null: no limit. */
   readonly hourlyLimit: number | null;
   readonly secondaryLimits: SecondaryLimits | null;
+  /** Entries of a tree that are listed at once. */
+  readonly longestTree: number;
   /** An Enterprise Server, not github.com. */
   readonly enterprise: boolean;
   nextId(): number;
@@ -133,6 +135,7 @@ export function createState(options: {
   readonly enterprise: boolean;
   readonly hourlyLimit: number | null;
   readonly secondaryLimits: SecondaryLimits | null;
+  readonly longestTree: number;
 }): { readonly state: State; readonly privateKey: string } {
   const keys = keysOf(options.appId);
   // Ids of one host are spread over all kinds of things; starting high shows ids that were cut to 31 bits.
