@@ -86,6 +86,18 @@ images:
     expect(text).not.toContain("paths");
   });
 
+  it("shows each character it has, or writes it as an escape", () => {
+    const text = suggestConfig(REPOSITORY, [
+      "a\u3164b/Dockerfile",
+      "c\u034f/Dockerfile",
+      "\u202e/Dockerfile",
+      "✔\ufe0f/Dockerfile",
+    ]);
+    expect(text).not.toMatch(/[\u3164\u034f\u202e\ufe0f]/);
+    const contexts = builtBy(text, REPOSITORY, "main").map(({ context }) => context);
+    expect(contexts).toEqual(["a\u3164b", "c\u034f", "\u202e", "✔\ufe0f"]);
+  });
+
   it("ends after twenty images, and says that there are more", () => {
     const text = suggestConfig(
       REPOSITORY,

@@ -1,8 +1,8 @@
 /** Read as text by YAML 1.1 and 1.2 alike, also in a list in brackets. */
 const PLAIN = /^[A-Za-z_][A-Za-z0-9_./-]*$/;
 const NOT_TEXT = /^(?:y|n|yes|no|on|off|true|false|null)$/i;
-/** What is seen where it stands; anything else is escaped. */
-const VISIBLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u;
+/** What is seen where it stands; anything else is escaped. Some letters and marks have no glyph. */
+const VISIBLE = /^(?:(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{M}\p{N}\p{P}\p{S} ])*$/u;
 
 /** A text as one YAML scalar on one line. */
 export function scalar(text: string): string {
