@@ -213,6 +213,14 @@ export interface ShownCheck {
   readonly concluded: boolean;
 }
 
+/**
+ * A repository as it is recorded. Until something of it was planned only its name is known: it has no default branch, and
+ * its addresses are empty.
+ */
+export interface ListedRepository extends Repository {
+  readonly link: LinkState;
+}
+
 export interface Page<T> {
   readonly items: readonly T[];
   readonly next: string | null;
@@ -296,11 +304,10 @@ export interface Store extends Journal {
     options: { complete: boolean },
   ): Promise<void>;
   unlinkRepositories(installation: HostId, repositories: readonly HostId[]): Promise<void>;
-  /** What an installation covers or has covered, by name; at most `limit`. */
-  repositoriesOf(
-    installation: HostId,
-    limit: number,
-  ): Promise<readonly (RepositoryName & { readonly link: LinkState })[]>;
+  /** What an installation covers or has covered, by name; at most `limit`, the first `offset` left out. */
+  repositoriesOf(installation: HostId, limit: number, offset?: number): Promise<readonly ListedRepository[]>;
+  /** How many repositories each installation covers now, paused ones included; by {@link hostKey}. None: it is missing. */
+  countRepositories(installations: readonly HostId[]): Promise<ReadonlyMap<string, number>>;
   setRepositoryPaused(repository: HostId, paused: boolean): Promise<void>;
   /** `unlinked` when the repository is unknown or belongs to another installation. */
   linkState(installation: HostId, repository: HostId): Promise<LinkState>;

@@ -10,9 +10,10 @@ import {
 } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
+import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
-import { flag, integer, json, type Row, text, textOrNull } from "./rows.ts";
+import { flag, integer, json, marks, type Row, text, textOrNull } from "./rows.ts";
 
 type Installations = Pick<
   Store,
@@ -24,6 +25,7 @@ type Installations = Pick<
   | "linkRepositories"
   | "unlinkRepositories"
   | "repositoriesOf"
+  | "countRepositories"
   | "setRepositoryPaused"
   | "linkState"
 >;
@@ -117,20 +119,23 @@ export function createInstallations(database: Database, clock: Clock): Installat
       });
     },
 
-    async repositoriesOf(installation, limit) {
+    async repositoriesOf(installation, limit, offset = 0) {
       const rows = await database.query(
-        `SELECT provider, host, id, full_name, private, linked, paused FROM repositories WHERE installation = $1
-         ORDER BY full_name, key LIMIT $2`,
-        [hostKey(installation), limit],
+        `SELECT ${REPOSITORY_COLUMNS}, r.linked, r.paused FROM repositories r WHERE r.installation = $1
+         ORDER BY r.full_name, r.key LIMIT $2 OFFSET $3`,
+        [hostKey(installation), limit, offset],
       );
-      return rows.map((row) => ({
-        provider: text(row, "provider") as HostId["provider"],
-        host: text(row, "host"),
-        id: text(row, "id"),
-        fullName: text(row, "full_name"),
-        private: flag(row, "private"),
-        link: linkOf(row),
-      }));
+      return rows.map((row) => ({ ...toRepository(row), link: linkOf(row) }));
+    },
+
+    async countRepositories(installations) {
+      if (installations.length === 0) return new Map();
+      const rows = await database.query(
+        `SELECT installation, COUNT(*) AS covered FROM repositories
+         WHERE linked AND installation IN (${marks(1, installations.length)}) GROUP BY installation`,
+        installations.map(hostKey),
+      );
+      return new Map(rows.map((row) => [text(row, "installation"), integer(row, "covered")]));
     },
 
     async setRepositoryPaused(repository, paused) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { DEFAULT_POLICY, type HostId, type Installation } from "../../src/core/model.ts";
+import { DEFAULT_POLICY, type HostId, hostKey, type Installation } from "../../src/core/model.ts";
 import { BadCursor, type Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
-import { account, installationId, repository } from "./store.samples.ts";
+import { account, change, delivery, installationId, record, recordCovered, repository } from "./store.samples.ts";
 
 function save(
   store: Store,
@@ -205,10 +205,40 @@ export function installationsContract(opened: Opened): void {
         id: "1",
         fullName: repository("1").fullName,
         private: repository("1").private,
+        defaultBranch: null,
+        cloneUrl: "",
+        webUrl: "",
         link: "linked",
       });
       expect((await store.repositoriesOf(acme, 2)).map(({ id }) => id)).toEqual(["1", "2"]);
+      expect((await store.repositoriesOf(acme, 2, 2)).map(({ id }) => id)).toEqual(["3"]);
+      expect(await store.repositoriesOf(acme, 2, 4)).toEqual([]);
       expect(await store.repositoriesOf(installationId("99"), 10)).toEqual([]);
+    });
+
+    it("and counts what each covers now", async () => {
+      const { store } = opened();
+      await store.linkRepositories(acme, [repository("1"), repository("2"), repository("3")], { complete: false });
+      await store.linkRepositories(other, [repository("9")], { complete: false });
+      await store.unlinkRepositories(acme, [repository("2")]);
+      await store.setRepositoryPaused(repository("3"), true);
+      expect(await store.countRepositories([])).toEqual(new Map());
+      const counted = await store.countRepositories([acme, installationId("99"), other]);
+      expect(counted).toEqual(
+        new Map([
+          [hostKey(acme), 2],
+          [hostKey(other), 1],
+        ]),
+      );
+    });
+
+    it("with what their first plan told of them", async () => {
+      const { store } = opened();
+      await store.append([delivery("d-1")]);
+      const [claimed] = await store.claimDeliveries({ limit: 1, leaseMs: 60_000 });
+      await recordCovered(store, claimed?.delivery.id ?? "", record([change(null, "a")], []));
+      const [listed] = await store.repositoriesOf(acme, 1);
+      expect(listed).toEqual({ ...repository("1"), link: "linked" });
     });
 
     it("and remembers that one is paused", async () => {
