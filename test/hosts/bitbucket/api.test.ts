@@ -121,6 +121,16 @@ describe("files", () => {
     expect(await paths("bin?max_depth=2")).toEqual(["bin/deep", "bin/link", "bin/run", "bin/deep/data"]);
   });
 
+  it("are listed page by page, each led to by the one before, and filtered", async () => {
+    const files = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`many/${10 + index}/Main.md`, "x"]));
+    await repository.commit({ files });
+    const query = encoded({ max_depth: "3", fields: "next,values.path", q: 'path ~ "main" OR path = "README.md"' });
+    const { body, values } = await get(`${REPO}/src/main/?${query}`);
+    expect([values.length, values[0]]).toEqual([10, { path: "README.md" }]);
+    const second = await call(host, token, `GET ${String(body["next"])}`);
+    expect(second.body).toEqual({ values: ["19", "20", "21"].map((name) => ({ path: `many/${name}/Main.md` })) });
+  });
+
   it.each(["none", "bin/none", "README.md/", "../README.md", ""])("are not found: %j", async (path) => {
     const { pathname } = new URL(`http://x/2.0${REPO}/src/${sha}/${path.replaceAll(".", "%2E")}`);
     // Without the slash, the root folder is none.

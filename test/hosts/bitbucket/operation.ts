@@ -148,12 +148,15 @@ export async function commitFor(repository: RepositoryState, name: string, names
   return sha;
 }
 
-/** One page of a list, filtered and sorted as the query says. */
+/**
+ * One page of a list, filtered and sorted as the query says. With `opaque` only the address of the page before leads to a
+ * page: it has a word in place of its number.
+ */
 export function paginate(
   { state }: World,
   request: ApiRequest,
   items: readonly JsonObject[],
-  { pagelen = 10, longest = LONGEST_PAGE, sized = true } = {},
+  { pagelen = 10, longest = LONGEST_PAGE, sized = true, opaque = false } = {},
 ): JsonObject {
   const { query } = request;
   const number = (name: string, otherwise: number, least: number, most: number) => {
@@ -163,11 +166,11 @@ export function paginate(
     return Math.max(Number(given), least);
   };
   const size = number("pagelen", pagelen, 10, longest);
-  const page = number("page", 1, 1, Number.MAX_SAFE_INTEGER);
+  const page = opaque ? numberOf(query.get("page")) : number("page", 1, 1, Number.MAX_SAFE_INTEGER);
   const found = sorted(filter(items, query.get("q")), query.get("sort"));
   const link = (to: number) => {
     const url = new URL(state.apiUrl + request.path);
-    url.searchParams.set("page", String(to));
+    url.searchParams.set("page", opaque ? wordFor(to) : String(to));
     return url.href;
   };
   return {
@@ -176,6 +179,17 @@ export function paginate(
     page,
     ...(sized ? { size: found.length } : {}),
     ...(page * size < found.length ? { next: link(page + 1) } : {}),
-    ...(page > 1 ? { previous: link(page - 1) } : {}),
+    ...(page > 1 && !opaque ? { previous: link(page - 1) } : {}),
   };
+}
+
+function wordFor(page: number): string {
+  return Buffer.from(`page ${page}`).toString("base64url");
+}
+
+function numberOf(word: string | null): number {
+  if (word === null) return 1;
+  const page = Number(Buffer.from(word, "base64url").toString("utf8").slice("page ".length));
+  if (!Number.isSafeInteger(page) || word !== wordFor(page)) throw new Refusal(400, "Invalid page");
+  return page;
 }

@@ -68,6 +68,7 @@ async function rawFile({ gitDir }: RepositoryState, item: TreeItem): Promise<Api
   };
 }
 
+/** Level by level; pages have no numbers. */
 async function listFolder(
   world: World,
   request: ApiRequest,
@@ -83,11 +84,18 @@ async function listFolder(
     found.push(...inside.flat());
     level = inside.flat().filter((item) => item.type === "tree");
   }
-  const entries = await Promise.all(found.map((item) => entryShape(world.state, repository, sha, item)));
-  return { status: 200, body: paginate(world, request, entries, { sized: false }) };
+  const isBinary = binaryCheck(repository.gitDir);
+  const entries = await Promise.all(found.map((item) => entryShape(world.state, repository, sha, item, isBinary)));
+  return { status: 200, body: paginate(world, request, entries, { sized: false, opaque: true }) };
 }
 
-async function entryShape(state: State, repository: RepositoryState, sha: string, item: TreeItem): Promise<JsonObject> {
+async function entryShape(
+  state: State,
+  repository: RepositoryState,
+  sha: string,
+  item: TreeItem,
+  isBinary = binaryCheck(repository.gitDir),
+): Promise<JsonObject> {
   const api = `${state.apiUrl}/2.0/repositories/${repository.fullName}/src/${sha}/${escapedPath(item.path)}`;
   const self = item.type === "tree" ? `${api}/` : api;
   const about = {
@@ -96,15 +104,26 @@ async function entryShape(state: State, repository: RepositoryState, sha: string
     links: { self: link(self), meta: link(`${self}?format=meta`) },
   };
   if (item.type === "tree") return { type: "commit_directory", ...about };
-  const attributes = await attributesOf(repository.gitDir, item);
+  const attributes = await attributesOf(item, isBinary);
   return { type: "commit_file", ...about, escaped_path: escapedPath(item.path), size: item.size, attributes };
 }
 
-async function attributesOf(gitDir: string, item: TreeItem): Promise<readonly string[]> {
+type BinaryCheck = (blob: string) => Promise<boolean>;
+
+async function attributesOf(item: TreeItem, isBinary: BinaryCheck): Promise<readonly string[]> {
   if (item.type === "commit") return ["subrepository"];
   if (item.mode === "120000") return ["link"];
-  const binary = (await readBlob(gitDir, item.sha)).subarray(0, 8000).includes(0);
-  return [...(item.mode === "100755" ? ["executable"] : []), ...(binary ? ["binary"] : [])];
+  return [...(item.mode === "100755" ? ["executable"] : []), ...((await isBinary(item.sha)) ? ["binary"] : [])];
+}
+
+/** Reads each blob once: folders may hold hundreds of the same. */
+function binaryCheck(gitDir: string): BinaryCheck {
+  const known = new Map<string, Promise<boolean>>();
+  return (blob) => {
+    const found = known.get(blob) ?? readBlob(gitDir, blob).then((content) => content.subarray(0, 8000).includes(0));
+    known.set(blob, found);
+    return found;
+  };
 }
 
 function escapedPath(path: string): string {

@@ -377,6 +377,8 @@ describe("a page is refused with 400", () => {
     ["longer than 500, of differences", `${REPO}/diffstat/SHA?pagelen=501`],
     ["of no length", `${REPO}/refs/tags?pagelen=0`],
     ["before the first", `${REPO}/refs/tags?page=0`],
+    ["named by a number, of a folder", `${REPO}/src/SHA/?page=2`],
+    ["named by a made-up word, of a folder", `${REPO}/src/SHA/?page=cGFnZSAx%20`],
     ["filtered by nonsense", `${REPO}/refs/tags?q=${encodeURIComponent("name LIKE")}`],
   ])("%s", async (_, path) => {
     expect((await call(host, token, `GET ${path.replace("SHA", sha)}`)).status).toBe(400);
