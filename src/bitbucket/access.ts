@@ -23,8 +23,8 @@ export interface BitbucketAccess {
   readonly apiUrl: string;
   /**
    * One call with whatever opens this workspace (and repository, when the grant is a repository's). Fails for what has
-   * nothing to do with the question: no answer, 5xx, 429, a used-up budget, 401, no grant. Every other answer, 403, 404
-   * and 409 included, is a value for the caller to judge; `refusal` makes a failure of it.
+   * nothing to do with the question: no answer, 5xx (see `mayTimeOut`), 429, a used-up budget, 401, no grant. Every other
+   * answer, 403, 404 and 409 included, is a value for the caller to judge; `refusal` makes a failure of it.
    */
   call(scope: AccessScope, request: ApiRequest): Promise<Outcome<ApiAnswer>>;
   /**

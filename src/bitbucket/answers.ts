@@ -59,6 +59,8 @@ export const entrySchema = z.object({
   attributes: z.union([z.string().transform((word) => [word]), z.array(z.string())]).nullish(),
 });
 
+export const treeSchema = z.object({ values: z.array(entrySchema) });
+
 export const listingSchema = z.object({ values: z.array(z.object({ type: z.string(), path: z.string() })) });
 
 export const workspaceSchema = z.object({ uuid, slug: z.string().min(1), is_personal: z.boolean().nullish() });

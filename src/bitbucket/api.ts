@@ -7,9 +7,9 @@ import { errorSchema, oauthErrorSchema, pageSchema } from "./answers.ts";
  */
 export interface Api {
   /**
-   * Fails for what has nothing to do with the question: no answer, 5xx, 429, 401. Every other answer, 403 and 404
-   * included, is a value for the caller to judge; {@link refusal} makes a failure of it. A redirect that leads away from
-   * the API is not followed, and is the answer.
+   * Fails for what has nothing to do with the question: no answer, 5xx (see `mayTimeOut`), 429, 401. Every other answer,
+   * 403 and 404 included, is a value for the caller to judge; {@link refusal} makes a failure of it. A redirect that leads
+   * away from the API is not followed, and is the answer.
    */
   send(request: ApiRequest, authorization: string): Promise<Outcome<ApiAnswer> | Unauthorized | RateLimited>;
 }
@@ -23,6 +23,8 @@ export interface ApiRequest {
   readonly form?: Readonly<Record<string, string>>;
   /** For files: an answer of more bytes has `bytes: null` instead of failing. */
   readonly maxBytes?: number;
+  /** For what may be too much to list: a {@link TIMED_OUT} is an answer for the caller to judge instead of a failure. */
+  readonly mayTimeOut?: true;
 }
 
 export interface ApiAnswer {
@@ -65,6 +67,9 @@ export interface ApiOptions {
 
 /** Where a JWT becomes a token. It is on the site itself, not below the API. */
 export const TOKEN_PATH = "/site/oauth2/access_token";
+
+/** Bitbucket's own status for a list it could not gather in time; asked again, it would most likely not either. */
+export const TIMED_OUT = 555;
 
 const VERSION = "/2.0";
 
@@ -271,6 +276,7 @@ function judge(answer: ApiAnswer): Outcome<ApiAnswer> | Unauthorized | RateLimit
   if (answer.status === 429) {
     return { ok: false, rateLimited: true, retryable: true, retryAfter: asked ?? DEFAULT_WAIT, message };
   }
+  if (answer.status === TIMED_OUT && answer.request.mayTimeOut) return ok(answer);
   if (answer.status >= 500) return failed(message, { retryable: true, retryAfter: asked });
   return ok(answer);
 }

@@ -70,7 +70,8 @@ function unreadable(why: string): FetchedFile {
   return { kind: "unreadable", why };
 }
 
-function isPlain(path: string): boolean {
+/** Leads to something inside the repository, by one spelling only. */
+export function isPlain(path: string): boolean {
   return path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
 

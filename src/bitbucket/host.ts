@@ -15,6 +15,7 @@ import { createLooker } from "./look.ts";
 import { parseBitbucket } from "./parse.ts";
 import { readPermission } from "./permission.ts";
 import { readHead } from "./pulls.ts";
+import { readSurvey } from "./survey.ts";
 
 export interface BitbucketHostOptions {
   readonly access: BitbucketAccess;
@@ -106,6 +107,14 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
       return readChangedPaths(place, change, { defaultBranch, tipOf: (branch) => tipOf(place, branch) });
     },
     tags: (installation, repository) => readTags(placeOf(installation, repository)),
+    async survey(installation, repository) {
+      const { defaultBranch } = repository;
+      if (defaultBranch === null) return ok(null);
+      const place = placeOf(installation, repository);
+      const tip = await tipOf(place, defaultBranch);
+      if (!tip.ok || tip.value === null) return tip.ok ? ok(null) : tip;
+      return readSurvey(place, tip.value);
+    },
     installation: (id) => readInstallation(access, grants, id),
     repositories: (id) => readRepositories(access, grants, looker, id),
     async cloneCredential(installation, repository) {
