@@ -142,35 +142,40 @@ describe("stores", () => {
       await Promise.all(uses);
     });
 
-    it("give whoever comes while a folder is removed a new one", async () => {
-      const cleaning = deferred();
-      const all = createStores({
-        folder,
-        owner: 200_000,
-        keep: 1,
-        async clean(scope) {
-          cleaned.push(scope);
-          await cleaning.promise;
-        },
-      });
-      const first = all.use("a", async (place, spoiled) => {
-        await writeFile(join(place, "tmp/mine"), "a");
-        spoiled();
-      });
-      while (cleaned.length === 0) await new Promise((resolve) => setImmediate(resolve));
-      // It is to go, and is tidied still, when somebody wants it again.
-      const other = all.use("b", async () => undefined);
-      for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-      const again = all.use("a", async (place) => {
-        expect(await readdir(join(place, "tmp"))).toEqual([]);
-        await writeFile(join(place, "tmp/mine"), "again");
-        for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-        expect(await readFile(join(place, "tmp/mine"), "utf8")).toBe("again");
-      });
-      cleaning.resolve();
-      await Promise.all([first, other, again]);
-      expect(cleaned.length).toBe(1);
-    });
+    // Whoever comes early keeps the folder from being removed; whoever comes late waits for that, and gets a new one.
+    it.each([0, 1, 5, 20, 200])(
+      "disturb nobody who comes while a folder is removed (after %i ms)",
+      async (milliseconds) => {
+        const cleaning = deferred();
+        const all = createStores({
+          folder,
+          owner: 200_000,
+          keep: 1,
+          async clean(scope) {
+            cleaned.push(scope);
+            await cleaning.promise;
+          },
+        });
+        const first = all.use("a", async (place, spoiled) => {
+          await writeFile(join(place, "tmp/mine"), "a");
+          spoiled();
+        });
+        while (cleaned.length === 0) await new Promise((resolve) => setImmediate(resolve));
+        // It is to go, and is tidied still, when somebody wants it again.
+        const other = all.use("b", async () => undefined);
+        await setTimeout(milliseconds);
+        const again = all.use("a", async (place) => {
+          expect([[], ["mine"]]).toContainEqual(await readdir(join(place, "tmp")));
+          await writeFile(join(place, "tmp/mine"), "again");
+          await other;
+          for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+          expect(await readFile(join(place, "tmp/mine"), "utf8")).toBe("again");
+        });
+        cleaning.resolve();
+        await Promise.all([first, other, again]);
+        expect(cleaned.length).toBe(1);
+      },
+    );
   });
 
   it("try again when a folder could not be cleaned", async () => {

@@ -62,6 +62,6 @@ describe("the whole path, with one call of a port that goes wrong", () => {
       through.push("store.finishBuild", "registry.discard", "store.stagingGone", "reporter.show", "store.checkShown");
       expect(spoiled).toEqual(expect.arrayContaining(through));
     },
-    60_000,
+    300_000,
   );
 });
