@@ -15,6 +15,7 @@ import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
 import { createReports } from "./engine/report.ts";
 import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
 import type { RequestWriter, Store } from "./engine/store-port.ts";
+import { createSurveys } from "./engine/surveys.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
 import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
@@ -189,8 +190,10 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     render: views.render,
     readers: createFramedReaders({ store, clock }),
   });
+  const surveys = createSurveys({ hosts, pauses, clock, log });
   const web = createWeb({
     store,
+    surveys,
     logs,
     adminToken: settings.adminToken,
     publicUrl: settings.publicUrl,
@@ -239,6 +242,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     const graceMs = settings.stopGraceMs ?? STOP_GRACE_MS;
     log.info({ running: (worker?.running() ?? 0) + promoter.running() }, "stopping");
     forget?.();
+    surveys.stop();
     // At the same time: who stops us does not wait for long. What is stored from now on is processed after the start.
     await Promise.all([
       httpBuilders?.stop(),

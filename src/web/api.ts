@@ -148,12 +148,18 @@ export function demandApproved(approving: Approving): readonly string[] {
   }
 }
 
+function installationId(req: Request): HostId {
+  const id = hostIdIn(req);
+  if (id === null) throw noInstallation();
+  return id;
+}
+
 const PROVIDERS: readonly Provider[] = ["github", "bitbucket"];
 
-function installationId({ params }: Request): HostId {
+/** What an address `…/:provider/:host/:id` names; null: no provider is called so. */
+export function hostIdIn({ params }: Request): HostId | null {
   const provider = PROVIDERS.find((known) => known === params["provider"]);
-  if (provider === undefined) throw noInstallation();
-  return { provider, host: params["host"] ?? "", id: params["id"] ?? "" };
+  return provider === undefined ? null : { provider, host: params["host"] ?? "", id: params["id"] ?? "" };
 }
 
 function noInstallation(): WebError {

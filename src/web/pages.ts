@@ -5,10 +5,12 @@ import { reproduceLines } from "../core/reproduce.ts";
 import { approveHeld } from "../engine/approval.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Decision, Page } from "../engine/store-port.ts";
+import type { Surveys } from "../engine/surveys.ts";
 import { type ApiStore, demandApproved, knownBuild, methodNotAllowed } from "./api.ts";
 import type { Gate, Session } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
 import { demandOwnForm, readForm } from "./forms.ts";
+import { type InstallationsStore, installationData, installationsData } from "./installations.ts";
 import { type Logs, logHtml, sendLog } from "./log.ts";
 import { buildView, decisionView, deliveryView, pullCommand, stepViews, timeView } from "./present.ts";
 import { createSignIn, demandToken } from "./sign-in.ts";
@@ -17,14 +19,15 @@ import type { Views } from "./views.ts";
 
 /** The pages people see, all behind the gate. */
 export function createPages(options: {
-  store: ApiStore;
+  store: ApiStore & InstallationsStore;
+  surveys: Pick<Surveys, "within">;
   logs: Logs;
   gate: Gate;
   views: Views;
   clock: Clock;
   registryName: string;
 }): Router {
-  const { store, logs, gate, views, clock, registryName } = options;
+  const { store, surveys, logs, gate, views, clock, registryName } = options;
   const pages = express.Router({ caseSensitive: true });
 
   const page = (path: string | string[], show: (req: Request, res: Response, session: Session) => Promise<void>) => {
@@ -116,6 +119,20 @@ export function createPages(options: {
       trace: traceView(delivery.trace),
     } as const;
     res.send(views.render("delivery", data));
+  });
+
+  page("/installations", async (req, res, { formToken }) => {
+    const found = await store.listInstallations(pageQuery(req));
+    const data = await installationsData(store, found.items);
+    const more = paging("/installations", req, found);
+    res.send(
+      views.render("installations", { ...data, title: "Installations", section: "installations", formToken, ...more }),
+    );
+  });
+
+  page("/installations/:provider/:host/:id", async (req, res, { formToken }) => {
+    const data = await installationData({ store, surveys, now: clock.now }, req);
+    res.send(views.render("installation", { ...data, title: data.login, section: "installations", formToken }));
   });
 
   pages.use("/auth", createSignIn(gate, views));

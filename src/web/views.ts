@@ -15,7 +15,7 @@ export interface Views {
 export interface PageData {
   readonly title: string;
   /** Entry of the navigation to mark; null: none. */
-  readonly section: "builds" | "deliveries" | null;
+  readonly section: "builds" | "deliveries" | "installations" | null;
   /** Null: nobody is signed in, and the navigation is left out. */
   readonly formToken: string | null;
 }

@@ -1,10 +1,12 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
+import type { Surveys } from "../engine/surveys.ts";
 import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
 import { createGate } from "./auth.ts";
 import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
 import { publicError, WebError } from "./errors.ts";
+import type { InstallationsStore } from "./installations.ts";
 import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { createPages } from "./pages.ts";
@@ -13,7 +15,9 @@ import { createRegistryRoutes, type RegistryDoors } from "./registry.ts";
 import type { Views } from "./views.ts";
 
 export interface WebOptions {
-  readonly store: ApiStore & Pick<Store, "stats">;
+  readonly store: ApiStore & InstallationsStore & Pick<Store, "stats">;
+  /** What repositories hold, as pages show it. */
+  readonly surveys: Pick<Surveys, "within">;
   readonly logs: Logs;
   /** Null: pages and API stay closed. */
   readonly adminToken: string | null;
@@ -36,7 +40,7 @@ export interface WebOptions {
 
 /** Everything the server answers beside webhooks: pages, JSON API, probes. */
 export function createWeb(options: WebOptions): Express {
-  const { store, logs, clock, log, views } = options;
+  const { store, surveys, logs, clock, log, views } = options;
   const secure = options.publicUrl.startsWith("https:");
   const gate = createGate({ adminToken: options.adminToken, secure, clock });
   const app = express();
@@ -53,7 +57,7 @@ export function createWeb(options: WebOptions): Express {
   if (options.addon !== undefined) app.use(options.addon);
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
   app.use("/api/v1", createApi({ store, logs, gate }));
-  app.use(createPages({ store, logs, gate, views, clock, registryName: options.registryName }));
+  app.use(createPages({ store, surveys, logs, gate, views, clock, registryName: options.registryName }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });

@@ -84,6 +84,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
   });
   const app = createWeb({
     store,
+    surveys: { within: async () => [] },
     logs,
     adminToken: null,
     publicUrl: "http://localhost:3000",

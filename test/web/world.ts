@@ -13,7 +13,13 @@ import {
   type Repository,
   type Sha,
 } from "../../src/core/model.ts";
-import { BadCursor, type Delivery, type Page, type PageQuery } from "../../src/engine/store-port.ts";
+import {
+  BadCursor,
+  type Delivery,
+  type ListedRepository,
+  type Page,
+  type PageQuery,
+} from "../../src/engine/store-port.ts";
 import { packageRoot } from "../../src/version.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
 import type { RegistryDoors } from "../../src/web/registry.ts";
@@ -150,6 +156,9 @@ export interface World {
   /** What {@link World.approvals} releases; the builds themselves stay as they are here. */
   readonly released: readonly string[];
   readonly installations: readonly Installation[];
+  /** Of the first installation. */
+  readonly repositories: readonly ListedRepository[];
+  readonly surveys: WebOptions["surveys"];
   readonly log: string;
   readonly adminToken: string | null;
   readonly publicUrl: string;
@@ -183,6 +192,8 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     approvals: [],
     released: [],
     installations: [installation],
+    repositories: [],
+    surveys: { within: async (_ms, _installation, repositories) => repositories.map(() => null) },
     log: "STEP 1/2: FROM scratch\n",
     adminToken: TOKEN,
     publicUrl: "http://localhost:3000",
@@ -200,6 +211,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   };
   const app = createWeb({
     store: createStore(world),
+    surveys: world.surveys,
     logs: world.logs ?? createLogs(world),
     adminToken: world.adminToken,
     publicUrl: world.publicUrl,
@@ -256,7 +268,10 @@ function createStore(world: World): WebOptions["store"] {
     listBuilds: (query) =>
       ask(() =>
         pageOf(
-          world.builds.filter((build) => !query.deliveryId || build.deliveryId === query.deliveryId),
+          world.builds.filter((build) => {
+            const { deliveryId = build.deliveryId, repository: of = build.repository } = query;
+            return build.deliveryId === deliveryId && build.repository.id === of.id;
+          }),
           query,
         ),
       ),
@@ -267,6 +282,9 @@ function createStore(world: World): WebOptions["store"] {
     getDelivery: (id) => ask(() => world.deliveries.find((delivery) => delivery.id === id) ?? null),
     findDelivery: (id) =>
       ask(() => world.deliveries.find((delivery) => delivery.id === id || delivery.deliveryId === id) ?? null),
+    repositoriesOf: (_installation, limit, offset = 0) => ask(() => world.repositories.slice(offset, offset + limit)),
+    countRepositories: ([first]) =>
+      ask(() => new Map(first === undefined ? [] : [[hostKey(first), world.repositories.length]])),
     listInstallations: (query) => ask(() => pageOf([...installations.values()], query)),
     stats: () =>
       ask(() => ({
