@@ -181,7 +181,7 @@ describe("a repository whose default branch nobody has told", () => {
 
   it("is not surveyed where only its events tell it", async () => {
     const answer = await surveysOf().survey(INSTALLATION, unknown);
-    expect(message(answer)).toBe("nothing was pushed to it since it was installed");
+    expect(message(answer)).toBe("nothing was pushed to it since the app was installed");
     expect(asked).toEqual([]);
   });
 
