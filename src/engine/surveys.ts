@@ -156,7 +156,8 @@ async function describe(host: Asked, installation: Installation, named: Reposito
   if (!looked.ok) return looked;
   const seen = looked.value;
   if (seen.kind === "gone") return failed("the host does not know it any more", { retryable: false });
-  if (seen.kind === "as-told") return failed("nothing was pushed to it since the app was installed", { retryable: false });
+  if (seen.kind === "as-told")
+    return failed("nothing was pushed to it since the app was installed", { retryable: false });
   return seen.repository.defaultBranch === null
     ? failed("it has no commits", { retryable: false })
     : ok(seen.repository);
