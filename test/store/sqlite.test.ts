@@ -1,18 +1,20 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { migrateStore, openStore } from "../../src/store/store.ts";
+import { openStore } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
 import { type OpenedStore, storeContract } from "../contract/store.contract.ts";
 import { testClock } from "../contract/store.samples.ts";
+import { createMigratedFile } from "../support/sqlite-template.ts";
 
 const vault = createVault([Buffer.alloc(32, 1)]);
 
 storeContract("an SQLite file", async (): Promise<OpenedStore> => {
   const dir = await mkdtemp(join(tmpdir(), "wharfinger-store-"));
-  const url = `sqlite:${join(dir, "test.db")}`;
+  const file = join(dir, "test.db");
+  const url = `sqlite:${file}`;
   const clock = testClock();
-  await migrateStore(url);
+  await createMigratedFile(file);
   const store = await openStore({ url, clock, vault });
   return {
     store,
