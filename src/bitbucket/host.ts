@@ -113,7 +113,7 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
       const place = placeOf(installation, repository);
       const tip = await tipOf(place, defaultBranch);
       if (!tip.ok || tip.value === null) return tip.ok ? ok(null) : tip;
-      return readSurvey(place, tip.value);
+      return readSurvey(place, tip.value, defaultBranch);
     },
     installation: (id) => readInstallation(access, grants, id),
     repositories: (id) => readRepositories(access, grants, looker, id),

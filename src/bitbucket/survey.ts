@@ -24,8 +24,8 @@ const MAX_DOCKERFILES = 100;
  */
 const QUERY = `path ~ "dockerfile" OR path = "${CONFIG_FILE}"`;
 
-/** At a commit that is the tip of a branch. Null: it is not there any more, or there is too much to list. */
-export async function readSurvey(place: Place, tip: Sha): Promise<Outcome<Survey | null>> {
+/** At a commit that is the tip of the default branch. Null: it is not there any more, or there is too much to list. */
+export async function readSurvey(place: Place, tip: Sha, defaultBranch: string): Promise<Outcome<Survey | null>> {
   const query = {
     max_depth: String(MAX_DEPTH),
     pagelen: "100",
@@ -53,5 +53,5 @@ export async function readSurvey(place: Place, tip: Sha): Promise<Outcome<Survey
     }
     page = nextPage(answer.value);
   }
-  return ok({ hasFile, dockerfiles: [...dockerfiles].sort().slice(0, MAX_DOCKERFILES) });
+  return ok({ defaultBranch, hasFile, dockerfiles: [...dockerfiles].sort().slice(0, MAX_DOCKERFILES) });
 }

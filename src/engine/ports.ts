@@ -121,7 +121,8 @@ export interface Host {
   tags(installation: HostId, repository: Repository): Promise<Outcome<readonly string[] | null>>;
   /**
    * What there is to build at the tip of the default branch: paths of files that are called like a Dockerfile, and whether
-   * `.wharfinger.yml` is there. Null: not known (no commits, too many files to list, gone). One call where the host can.
+   * `.wharfinger.yml` is there. Null: not known (no commits, too many files to list, gone). One call where the host can,
+   * one more for a repository whose default branch is not known.
    */
   survey(installation: HostId, repository: Repository): Promise<Outcome<Survey | null>>;
   /** What the host says of an installation now; null: it does not exist. */
@@ -145,6 +146,8 @@ export type Seen =
   | { readonly kind: "gone" };
 
 export interface Survey {
+  /** The one that was looked at. */
+  readonly defaultBranch: string;
   readonly hasFile: boolean;
   /** Sorted; at most 100. `Dockerfile`, `Dockerfile.web`, `web.Dockerfile`, in any folder, whatever the case of letters. */
   readonly dockerfiles: readonly string[];

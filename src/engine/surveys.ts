@@ -13,7 +13,7 @@ const REMEMBERED = 500;
 const AT_ONCE = 4;
 
 export interface Surveyed {
-  /** As the host describes it now; its default branch is known. */
+  /** As the host describes it now; its default branch is known where there is a survey. */
   readonly repository: Repository;
   /** Null: the host can not tell. */
   readonly survey: Survey | null;
@@ -146,18 +146,23 @@ async function askHost(
   if (!described.ok) return described;
   const repository = described.value;
   const answer = await host.survey(installation, repository);
-  return answer.ok ? ok({ repository, survey: answer.value }) : answer;
+  if (!answer.ok) return answer;
+  const survey = answer.value;
+  return ok({
+    repository: survey === null ? repository : { ...repository, defaultBranch: survey.defaultBranch },
+    survey,
+  });
 }
 
-/** The repository with its default branch, without which there is nothing to survey and no branch for a file to name. */
+/** The repository as its host describes it, with its default branch where that is said here. */
 async function describe(host: Asked, installation: Installation, named: Repository): Promise<Outcome<Repository>> {
   if (named.defaultBranch !== null) return ok(named);
   const looked = await host.look(installation, named);
   if (!looked.ok) return looked;
   const seen = looked.value;
   if (seen.kind === "gone") return failed("the host does not know it any more", { retryable: false });
-  if (seen.kind === "as-told")
-    return failed("nothing was pushed to it since the app was installed", { retryable: false });
+  // Then its survey asks.
+  if (seen.kind === "as-told") return ok(named);
   return seen.repository.defaultBranch === null
     ? failed("it has no commits", { retryable: false })
     : ok(seen.repository);

@@ -190,6 +190,9 @@ export const permissionSchema = z.object({ permission: z.string(), user: z.objec
 
 export const refsSchema = z.array(z.object({ ref: z.string() }));
 
+/** Of a repository as the API describes it. */
+export const defaultBranchSchema = z.object({ default_branch: z.string() });
+
 /** `mode` is git's, as text. `type`: `blob`, `tree`, or `commit` of a submodule. */
 export const treeSchema = z.object({
   tree: z.array(z.object({ path: z.string(), mode: z.string(), type: z.string() })),

@@ -88,7 +88,11 @@ describe("a survey", () => {
     const { survey, network } = setUp(() => list(values));
     expect(await survey()).toEqual({
       ok: true,
-      value: { hasFile: true, dockerfiles: ["Dockerfile", "api/DOCKERFILE.jvm", "b/dockerfile", "web/web.Dockerfile"] },
+      value: {
+        defaultBranch: "main",
+        hasFile: true,
+        dockerfiles: ["Dockerfile", "api/DOCKERFILE.jvm", "b/dockerfile", "web/web.Dockerfile"],
+      },
     });
     expect(network.asked().map((call) => [call.path.split("?")[0], call.query])).toEqual([
       [`${REPO_PATH}/refs/branches/main`, { fields: "name,target.hash" }],
@@ -107,7 +111,7 @@ describe("a survey", () => {
   it("is one call when the tip was just seen", async () => {
     const { host, survey, network } = setUp(() => list([]));
     expect(await host.look(installation, repository)).toMatchObject({ value: { kind: "seen" } });
-    expect(await survey()).toEqual({ ok: true, value: { hasFile: false, dockerfiles: [] } });
+    expect(await survey()).toEqual({ ok: true, value: { defaultBranch: "main", hasFile: false, dockerfiles: [] } });
     expect(network.paths().slice(1)).toEqual([expect.stringContaining(`/src/${TIP}/?`)]);
   });
 
@@ -126,7 +130,10 @@ describe("a survey", () => {
       { type: "commit_file", path: "m/Dockerfile", attributes: ["binary", "subrepository"] },
       { type: "something_new", path: "n/Dockerfile" },
     ];
-    expect(await surveyed(values)).toEqual({ ok: true, value: { hasFile: false, dockerfiles: [] } });
+    expect(await surveyed(values)).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: false, dockerfiles: [] },
+    });
   });
 
   it("takes a link for the file, as it is followed when it is read, and no submodule", async () => {
@@ -155,7 +162,10 @@ describe("a survey", () => {
     const { survey, network } = setUp((count) =>
       count === 1 ? list(values.slice(0, 100), next) : list(values.slice(100)),
     );
-    expect(await survey()).toEqual({ ok: true, value: { hasFile: false, dockerfiles: names.slice(0, 100) } });
+    expect(await survey()).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: false, dockerfiles: names.slice(0, 100) },
+    });
     expect(network.asked()[2]?.url).toBe(next);
   });
 

@@ -7,7 +7,7 @@ import { createSurveys, type Surveys } from "../../src/engine/surveys.ts";
 import { repository, testClock } from "../contract/store.samples.ts";
 import { deferred, hostOf, INSTALLATION, recordingLog, settled } from "./fakes.ts";
 
-const SURVEY: Survey = { hasFile: false, dockerfiles: ["Dockerfile"] };
+const SURVEY: Survey = { defaultBranch: "main", hasFile: false, dockerfiles: ["Dockerfile"] };
 const MINUTE = 60_000;
 
 function listed(id: string, more: Partial<ListedRepository> = {}): ListedRepository {
@@ -179,10 +179,9 @@ describe("a survey", () => {
 describe("a repository whose default branch nobody has told", () => {
   const unknown = listed("1", { defaultBranch: null, cloneUrl: "", webUrl: "" });
 
-  it("is not surveyed where only its events tell it", async () => {
+  it("is surveyed on the branch that the survey tells, where only its events would", async () => {
     const answer = await surveysOf().survey(INSTALLATION, unknown);
-    expect(message(answer)).toBe("nothing was pushed to it since the app was installed");
-    expect(asked).toEqual([]);
+    expect(answer).toMatchObject({ ok: true, value: { repository: { defaultBranch: "main" }, survey: SURVEY } });
   });
 
   it("is surveyed as its host describes it where that does", async () => {

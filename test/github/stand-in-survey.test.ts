@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { Repository } from "../../src/core/model.ts";
 import {
   createGithubHost,
   type GithubHost,
@@ -23,8 +24,8 @@ describe.each(HOST_KINDS)("what there is to build, through the GitHub host port 
     installation = await github.install(acme, { repositories: [api] });
   }
 
-  function survey(of = api) {
-    return portTo(github).survey(idOf(installation), repositoryOf(of));
+  function survey(of = api, more: Partial<Repository> = {}) {
+    return portTo(github).survey(idOf(installation), { ...repositoryOf(of), ...more });
   }
 
   beforeEach(() => start());
@@ -51,11 +52,14 @@ describe.each(HOST_KINDS)("what there is to build, through the GitHub host port 
     });
     const before = github.calls.length;
     const dockerfiles = ["Dockerfile", "services/api/dockerfile.dev", "services/räksmörgås & co/#1?/web.Dockerfile"];
-    expect(await survey()).toEqual({ ok: true, value: { hasFile: false, dockerfiles } });
+    expect(await survey()).toEqual({ ok: true, value: { defaultBranch: "main", hasFile: false, dockerfiles } });
     const routes = github.calls.slice(before).map((call) => call.route);
     expect(routes.slice(1)).toEqual(["/repos/{owner}/{repo}/git/trees/{tree_sha}"]);
     await api.commit({ files: { Dockerfile: null, ".wharfinger.yml": "version: 1\n" } });
-    expect(await survey()).toEqual({ ok: true, value: { hasFile: true, dockerfiles: dockerfiles.slice(1) } });
+    expect(await survey()).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: true, dockerfiles: dockerfiles.slice(1) },
+    });
   });
 
   it("is that of the default branch, never of a tag or another branch called like it", async () => {
@@ -63,14 +67,26 @@ describe.each(HOST_KINDS)("what there is to build, through the GitHub host port 
     const evil = await api.commit({ branch: "evil", files: { "evil/Dockerfile": "FROM evil\n" } });
     await api.commit({ branch: "heads/main", files: { "evil/Dockerfile": "FROM evil\n" } });
     for (const tag of ["main", "heads/main"]) await github.pushTag(api, { tag, sha: evil.sha });
-    expect(await survey()).toEqual({ ok: true, value: { hasFile: false, dockerfiles: ["Dockerfile"] } });
+    expect(await survey()).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: false, dockerfiles: ["Dockerfile"] },
+    });
   });
 
   it("is found on a default branch of any name", async () => {
     await github.close();
     await start({}, "release/räk#1%2F");
     await api.commit({ files: { Dockerfile: "FROM scratch\n" } });
-    expect(await survey()).toEqual({ ok: true, value: { hasFile: false, dockerfiles: ["Dockerfile"] } });
+    expect(await survey()).toEqual({
+      ok: true,
+      value: { defaultBranch: "release/räk#1%2F", hasFile: false, dockerfiles: ["Dockerfile"] },
+    });
+  });
+
+  it("is found where nobody has told the default branch yet: nothing was pushed since the install", async () => {
+    await api.commit({ files: { Dockerfile: "FROM scratch\n" } });
+    const found = await survey(api, { defaultBranch: null });
+    expect(found).toEqual({ ok: true, value: { defaultBranch: "main", hasFile: false, dockerfiles: ["Dockerfile"] } });
   });
 
   it("is not known of a repository without commits, or without its default branch", async () => {

@@ -43,7 +43,7 @@ describe("what there is to build in a repository", () => {
     const { outcome, network, paths } = survey(listing(tree));
     expect(await outcome).toEqual({
       ok: true,
-      value: { hasFile: true, dockerfiles: ["Dockerfile", "services/web.dockerfile"] },
+      value: { defaultBranch: "main", hasFile: true, dockerfiles: ["Dockerfile", "services/web.dockerfile"] },
     });
     expect(paths()).toEqual(["/repositories/5/git/trees/refs%2Fheads%2Fmain?recursive=1"]);
     expect(network.calls[0]?.body).toEqual({ repository_ids: [5], permissions: { contents: "read" } });
@@ -56,7 +56,7 @@ describe("what there is to build in a repository", () => {
     ["..", ".."],
   ])("is asked for by the whole name of a branch %p, as one part of the address", async (defaultBranch, encoded) => {
     const { outcome, paths } = survey(listing([]), { ...repository, defaultBranch });
-    expect(await outcome).toEqual({ ok: true, value: { hasFile: false, dockerfiles: [] } });
+    expect(await outcome).toEqual({ ok: true, value: { defaultBranch, hasFile: false, dockerfiles: [] } });
     expect(paths()).toEqual([`/repositories/5/git/trees/refs%2Fheads%2F${encoded}?recursive=1`]);
   });
 
@@ -69,7 +69,10 @@ describe("what there is to build in a repository", () => {
       file("c/.wharfinger.yml"),
       file(".Wharfinger.yml"),
     ];
-    expect(await survey(listing(tree)).outcome).toEqual({ ok: true, value: { hasFile: false, dockerfiles: [] } });
+    expect(await survey(listing(tree)).outcome).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: false, dockerfiles: [] },
+    });
   });
 
   it("has a file also where that is a link, which is followed when it is read", async () => {
@@ -80,7 +83,10 @@ describe("what there is to build in a repository", () => {
   it("is the first hundred of many, whatever order they came in", async () => {
     const paths = Array.from({ length: 120 }, (_, index) => `${String(index).padStart(3, "0")}/Dockerfile`);
     const { outcome } = survey(listing(paths.toReversed().map((path) => file(path))));
-    expect(await outcome).toEqual({ ok: true, value: { hasFile: false, dockerfiles: paths.slice(0, 100) } });
+    expect(await outcome).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: false, dockerfiles: paths.slice(0, 100) },
+    });
   });
 
   it.each<[string, Answer]>([
@@ -92,10 +98,40 @@ describe("what there is to build in a repository", () => {
     expect(await survey(answer).outcome).toEqual({ ok: true, value: null });
   });
 
-  it("is not asked for where there is no default branch", async () => {
-    const { outcome, network } = survey(listing([]), { ...repository, defaultBranch: null });
-    expect(await outcome).toEqual({ ok: true, value: null });
-    expect(network.calls).toEqual([]);
+  describe("whose default branch nobody has told", () => {
+    const unknown = { ...repository, defaultBranch: null };
+    function asked(described: Answer) {
+      const { access, network } = accessAnswering((call) =>
+        call.path.includes("/git/trees/") ? listing([file("Dockerfile")]) : described,
+      );
+      const paths = () => network.asked().map((call) => call.path);
+      return { outcome: readSurvey(access, installation, unknown), paths };
+    }
+
+    it("is asked for that before, with one call more", async () => {
+      const { outcome, paths } = asked({ status: 200, body: { id: 1, default_branch: "trunk" } });
+      const value = { defaultBranch: "trunk", hasFile: false, dockerfiles: ["Dockerfile"] };
+      expect(await outcome).toEqual({ ok: true, value });
+      expect(paths()).toHaveLength(2);
+      expect(paths()[1]).toContain("/git/trees/refs%2Fheads%2Ftrunk");
+    });
+
+    it.each<[string, Answer]>([
+      ["gone", { status: 404, body: { message: "Not Found" } }],
+      ["empty", { status: 200, body: { default_branch: "" } }],
+    ])("is not known where it is %s", async (_, described) => {
+      const { outcome, paths } = asked(described);
+      expect(await outcome).toEqual({ ok: true, value: null });
+      expect(paths()).toHaveLength(1);
+    });
+
+    it.each<[Answer]>([
+      [{ status: 502 }],
+      [{ status: 200, body: { id: 1 } }],
+      [{ status: 403, body: { message: "No" } }],
+    ])("is a failure, not unknown, after %j", async (described) => {
+      expect(await asked(described).outcome).toMatchObject({ ok: false });
+    });
   });
 
   it.each<[string, Answer, boolean]>([
@@ -120,6 +156,9 @@ describe("what there is to build in a repository", () => {
       file("z/Dockerfile"),
     );
     const { outcome } = survey(listing(tree));
-    expect(await outcome).toEqual({ ok: true, value: { hasFile: false, dockerfiles: ["z/Dockerfile"] } });
+    expect(await outcome).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: false, dockerfiles: ["z/Dockerfile"] },
+    });
   });
 });

@@ -182,8 +182,12 @@ describe("an installation's page", () => {
 describe("a repository on its installation's page", () => {
   it.each<[string, Outcome<Surveyed> | null, string]>([
     ["that takes too long", null, "is being looked up. Reload the page in a moment."],
-    ["with a file", surveyed({ hasFile: true, dockerfiles: ["Dockerfile"] }), "Has a <code>.wharfinger.yml</code>."],
-    ["with nothing", surveyed({ hasFile: false, dockerfiles: [] }), "Nothing to build"],
+    [
+      "with a file",
+      surveyed({ defaultBranch: "main", hasFile: true, dockerfiles: ["Dockerfile"] }),
+      "Has a <code>.wharfinger.yml</code>.",
+    ],
+    ["with nothing", surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: [] }), "Nothing to build"],
     [
       "nobody can list",
       surveyed(null),
@@ -198,7 +202,7 @@ describe("a repository on its installation's page", () => {
 
   it("has the suggested file, folded, exactly", async () => {
     const dockerfiles = ["Dockerfile", "services/api/Dockerfile", "it's/x.Dockerfile"];
-    const text = await pageOf(surveyed({ hasFile: false, dockerfiles }));
+    const text = await pageOf(surveyed({ defaultBranch: "main", hasFile: false, dockerfiles }));
     const snippet = suggestConfig(repository, dockerfiles) ?? "";
     expect(snippet).toContain("services/api");
     expect(text).toContain(`${FILE}${escapeHtml(snippet)}</pre>`);
@@ -209,32 +213,41 @@ describe("a repository on its installation's page", () => {
 
   it("shows five Dockerfiles, and how many more there are", async () => {
     const dockerfiles = Array.from({ length: 8 }, (_, index) => `s${index}/Dockerfile`);
-    const text = await pageOf(surveyed({ hasFile: false, dockerfiles }));
+    const text = await pageOf(surveyed({ defaultBranch: "main", hasFile: false, dockerfiles }));
     expect(text.match(/class="chip">s\d\/Dockerfile/g)).toHaveLength(5);
     expect(text).toContain("and 3 more");
     await site?.close();
     const full = Array.from({ length: 100 }, (_, index) => `s${index}/Dockerfile`);
-    expect(await pageOf(surveyed({ hasFile: false, dockerfiles: full }))).toContain("and at least 95 more");
+    expect(await pageOf(surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: full }))).toContain(
+      "and at least 95 more",
+    );
   });
 
   it("says what is built without a file, where the policy allows it and there is one in the root", async () => {
     const installations = [{ ...installation, policy: { ...installation.policy, zeroConfig: true } }];
-    const root = await pageOf(surveyed({ hasFile: false, dockerfiles: ["Dockerfile"] }), { installations });
-    expect(root).toContain("is built from <code>main</code> as <code>latest</code> without a file");
-    await site?.close();
-    const folder = await pageOf(surveyed({ hasFile: false, dockerfiles: ["a/Dockerfile", "dockerfile"] }), {
+    const root = await pageOf(surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: ["Dockerfile"] }), {
       installations,
     });
+    expect(root).toContain("is built from <code>main</code> as <code>latest</code> without a file");
+    await site?.close();
+    const folder = await pageOf(
+      surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: ["a/Dockerfile", "dockerfile"] }),
+      {
+        installations,
+      },
+    );
     expect(folder).not.toContain("without a file, because");
   });
 
   it("says when it was looked at, if that is a while ago", async () => {
     const at = NOW - 5 * 60_000;
-    expect(await pageOf(surveyed({ hasFile: false, dockerfiles: [] }, at))).toMatch(/Looked up <time [^>]*>5 min ago</);
+    expect(await pageOf(surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: [] }, at))).toMatch(
+      /Looked up <time [^>]*>5 min ago</,
+    );
   });
 
   it("has no file to paste where none can name what there is", async () => {
-    const text = await pageOf(surveyed({ hasFile: false, dockerfiles: ["a#b/Dockerfile"] }));
+    const text = await pageOf(surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: ["a#b/Dockerfile"] }));
     expect(text).toContain("No file can be suggested");
     expect(text).not.toContain("<details");
   });
@@ -243,6 +256,7 @@ describe("a repository on its installation's page", () => {
     const evil = "<img src=x onerror=alert(1)>\"'&";
     const named = { ...repository, fullName: `acme/${evil}`, webUrl: "javascript:alert(1)", defaultBranch: `${evil}b` };
     const survey = {
+      defaultBranch: "main",
       hasFile: false,
       dockerfiles: [`${evil}/Dockerfile`, "a\u202eb/Dockerfile", "c\u3164d/Dockerfile"],
     };
