@@ -93,7 +93,7 @@ images:
       "\u202e/Dockerfile",
       "✔\ufe0f/Dockerfile",
     ]);
-    expect(text).not.toMatch(/[\u3164\u034f\u202e\ufe0f]/);
+    for (const glyphless of ["\u3164", "\u034f", "\u202e", "\ufe0f"]) expect(text).not.toContain(glyphless);
     const contexts = builtBy(text, REPOSITORY, "main").map(({ context }) => context);
     expect(contexts).toEqual(["a\u3164b", "c\u034f", "\u202e", "✔\ufe0f"]);
   });
