@@ -52,10 +52,16 @@ describe("a survey of a repository", () => {
     });
     await api.commit({ branch: "other", files: { "other/Dockerfile": "FROM scratch\n", ".wharfinger.yml": null } });
     const dockerfiles = ["Dockerfile", "services/api/src/main/docker/Dockerfile.jvm", "web/ü #?/WEB.DOCKERFILE"];
-    expect(await survey(api)).toEqual({ outcome: { ok: true, value: { hasFile: true, dockerfiles } }, calls: 2 });
+    expect(await survey(api)).toEqual({
+      outcome: { ok: true, value: { defaultBranch: "release/1.x", hasFile: true, dockerfiles } },
+      calls: 2,
+    });
     await api.commit({ files: { ".wharfinger.yml": null } });
     await port.look(idOf(acme), repositoryOf(api));
-    expect(await survey(api)).toEqual({ outcome: { ok: true, value: { hasFile: false, dockerfiles } }, calls: 1 });
+    expect(await survey(api)).toEqual({
+      outcome: { ok: true, value: { defaultBranch: "release/1.x", hasFile: false, dockerfiles } },
+      calls: 1,
+    });
   });
 
   it("reads on over pages, and gives up where there are too many", async () => {
@@ -67,7 +73,10 @@ describe("a survey of a repository", () => {
     const more = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`src/${index}.ts`, ""]));
     await many.commit({ files: { ...more, ...named(150) } });
     const { outcome, calls } = await survey(many);
-    expect(outcome).toEqual({ ok: true, value: { hasFile: false, dockerfiles: Object.keys(named(100)) } });
+    expect(outcome).toEqual({
+      ok: true,
+      value: { defaultBranch: "main", hasFile: false, dockerfiles: Object.keys(named(100)) },
+    });
     expect(calls).toBe(3);
     await many.commit({ files: named(201) });
     port.forget(idOf(acme));
@@ -101,7 +110,7 @@ describe("a survey of a repository", () => {
     await own.commit({ files: { Dockerfile: "FROM scratch\n" } });
     const connection = connectionOf(acme, accessTokenOf(bitbucket, own), own);
     const { port: narrow } = sideOf(bitbucket, { connections: [connection] });
-    const value = { hasFile: false, dockerfiles: ["Dockerfile"] };
+    const value = { defaultBranch: "main", hasFile: false, dockerfiles: ["Dockerfile"] };
     expect(await narrow.survey(idOf(acme), repositoryOf(own))).toEqual({ ok: true, value });
   });
 });
