@@ -52,6 +52,13 @@ export function hostKey(id: HostId): string {
   return `${id.provider}:${id.host}:${id.id}`;
 }
 
+/** What {@link hostKey} makes a text of; null: it made no such text. Names of hosts hold no colon. */
+export function parseHostKey(text: string): HostId | null {
+  const [, provider, host, id] = /^(github|bitbucket):([^:]+):(.+)$/s.exec(text) ?? [];
+  if (host === undefined || id === undefined) return null;
+  return { provider: provider === "github" ? "github" : "bitbucket", host, id };
+}
+
 export interface Repository extends HostId {
   /** `owner/name` as the host spells it today. */
   readonly fullName: string;

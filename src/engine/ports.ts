@@ -200,6 +200,15 @@ export interface BuildCredentials {
    * untrusted and gets none.
    */
   readonly registry: { readonly username: string; readonly password: string } | null;
+  /** Build arguments its installation and repository give every trusted build; left out: none. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** For `RUN --mount=type=secret,id=NAME`: values by name. Left out: none, as of every untrusted build. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /**
+   * Clone addresses of further repositories that {@link clone} opens, and nothing else of the installation; left out:
+   * it opens the build's own repository only.
+   */
+  readonly furtherRepositories?: readonly { readonly fullName: string; readonly cloneUrl: string }[];
 }
 
 export interface BuildContext {

@@ -28,6 +28,7 @@ import type {
 } from "../core/model.ts";
 import type { Publication } from "../core/supersede.ts";
 import type { ImageOwners } from "../core/trust.ts";
+import type { AuditStore } from "./audit-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 
 export interface Journal {
@@ -245,7 +246,7 @@ export interface PageQuery {
  * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
  * ends nobody else gets the same thing; a lease that ended without word is claimable again.
  */
-export interface Store extends Journal {
+export interface Store extends Journal, AuditStore {
   // deliveries
   /** The oldest deliveries that may be processed now, at most `limit`, never two of one stream at a time. */
   claimDeliveries(options: { limit: number; leaseMs: number }): Promise<readonly ClaimedDelivery[]>;

@@ -3,6 +3,7 @@ import type { GrantStore } from "../engine/grants-port.ts";
 import type { Clock, Logger, LogStore, Vault } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
 import { createApprovals } from "./approvals.ts";
+import { createAudit } from "./audit.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
 import { createConfigChecks } from "./config-checks.ts";
@@ -76,6 +77,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createPublications(parts),
     ...createChecks(parts),
     ...createConfigChecks(database),
+    ...createAudit(parts),
     ...createGrants(parts, vault),
     ...createUpkeep(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,

@@ -1,3 +1,14 @@
+COLUMN audit.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN audit.at bigint NOT NULL
+COLUMN audit.made_by text NOT NULL
+COLUMN audit.action text NOT NULL
+COLUMN audit.installation text
+COLUMN audit.subject text NOT NULL
+COLUMN audit.facts text NOT NULL
+CONSTRAINT audit PRIMARY KEY (id)
+CREATE INDEX audit_installation ON public.audit USING btree (installation, id)
+CREATE UNIQUE INDEX audit_pkey ON public.audit USING btree (id)
+CREATE TRIGGER audit_not_changed BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 COLUMN builds.seq bigint NOT NULL IDENTITY ALWAYS
 COLUMN builds.id text NOT NULL
 COLUMN builds.state text NOT NULL
@@ -298,4 +309,12 @@ AS $function$
       PERFORM pg_notify('wharfinger', TG_ARGV[0]);
       RETURN NULL;
     END $function$
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+      BEGIN
+        RAISE EXCEPTION 'the audit log is only added to';
+      END $function$
 

@@ -1,3 +1,19 @@
+CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+
+CREATE TRIGGER audit_not_updated BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+
+CREATE TABLE audit (
+id INTEGER PRIMARY KEY AUTOINCREMENT,
+at BIGINT NOT NULL,
+made_by TEXT NOT NULL,
+action TEXT NOT NULL,
+installation TEXT,
+subject TEXT NOT NULL,
+facts TEXT NOT NULL
+  );
+
+CREATE INDEX audit_installation ON audit (installation, id);
+
 CREATE TABLE builds (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
