@@ -8,6 +8,7 @@ import { migrateStore, openStore, StoreRefused } from "../../src/store/store.ts"
 import { createVault } from "../../src/store/vault.ts";
 import { change, cover, delivery, record, request, skip } from "../contract/store.samples.ts";
 import { administer, createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { STEPS } from "./steps.ts";
 
 const clock = { now: () => Date.now() };
 let test: TestDatabase;
@@ -30,13 +31,7 @@ describe("an empty PostgreSQL database", () => {
       new StoreRefused("The database is empty: run `wharfinger migrate` first."),
     );
     const all = await Promise.all([migrateStore(test.url), migrateStore(test.url), migrateStore(test.url)]);
-    expect(all.flatMap((one) => one.applied)).toEqual([
-      "0001-first",
-      "0002-publishing",
-      "0003-bitbucket",
-      "0004-pull-requests",
-      "0005-config-check",
-    ]);
+    expect(all.flatMap((one) => one.applied)).toEqual(STEPS);
     expect(await migrateStore(test.url)).toEqual({ applied: [] });
     await (await openStore({ url: test.url, clock })).close();
   });

@@ -10,6 +10,7 @@ import { text } from "../../src/store/rows.ts";
 import { migrateStore, openStore, StoreRefused } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
 import { delivery } from "../contract/store.samples.ts";
+import { STEPS } from "./steps.ts";
 
 const clock = { now: () => Date.now() };
 let dir = "";
@@ -43,7 +44,7 @@ describe("the database file", () => {
 describe("migrations", () => {
   it("run once", async () => {
     expect(await migrateStore(url)).toEqual({
-      applied: ["0001-first", "0002-publishing", "0003-bitbucket", "0004-pull-requests", "0005-config-check"],
+      applied: STEPS,
     });
     expect(await migrateStore(url)).toEqual({ applied: [] });
     await openAndClose();
@@ -51,13 +52,7 @@ describe("migrations", () => {
 
   it("run once even when several processes start together", async () => {
     const all = await Promise.all([migrateStore(url), migrateStore(url), migrateStore(url)]);
-    expect(all.flatMap((one) => one.applied)).toEqual([
-      "0001-first",
-      "0002-publishing",
-      "0003-bitbucket",
-      "0004-pull-requests",
-      "0005-config-check",
-    ]);
+    expect(all.flatMap((one) => one.applied)).toEqual(STEPS);
   });
 
   it("lead to the schema that was reviewed", async () => {

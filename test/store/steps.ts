@@ -1,0 +1,9 @@
+/** The steps of the schema, in the order they run. One that was released is never renamed, moved or taken out. */
+export const STEPS: readonly string[] = [
+  "0001-first",
+  "0002-publishing",
+  "0003-bitbucket",
+  "0004-pull-requests",
+  "0005-config-check",
+  "0006-audit",
+];
