@@ -1,5 +1,6 @@
 import type { IncomingDelivery } from "./ports.ts";
 import type { Journal } from "./store-port.ts";
+import { createTurns } from "./turns.ts";
 
 /**
  * What became of a delivery. `stored` and `known` are promises to the host: the delivery is durable. The others are not,
@@ -49,6 +50,7 @@ interface Waiting {
  */
 export function createInbox(journal: Journal, options: InboxOptions = {}): Inbox {
   const { maxBatch = 256, maxQueue = 4096, maxQueueBytes = 64 * 1024 * 1024, deadlineMs = 8000 } = options;
+  const turnOf = createTurns();
   let queue: Waiting[] = [];
   let queuedBytes = 0;
   let inFlight = 0;
@@ -99,7 +101,7 @@ export function createInbox(journal: Journal, options: InboxOptions = {}): Inbox
         const deadline = setTimeout(() => resolve("late"), deadlineMs);
         queuedBytes = bytes;
         queue.push({
-          delivery,
+          delivery: { ...delivery, turn: turnOf(delivery) },
           settle: (acceptance) => {
             clearTimeout(deadline);
             resolve(acceptance);

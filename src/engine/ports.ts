@@ -37,6 +37,8 @@ export interface IncomingDelivery {
   readonly installationId: string | null;
   /** Milliseconds since 1970. */
   readonly receivedAt: number;
+  /** When its turn to be processed is; see turns.ts. Milliseconds since 1970; left out: when it was received. */
+  readonly turn?: number;
   readonly body: Buffer;
 }
 

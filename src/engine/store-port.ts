@@ -248,7 +248,9 @@ export interface PageQuery {
  */
 export interface Store extends Journal, AuditStore {
   // deliveries
-  /** The oldest deliveries that may be processed now, at most `limit`, never two of one stream at a time. */
+  /**
+   * The deliveries whose turn it is, at most `limit`, never two of one stream at a time, and of a stream always the oldest.
+   */
   claimDeliveries(options: { limit: number; leaseMs: number }): Promise<readonly ClaimedDelivery[]>;
   /**
    * Records the plan of a claimed delivery and ends the claim: builds, skips, supersessions, generations of the refs,

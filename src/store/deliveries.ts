@@ -100,6 +100,7 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
 }
 
 /**
+ * In the order of their turns, which keeps one installation's flood from holding up the others (engine/turns.ts).
  * Only the oldest unfinished delivery of a stream is claimable, so a postponed one holds back those behind it. That holds
  * beside others too: what they lock or have just leased is passed over, and never makes a younger one the oldest.
  */
@@ -111,7 +112,7 @@ export const CLAIM_DELIVERIES = `
         SELECT 1 FROM deliveries older
         WHERE older.outcome = 'pending' AND older.stream = d.stream AND older.id < d.id
       )
-    ORDER BY d.id LIMIT $3 FOR UPDATE OF d SKIP LOCKED
+    ORDER BY d.turn, d.id LIMIT $3 FOR UPDATE OF d SKIP LOCKED
   )
   UPDATE deliveries SET lease_until = $2, attempts = attempts + 1
   WHERE id IN (SELECT id FROM next)

@@ -8,12 +8,12 @@ import { type Row, text, type Value } from "./rows.ts";
 
 const INTO = `INSERT INTO deliveries (
     body, packed, delivery_key, provider, host, delivery_id, event, action, stream,
-    repository_id, repository_name, installation_id, received_at
+    repository_id, repository_name, installation_id, received_at, turn
   )`;
 
 /**
  * The hot path: one statement stores any number of deliveries, and is a transaction by itself. `$1` holds all bodies, one
- * after the other, and `$2` the rest as JSON, which the database takes apart on its own thread: binding thirteen values for
+ * after the other, and `$2` the rest as JSON, which the database takes apart on its own thread: binding fourteen values for
  * each delivery keeps the main thread busier than anything else between the parsed body and the answer. No bytes at all
  * reach the database as NULL.
  */
@@ -21,7 +21,7 @@ const SQLITE = `
   ${INTO}
   SELECT COALESCE(substr($1, row.value ->> 0, row.value ->> 1), x''), row.value ->> 2, unhex(row.value ->> 3),
     row.value ->> 4, row.value ->> 5, row.value ->> 6, row.value ->> 7, row.value ->> 8, row.value ->> 9,
-    row.value ->> 10, row.value ->> 11, row.value ->> 12, row.value ->> 13
+    row.value ->> 10, row.value ->> 11, row.value ->> 12, row.value ->> 13, row.value ->> 14
   FROM json_each($2) row
   WHERE TRUE
   ON CONFLICT DO NOTHING
@@ -37,7 +37,8 @@ const POSTGRES = `
   ${INTO}
   SELECT substr(CAST($1 AS bytea), (row.value ->> 0)::int, (row.value ->> 1)::int), row.value ->> 2 = '1',
     decode(row.value ->> 3, 'hex'), row.value ->> 4, row.value ->> 5, row.value ->> 6, row.value ->> 7, row.value ->> 8,
-    row.value ->> 9, row.value ->> 10, row.value ->> 11, row.value ->> 12, (row.value ->> 13)::bigint
+    row.value ->> 9, row.value ->> 10, row.value ->> 11, row.value ->> 12, (row.value ->> 13)::bigint,
+    (row.value ->> 14)::bigint
   FROM turn, jsonb_array_elements(CAST($2 AS jsonb)) WITH ORDINALITY AS row (value, place)
   ORDER BY row.place
   ON CONFLICT DO NOTHING
@@ -100,6 +101,7 @@ function facts(delivery: IncomingDelivery): unknown[] {
     delivery.repositoryName,
     delivery.installationId,
     delivery.receivedAt,
+    delivery.turn ?? delivery.receivedAt,
   ];
 }
 

@@ -6,6 +6,7 @@ import { bitbucket } from "./migrations/0003-bitbucket.ts";
 import { pullRequests } from "./migrations/0004-pull-requests.ts";
 import { configCheck } from "./migrations/0005-config-check.ts";
 import { audit } from "./migrations/0006-audit.ts";
+import { turns } from "./migrations/0014-turns.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -15,7 +16,7 @@ export interface Migration {
   readonly postgres: readonly string[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first, publishing, bitbucket, pullRequests, configCheck, audit];
+const MIGRATIONS: readonly Migration[] = [first, publishing, bitbucket, pullRequests, configCheck, audit, turns];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */
 export function migrate(database: Database): Promise<readonly string[]> {

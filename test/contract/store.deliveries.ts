@@ -103,6 +103,35 @@ export function deliveriesContract(opened: Opened): void {
     });
   });
 
+  describe("hands out deliveries in the order of their turns", () => {
+    const NOON = Date.parse("2026-11-20T12:00:00.000Z");
+
+    it("so that one installation's flood waits for itself, and nobody else for it", async () => {
+      const { store } = opened();
+      const flood = Array.from({ length: 300 }, (_, index) =>
+        delivery(`flood-${index}`, { installationId: "7", turn: NOON + index * 500 }),
+      );
+      await store.append([...flood, delivery("other", { installationId: "8", turn: NOON + 2_000 })]);
+      const first = await claimIds(store, { limit: 6, leaseMs: 10_000 });
+      expect(first.toSorted()).toEqual(["flood-0", "flood-1", "flood-2", "flood-3", "flood-4", "other"]);
+    });
+
+    it("but those of a stream as they were stored, whatever their turns", async () => {
+      const { store } = opened();
+      await store.append([
+        delivery("older", { stream: "repo:1", turn: NOON + 60_000 }),
+        delivery("newer", { stream: "repo:1", turn: NOON }),
+      ]);
+      expect(await claimIds(store)).toEqual(["older"]);
+    });
+
+    it("and at once where nothing else waits, however far away their turn is", async () => {
+      const { store } = opened();
+      await store.append([delivery("far", { turn: NOON + 3_600_000 })]);
+      expect(await claimIds(store)).toEqual(["far"]);
+    });
+  });
+
   describe("hands out deliveries", () => {
     it("oldest first, with body, each to one worker only", async () => {
       const { store } = opened();

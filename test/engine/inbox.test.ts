@@ -167,6 +167,16 @@ describe("the inbox", () => {
     expect(stored).toBe(2);
   });
 
+  it("gives each delivery its turn: a flood's stands further and further back", async () => {
+    const turns: (number | undefined)[] = [];
+    const inbox = createInbox({
+      append: async (batch) => batch.map(({ turn }) => turns.push(turn) > 0),
+    });
+    await Promise.all(Array.from({ length: 100 }, (_, index) => inbox.accept(delivery(`d${index}`))));
+    expect(turns[0]).toBe(delivery("d0").receivedAt);
+    expect(turns[99]).toBeGreaterThan(delivery("d99").receivedAt);
+  });
+
   it("drains at once when nothing waits", async () => {
     await createInbox(heldJournal()).drain();
   });

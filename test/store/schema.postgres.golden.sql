@@ -191,11 +191,12 @@ COLUMN deliveries.lease_until bigint NOT NULL DEFAULT 0
 COLUMN deliveries.packed boolean NOT NULL DEFAULT false
 COLUMN deliveries.body bytea
 COLUMN deliveries.trace bytea
+COLUMN deliveries.turn bigint NOT NULL DEFAULT 0
 CONSTRAINT deliveries PRIMARY KEY (id)
 CONSTRAINT deliveries UNIQUE (delivery_key, host, provider)
 CREATE INDEX deliveries_pending ON public.deliveries USING btree (stream, id) WHERE (outcome = 'pending'::text)
 CREATE INDEX deliveries_planned ON public.deliveries USING btree (repository_id, id) WHERE (outcome = 'planned'::text)
-CREATE INDEX deliveries_waiting ON public.deliveries USING btree (id) WHERE (outcome = 'pending'::text)
+CREATE INDEX deliveries_waiting ON public.deliveries USING btree (turn, id) WHERE (outcome = 'pending'::text)
 CREATE UNIQUE INDEX deliveries_delivery_key_host_provider_key ON public.deliveries USING btree (delivery_key, host, provider)
 CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
 CREATE TRIGGER deliveries_ended AFTER UPDATE OF outcome ON public.deliveries FOR EACH ROW WHEN (((old.outcome = 'pending'::text) AND (new.outcome <> 'pending'::text))) EXECUTE FUNCTION announce('deliveries')

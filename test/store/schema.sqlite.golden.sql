@@ -174,7 +174,7 @@ CREATE TABLE deliveries (
   not_before BIGINT NOT NULL DEFAULT 0,
   lease_until BIGINT NOT NULL DEFAULT 0,
   packed BOOLEAN NOT NULL DEFAULT FALSE,
-  body BLOB, trace BLOB,
+  body BLOB, trace BLOB, turn BIGINT NOT NULL DEFAULT 0,
   UNIQUE (delivery_key, host, provider)
 );
 
@@ -182,7 +182,7 @@ CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pend
 
 CREATE INDEX deliveries_planned ON deliveries (repository_id, id) WHERE outcome = 'planned';
 
-CREATE INDEX deliveries_waiting ON deliveries (id) WHERE outcome = 'pending';
+CREATE INDEX deliveries_waiting ON deliveries (turn, id) WHERE outcome = 'pending';
 
 CREATE TABLE image_shares (
 image TEXT NOT NULL REFERENCES images (name),

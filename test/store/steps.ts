@@ -6,4 +6,5 @@ export const STEPS: readonly string[] = [
   "0004-pull-requests",
   "0005-config-check",
   "0006-audit",
+  "0014-turns",
 ];
