@@ -12,16 +12,21 @@ import type { VersionHistory } from "./tags/semver.ts";
 /**
  * How an image stands towards the repository that wants to publish it. `free`: nobody published it yet; `shared`: it is
  * another's, whose owner lets this one publish it too. `other`: the repository it belongs to. Its name is for logs and
- * owners; who reads the check of one repository may not be one who knows of the other.
+ * owners; who reads the check of one repository may not be one who knows of the other. `pushed`: people push to it with
+ * access tokens, and no repository may.
  */
-export type ImageOwner = "free" | "own" | "shared" | { readonly other: string };
+export type ImageOwner = "free" | "own" | "shared" | "pushed" | { readonly other: string };
 
 /** By image name without namespace; an image that is not in here is free. */
 export type ImageOwners = ReadonlyMap<string, ImageOwner>;
 
 /** Null: the repository may publish the image. Else why not: a clause for people. */
 export function ownershipRefusal(image: string, owners: ImageOwners): string | null {
-  return typeof owners.get(image) === "object"
+  const owner = owners.get(image);
+  if (owner === "pushed") {
+    return `the image ${image} is one that people push to with access tokens; use another name, or have the operator give it to this repository`;
+  }
+  return typeof owner === "object"
     ? `the image ${image} belongs to another repository of this installation; use another name, or have an owner share it`
     : null;
 }

@@ -210,7 +210,7 @@ function refused(message: string): End {
 /** Does not say whose it is: who reads the check of one repository may not be one who knows of the other. */
 function notOwned(image: string): string {
   return (
-    `The image ${image} belongs to another repository, which published it first (image-not-owned). ` +
+    `The image ${image} belongs to another repository, or people pushed it first (image-not-owned). ` +
     "Give this one another `name` in .wharfinger.yml, or have it shared with this repository."
   );
 }

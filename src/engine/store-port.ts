@@ -28,7 +28,9 @@ import type {
 } from "../core/model.ts";
 import type { Publication } from "../core/supersede.ts";
 import type { ImageOwners } from "../core/trust.ts";
+import type { AccessTokenStore } from "./access-tokens-port.ts";
 import type { AuditStore } from "./audit-port.ts";
+import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 
 export interface Journal {
@@ -154,7 +156,10 @@ export interface ClaimedPromotion {
   readonly twin: boolean;
   /** Its tags in order, each with the publication it would be and the one that moved the tag last. */
   readonly tags: readonly { readonly tag: string; readonly wanted: Publication; readonly last: Publication | null }[];
-  /** Full name of the repository the image belongs to, if that is another one that did not share it; else null. */
+  /**
+   * Full name of the repository the image belongs to, if that is another one that did not share it, or `access tokens` if
+   * people push to it; else null.
+   */
   readonly othersImage: string | null;
 }
 
@@ -246,7 +251,7 @@ export interface PageQuery {
  * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
  * ends nobody else gets the same thing; a lease that ended without word is claimable again.
  */
-export interface Store extends Journal, AuditStore {
+export interface Store extends Journal, AuditStore, AccessTokenStore, FurtherRepositoryStore {
   // deliveries
   /**
    * The deliveries whose turn it is, at most `limit`, never two of one stream at a time, and of a stream always the oldest.
@@ -429,6 +434,11 @@ export interface Store extends Journal, AuditStore {
   saveRequestKey(key: { readonly keyId: string; readonly publicKey: string }): Promise<void>;
   /** Newest first. */
   requestKeys(): Promise<readonly { readonly keyId: string; readonly publicKey: string }[]>;
+  /**
+   * Forgets every key but `keep`, and but those that builds which are not over were signed with. Answers how many it
+   * forgot, and how many are still in use.
+   */
+  retireRequestKeys(keep: string): Promise<{ readonly retired: number; readonly inUse: number }>;
 
   // upkeep
   /**

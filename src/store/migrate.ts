@@ -6,6 +6,9 @@ import { bitbucket } from "./migrations/0003-bitbucket.ts";
 import { pullRequests } from "./migrations/0004-pull-requests.ts";
 import { configCheck } from "./migrations/0005-config-check.ts";
 import { audit } from "./migrations/0006-audit.ts";
+import { registries } from "./migrations/0010-registries.ts";
+import { accessTokens } from "./migrations/0011-access-tokens.ts";
+import { furtherRepositories } from "./migrations/0013-further-repositories.ts";
 import { turns } from "./migrations/0014-turns.ts";
 import { text } from "./rows.ts";
 
@@ -16,7 +19,18 @@ export interface Migration {
   readonly postgres: readonly string[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first, publishing, bitbucket, pullRequests, configCheck, audit, turns];
+const MIGRATIONS: readonly Migration[] = [
+  first,
+  publishing,
+  bitbucket,
+  pullRequests,
+  configCheck,
+  audit,
+  registries,
+  accessTokens,
+  furtherRepositories,
+  turns,
+];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */
 export function migrate(database: Database): Promise<readonly string[]> {

@@ -27,13 +27,19 @@ type Publications = Pick<
   | "stagingGone"
 >;
 
+/**
+ * Of whoever takes an image's name for somebody: nobody else may between looking whether it is free and taking it. Held
+ * while a few short statements run.
+ */
+export const PROMOTION_LOCK = "claim promotion";
+
 export function createPublications({ database, clock, newId }: StoreParts): Publications {
   return {
     claimPromotion({ worker, leaseMs }) {
       const now = clock.now();
       return database.transaction(async (sql) => {
         // Who claims beside us may be about to take another build of the same image.
-        await sql.lock("claim promotion");
+        await sql.lock(PROMOTION_LOCK);
         const staged = await stageTwins(sql, now);
         const rows = await sql.query(CLAIM_PROMOTION, [now, now + leaseMs, worker]);
         await touchChecks(sql, staged, now, newId);
@@ -41,8 +47,12 @@ export function createPublications({ database, clock, newId }: StoreParts): Publ
         if (row === undefined) return null;
         const image = text(row, "full_image");
         const repository = text(row, "repository");
+        // What people push to is nobody's to take.
         await sql.query(
-          "INSERT INTO images (name, repository, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+          `INSERT INTO images (name, repository, created_at)
+           SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT)
+           WHERE NOT EXISTS (SELECT 1 FROM pushed_images p WHERE p.name = $1)
+           ON CONFLICT (name) DO NOTHING`,
           [image, repository, now],
         );
         const build = await findBuild(sql, text(row, "id"));
@@ -56,7 +66,7 @@ export function createPublications({ database, clock, newId }: StoreParts): Publ
           canceled: flag(row, "cancel_requested"),
           tags: await tagsOf(sql, row, build.planned),
           twin: flag(row, "is_twin"),
-          othersImage: typeof standing === "object" ? standing.other : null,
+          othersImage: standing === "pushed" ? "access tokens" : typeof standing === "object" ? standing.other : null,
         };
       });
     },
@@ -246,7 +256,10 @@ async function standingOf(sql: Sql, image: string, repository: string): Promise<
     `SELECT i.repository, r.full_name FROM images i JOIN repositories r ON r.key = i.repository WHERE i.name = $1`,
     [image],
   );
-  if (rows[0] === undefined) return "free";
+  if (rows[0] === undefined) {
+    const pushed = await sql.query("SELECT name FROM pushed_images WHERE name = $1", [image]);
+    return pushed.length > 0 ? "pushed" : "free";
+  }
   if (text(rows[0], "repository") === repository) return "own";
   const shares = await sql.query("SELECT 1 AS yes FROM image_shares WHERE image = $1 AND repository = $2", [
     image,

@@ -1,7 +1,9 @@
 import { v7 as uuidv7 } from "uuid";
 import type { GrantStore } from "../engine/grants-port.ts";
 import type { Clock, Logger, LogStore, Vault } from "../engine/ports.ts";
+import type { RegistryStore } from "../engine/registries-port.ts";
 import type { Store } from "../engine/store-port.ts";
+import { createAccessTokens } from "./access-tokens.ts";
 import { createApprovals } from "./approvals.ts";
 import { createAudit } from "./audit.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
@@ -9,6 +11,7 @@ import { createChecks } from "./checks.ts";
 import { createConfigChecks } from "./config-checks.ts";
 import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
+import { createFurtherRepositories } from "./further-repositories.ts";
 import { createGrants } from "./grants.ts";
 import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
@@ -16,6 +19,7 @@ import { createLogRows } from "./log-rows.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
+import { createRegistries } from "./registries.ts";
 import { bytesOrNull, text } from "./rows.ts";
 import { SECRETS_LOCK } from "./secrets.ts";
 import { createUpkeep } from "./upkeep.ts";
@@ -34,7 +38,7 @@ export interface StoreOptions {
   readonly newId?: () => string;
 }
 
-export interface OpenedStore extends Store, GrantStore {
+export interface OpenedStore extends Store, GrantStore, RegistryStore {
   /** Null: one process works on this database, and keeps logs as files. */
   readonly logs: LogStore | null;
 }
@@ -78,7 +82,10 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createChecks(parts),
     ...createConfigChecks(database),
     ...createAudit(parts),
+    ...createAccessTokens(parts),
+    ...createFurtherRepositories(parts),
     ...createGrants(parts, vault),
+    ...createRegistries(parts, vault),
     ...createUpkeep(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {

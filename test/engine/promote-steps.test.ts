@@ -240,7 +240,7 @@ describe("a promotion", () => {
     await promote({ claimed: { othersImage: "acme/secret" } });
     expect(calls).toEqual(["finish build-1 3 failed"]);
     const message =
-      "The image acme/api belongs to another repository, which published it first (image-not-owned). " +
+      "The image acme/api belongs to another repository, or people pushed it first (image-not-owned). " +
       "Give this one another `name` in .wharfinger.yml, or have it shared with this repository.";
     expect(results).toMatchObject([{ digest: null, failure: { class: "push", message } }]);
     expect(lines[0]).toEqual({

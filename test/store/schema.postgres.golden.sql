@@ -1,3 +1,23 @@
+COLUMN access_tokens.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN access_tokens.id text NOT NULL
+COLUMN access_tokens.hash text NOT NULL
+COLUMN access_tokens.namespace text NOT NULL
+COLUMN access_tokens.provider text NOT NULL
+COLUMN access_tokens.host text NOT NULL
+COLUMN access_tokens.account_id text NOT NULL
+COLUMN access_tokens.name text NOT NULL
+COLUMN access_tokens.access text NOT NULL
+COLUMN access_tokens.made_by text NOT NULL
+COLUMN access_tokens.created_at bigint NOT NULL
+COLUMN access_tokens.expires_at bigint NOT NULL
+COLUMN access_tokens.revoked_at bigint
+COLUMN access_tokens.last_used_at bigint
+CONSTRAINT access_tokens CHECK ((access = ANY (ARRAY['pull'::text, 'push'::text])))
+CONSTRAINT access_tokens PRIMARY KEY (seq)
+CONSTRAINT access_tokens UNIQUE (id)
+CREATE INDEX access_tokens_namespace ON public.access_tokens USING btree (namespace, seq)
+CREATE UNIQUE INDEX access_tokens_id_key ON public.access_tokens USING btree (id)
+CREATE UNIQUE INDEX access_tokens_pkey ON public.access_tokens USING btree (seq)
 COLUMN audit.id bigint NOT NULL IDENTITY ALWAYS
 COLUMN audit.at bigint NOT NULL
 COLUMN audit.made_by text NOT NULL
@@ -257,6 +277,14 @@ COLUMN pulse.id integer NOT NULL
 COLUMN pulse.at bigint NOT NULL
 CONSTRAINT pulse PRIMARY KEY (id)
 CREATE UNIQUE INDEX pulse_pkey ON public.pulse USING btree (id)
+COLUMN pushed_images.name text NOT NULL
+COLUMN pushed_images.namespace text NOT NULL
+COLUMN pushed_images.token text NOT NULL
+COLUMN pushed_images.created_at bigint NOT NULL
+CONSTRAINT pushed_images FOREIGN KEY (token) REFERENCES access_tokens(id)
+CONSTRAINT pushed_images PRIMARY KEY (name)
+CREATE INDEX pushed_images_namespace ON public.pushed_images USING btree (namespace)
+CREATE UNIQUE INDEX pushed_images_pkey ON public.pushed_images USING btree (name)
 COLUMN refs.repository text NOT NULL
 COLUMN refs.ref text NOT NULL
 COLUMN refs.generation bigint NOT NULL

@@ -1,3 +1,22 @@
+CREATE TABLE access_tokens (
+seq INTEGER PRIMARY KEY AUTOINCREMENT,
+id TEXT NOT NULL UNIQUE,
+hash TEXT NOT NULL,
+namespace TEXT NOT NULL,
+provider TEXT NOT NULL,
+host TEXT NOT NULL,
+account_id TEXT NOT NULL,
+name TEXT NOT NULL,
+access TEXT NOT NULL CHECK (access IN ('pull', 'push')),
+made_by TEXT NOT NULL,
+created_at BIGINT NOT NULL,
+expires_at BIGINT NOT NULL,
+revoked_at BIGINT,
+last_used_at BIGINT
+  );
+
+CREATE INDEX access_tokens_namespace ON access_tokens (namespace, seq);
+
 CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 
 CREATE TRIGGER audit_not_updated BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
@@ -236,6 +255,15 @@ CREATE TABLE namespaces (
 );
 
 CREATE TABLE pulse (id INTEGER NOT NULL PRIMARY KEY, at BIGINT NOT NULL);
+
+CREATE TABLE pushed_images (
+name TEXT NOT NULL PRIMARY KEY,
+namespace TEXT NOT NULL,
+token TEXT NOT NULL REFERENCES access_tokens (id),
+created_at BIGINT NOT NULL
+  );
+
+CREATE INDEX pushed_images_namespace ON pushed_images (namespace);
 
 CREATE TABLE refs (
   repository TEXT NOT NULL REFERENCES repositories (key),
