@@ -6,6 +6,7 @@ import { checksContract } from "./store.checks.ts";
 import { configChecksContract } from "./store.config-checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";
 import { grantsContract } from "./store.grants.ts";
+import { furtherRepositoriesContract } from "./store.further-repositories.ts";
 import { holdsContract } from "./store.holds.ts";
 import { installationsContract } from "./store.installations.ts";
 import { plansContract } from "./store.plans.ts";
@@ -51,6 +52,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     configChecksContract(current);
     publicationsContract(current);
     twinsContract(current);
+    furtherRepositoriesContract(current);
     grantsContract(() => {
       const { store, clock } = current();
       return {

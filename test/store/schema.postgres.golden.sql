@@ -222,6 +222,19 @@ CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
 CREATE TRIGGER deliveries_ended AFTER UPDATE OF outcome ON public.deliveries FOR EACH ROW WHEN (((old.outcome = 'pending'::text) AND (new.outcome <> 'pending'::text))) EXECUTE FUNCTION announce('deliveries')
 CREATE TRIGGER deliveries_stored AFTER INSERT ON public.deliveries FOR EACH STATEMENT EXECUTE FUNCTION announce('deliveries')
 COLUMN image_shares.image text NOT NULL
+COLUMN further_repositories.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN further_repositories.installation text NOT NULL
+COLUMN further_repositories.repository text NOT NULL
+COLUMN further_repositories.reads text NOT NULL
+COLUMN further_repositories.since bigint NOT NULL
+COLUMN further_repositories.made_by text NOT NULL
+CONSTRAINT further_repositories FOREIGN KEY (installation) REFERENCES installations(key)
+CONSTRAINT further_repositories FOREIGN KEY (reads) REFERENCES repositories(key)
+CONSTRAINT further_repositories FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT further_repositories PRIMARY KEY (id)
+CONSTRAINT further_repositories UNIQUE (installation, repository, reads)
+CREATE UNIQUE INDEX further_repositories_installation_repository_reads_key ON public.further_repositories USING btree (installation, repository, reads)
+CREATE UNIQUE INDEX further_repositories_pkey ON public.further_repositories USING btree (id)
 COLUMN image_shares.repository text NOT NULL
 COLUMN image_shares.created_at bigint NOT NULL
 CONSTRAINT image_shares FOREIGN KEY (image) REFERENCES images(name)

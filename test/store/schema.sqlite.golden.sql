@@ -203,6 +203,16 @@ CREATE INDEX deliveries_planned ON deliveries (repository_id, id) WHERE outcome 
 
 CREATE INDEX deliveries_waiting ON deliveries (turn, id) WHERE outcome = 'pending';
 
+CREATE TABLE further_repositories (
+id INTEGER PRIMARY KEY AUTOINCREMENT,
+installation TEXT NOT NULL REFERENCES installations (key),
+repository TEXT NOT NULL REFERENCES repositories (key),
+reads TEXT NOT NULL REFERENCES repositories (key),
+since BIGINT NOT NULL,
+made_by TEXT NOT NULL,
+UNIQUE (installation, repository, reads)
+  );
+
 CREATE TABLE image_shares (
 image TEXT NOT NULL REFERENCES images (name),
 repository TEXT NOT NULL,
