@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildRequest } from "../core/build-request.ts";
 import { createLogLines, type LogLines } from "../core/log-lines.ts";
-import { createMasks, type Masks } from "../core/masks.ts";
+import { createMasks, LONGEST_MASKED, type Masks } from "../core/masks.ts";
 import type { BuildContext, BuildCredentials, BuildEnd, CloneCredential } from "../engine/ports.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { checkout, resolveFiles } from "./checkout.ts";
@@ -54,7 +54,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
     return createLogLines({
       write: (text) => context.log(text),
       mask: masks.mask,
-      longestSecret: masks.longest,
+      longestSecret: LONGEST_MASKED,
       maxBytes: request.limits.logBytes,
     });
   }
@@ -126,7 +126,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
         const said = createLogLines({
           write: () => undefined,
           mask: masks.mask,
-          longestSecret: masks.longest,
+          longestSecret: LONGEST_MASKED,
           maxBytes: 65_536,
         });
         const script = commands.map((args) => [tools.git, ...args].map(quoted).join(" ")).join(" && ");

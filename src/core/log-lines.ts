@@ -28,7 +28,7 @@ const COLOURS = new RegExp(COLOUR, "g");
 /**
  * @param options.write receives whole lines, each ending in a line feed
  * @param options.mask applied to every line; a secret is found although chunks cut it in two
- * @param options.longestSecret length of the longest one `mask` looks for
+ * @param options.longestSecret length of the longest text `mask` looks for
  * @param options.maxBytes of the whole log; what comes after is left out and a note says so
  */
 export function createLogLines(options: {
@@ -38,6 +38,7 @@ export function createLogLines(options: {
   readonly maxBytes: number;
 }): LogLines {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const heldBack = LONGEST_LINE + options.longestSecret;
   const last: string[] = [];
   let pending = "";
   let bytes = 0;
@@ -45,7 +46,7 @@ export function createLogLines(options: {
 
   function emit(raw: string): void {
     // After cleaning: what an escape sequence cut apart is whole again.
-    const text = options.mask(cleanLine(raw));
+    const text = masked(cleanLine(raw), options.mask);
     last.push(text);
     if (last.length > TAIL) last.shift();
     if (full) return;
@@ -64,9 +65,10 @@ export function createLogLines(options: {
       const parts = (pending + decoder.decode(chunk, { stream: true })).split("\n");
       pending = parts.pop() ?? "";
       for (const part of parts) emit(part);
-      while (pending.length > LONGEST_LINE + options.longestSecret) {
-        // The end is held back: it may be the first half of a secret.
+      while (pending.length > heldBack) {
         pending = options.mask(pending);
+        if (pending.length <= heldBack) break;
+        // The end stays: it may be the first half of a secret.
         emit(pending.slice(0, LONGEST_LINE));
         pending = pending.slice(LONGEST_LINE);
       }
@@ -79,6 +81,14 @@ export function createLogLines(options: {
     },
     tail: () => last,
   };
+}
+
+/** A line in which a colour begins amid a secret loses its colours. */
+function masked(line: string, mask: (text: string) => string): string {
+  const shown = mask(line);
+  if (!line.includes(ESC)) return shown;
+  const plain = mask(line.replace(COLOURS, ""));
+  return shown.replace(COLOURS, "") === plain ? shown : plain;
 }
 
 /** One line fit for a log: of a progress bar its last state, no control characters but colours. */

@@ -1,7 +1,7 @@
 /** Where builders outside this program are handed builds, and say what becomes of them. */
 import type { BuildRequest, SignedRequest } from "../core/build-request.ts";
 import { createLogLines, type LogLines, plainText } from "../core/log-lines.ts";
-import { createMasks, type Masks } from "../core/masks.ts";
+import { type Credential, createMasks, LONGEST_MASKED, type Masks } from "../core/masks.ts";
 import type { BuildStep, Failure, Outcome } from "../core/model.ts";
 import { type CredentialExchange, leaseUser } from "./credentials.ts";
 import { isoTime } from "./loop.ts";
@@ -74,8 +74,6 @@ const CANCEL_MS = 30_000;
 /** Claims that wait at the same time; each asks the database once a second. */
 const MAX_WAITING = 64;
 
-/** Longer than any token of a host, in any form: so much of an endless line is held back, for it may be half of one. */
-const LONGEST_SECRET = 4_096;
 /** Characters of a failure's message. */
 const LONGEST_MESSAGE = 1_000;
 
@@ -84,11 +82,6 @@ const HUNG: DeskEnd = {
   failure: { class: "timeout", message: "The build was stopped because its builder let it run longer than it may." },
   retryable: false,
 };
-
-interface Credential {
-  readonly username: string;
-  readonly password: string;
-}
 
 /** A lease that was handed out here. Its log is written here, and what was given out for it is masked there. */
 interface Session {
@@ -148,7 +141,7 @@ export function createBuilderDesk(options: BuilderDeskOptions): BuilderDesk {
       lines: createLogLines({
         write: (text) => writer.write(text),
         mask: (text) => session.masks.mask(text),
-        longestSecret: LONGEST_SECRET,
+        longestSecret: LONGEST_MASKED,
         maxBytes: limits.logBytes,
       }),
       steps: [],
