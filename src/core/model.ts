@@ -112,8 +112,10 @@ export const DEFAULT_POLICY: Policy = {
 export interface Installation extends HostId {
   readonly account: Account;
   readonly state: InstallationState;
-  /** Null until the installation owns one. */
+  /** Null until its account was granted one. */
   readonly namespace: string | null;
+  /** What it waits for where it has none; left out: it asks for none. `why`: a clause for people. */
+  readonly claim?: { readonly id: string; readonly why: string };
   /** Permission name to level as the host granted them, e.g. `{"checks":"write"}`. */
   readonly permissions: Readonly<Record<string, string>>;
   readonly policy: Policy;
@@ -295,6 +297,16 @@ export interface PlannedBuild {
   readonly pull?: { readonly number: number; readonly target: string; readonly fork: boolean };
   /** Left out: the repository's own address, and `ref`. */
   readonly checkout?: Checkout;
+  /** Further repositories its file asks to read; left out: none, as of every untrusted build. */
+  readonly repositories?: readonly WantedRepository[];
+}
+
+/** One entry of `repositories:`, as a build is planned with it. */
+export interface WantedRepository {
+  /** `owner/name`, as the host spells it where it is known. */
+  readonly name: string;
+  /** Of the repository that was called so; null: the installation covered none, or not just one. */
+  readonly id: string | null;
 }
 
 /** Why a build waits for somebody who may let it run. */
@@ -396,6 +408,8 @@ export interface PublishedTags {
 /** A recorded request and what became of it. Times are ISO 8601, UTC. */
 export interface Build {
   readonly id: string;
+  /** Name of the registry it was planned for; it keeps it, wherever its namespace goes. */
+  readonly registry: string;
   readonly state: BuildState;
   readonly repository: Repository;
   readonly installation: HostId;

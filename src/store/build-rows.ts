@@ -10,6 +10,7 @@ import {
   type Repository,
   type Sha,
 } from "../core/model.ts";
+import { DEFAULT_REGISTRY, namespaceOf } from "../core/registry-settings.ts";
 import type { RequestWriter } from "../engine/store-port.ts";
 import type { Sql } from "./database.ts";
 import {
@@ -37,7 +38,8 @@ export const REPOSITORY_COLUMNS = `r.provider, r.host, r.id AS repository_id, r.
   r.clone_url, r.web_url`;
 
 /** What {@link toBuild} reads of `builds b JOIN repositories r`. */
-export const BUILD_COLUMNS = `b.seq, b.id, b.state, b.repository, b.installation_id, b.delivery, b.full_image, b.planned, b.cause,
+export const BUILD_COLUMNS = `b.seq, b.id, b.state, b.repository, b.installation_id, b.delivery, b.full_image, b.registry, b.planned,
+  b.cause,
   b.attempt, b.promotions, b.digest, b.tags, b.request_digest, b.hold_reason, b.hold_detail, b.approval, b.steps, b.failure,
   b.created_at, b.started_at, b.finished_at, ${REPOSITORY_COLUMNS}`;
 
@@ -60,6 +62,7 @@ export function toBuild(row: Row): Build {
   const repository = toRepository(row);
   return {
     id: text(row, "id"),
+    registry: text(row, "registry"),
     state: text(row, "state") as BuildState,
     repository,
     // An installation covers repositories of its own host only.
@@ -155,7 +158,8 @@ export interface RecordedBuild {
 
 export async function insertBuild(sql: Sql, build: RecordedBuild): Promise<void> {
   const { planned, origin } = build;
-  const recorded = asRecorded(build);
+  const registry = await registryOf(sql, namespaceOf(build.fullImage));
+  const recorded = asRecorded(build, registry);
   const request = build.write(recorded, origin);
   const tagLines = build.tagLines ?? JSON.stringify(await linesOf(sql, build));
   const row: Readonly<Record<string, Value>> = {
@@ -170,6 +174,7 @@ export async function insertBuild(sql: Sql, build: RecordedBuild): Promise<void>
     sha: planned.sha,
     image: planned.image,
     full_image: build.fullImage,
+    registry,
     key: planned.key,
     generation: build.generation,
     journal_order: build.order,
@@ -193,6 +198,12 @@ export async function insertBuild(sql: Sql, build: RecordedBuild): Promise<void>
     `INSERT INTO builds (${columns.join(", ")}) VALUES (${columns.map((_name, index) => `$${index + 1}`).join(", ")})`,
     Object.values(row),
   );
+}
+
+/** Where images of a namespace go now. */
+async function registryOf(sql: Sql, namespace: string): Promise<string> {
+  const [row] = await sql.query("SELECT registry FROM namespaces WHERE name = $1", [namespace]);
+  return row === undefined ? DEFAULT_REGISTRY : text(row, "registry");
 }
 
 /**
@@ -224,10 +235,11 @@ export function isHeld({ hold, approval }: Pick<RecordedBuild, "hold" | "approva
   return hold !== null && approval === null;
 }
 
-function asRecorded(build: RecordedBuild): Build {
+function asRecorded(build: RecordedBuild, registry: string): Build {
   const { id, repository, installation, delivery, planned, hold, approval, fullImage, trigger, now } = build;
   return {
     id,
+    registry,
     state: isHeld(build) ? "held" : "queued",
     repository,
     installation,

@@ -14,6 +14,7 @@ export function buildJson(build: Build): object {
     ref: build.planned.ref,
     sha: build.planned.sha,
     image: build.image,
+    registry: build.registry,
     tags: shownTags(build),
     digest: build.digest,
     requestedTags: build.planned.tags,

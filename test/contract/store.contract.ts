@@ -1,26 +1,28 @@
 import { afterEach, beforeEach, describe } from "@jest/globals";
 import type { GrantStore } from "../../src/engine/grants-port.ts";
+import type { RegistryStore } from "../../src/engine/registries-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { configChecksContract } from "./store.config-checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";
-import { grantsContract } from "./store.grants.ts";
 import { furtherRepositoriesContract } from "./store.further-repositories.ts";
+import { grantsContract } from "./store.grants.ts";
 import { holdsContract } from "./store.holds.ts";
 import { installationsContract } from "./store.installations.ts";
 import { plansContract } from "./store.plans.ts";
 import { publicationsContract } from "./store.publications.ts";
 import { pullsContract } from "./store.pulls.ts";
+import { registriesContract } from "./store.registries.ts";
 import type { TestClock } from "./store.samples.ts";
 import { twinsContract } from "./store.twins.ts";
 
 /** A store just made, and empty. */
 export interface OpenedStore {
-  readonly store: Store & GrantStore;
+  readonly store: Store & GrantStore & RegistryStore;
   readonly clock: TestClock;
   /** A second store on the same data, opened without closing the first: what a new process finds. Null: data is not kept. */
-  readonly reopen: (() => Promise<Store & GrantStore>) | null;
+  readonly reopen: (() => Promise<Store & GrantStore & RegistryStore>) | null;
   close(): Promise<void>;
 }
 
@@ -50,9 +52,10 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     buildsContract(current);
     checksContract(current);
     configChecksContract(current);
+    furtherRepositoriesContract(current);
     publicationsContract(current);
     twinsContract(current);
-    furtherRepositoriesContract(current);
+    registriesContract(current);
     grantsContract(() => {
       const { store, clock } = current();
       return {

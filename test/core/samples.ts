@@ -191,6 +191,7 @@ export const digest = `sha256:${"c".repeat(64)}`;
 export function build(rest: Partial<Build> = {}): Build {
   return {
     id: "1",
+    registry: "default",
     state: "succeeded",
     repository,
     installation: { provider: "github", host: "default", id: "7" },

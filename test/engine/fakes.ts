@@ -53,6 +53,7 @@ export const INSTALLATION: Installation = {
 export function buildOf(more: Partial<Build> = {}): Build {
   return {
     id: "build-1",
+    registry: "default",
     state: "running",
     repository: repository("1"),
     installation: installationId("7"),

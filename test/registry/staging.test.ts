@@ -21,6 +21,12 @@ describe("names of staging repositories", () => {
     ["acme/staging", "acme/staging", true, "the-tag"],
     ["acme/staging", "acme/staging/b1", true, null],
     ["acme/staging", "acme/staging-2", false, null],
+    ["{namespace}/staging", "acme/staging", true, "the-tag"],
+    ["{namespace}/staging", "acme/staging/b1", true, null],
+    ["{namespace}/staging", "acme/x/staging", false, null],
+    ["{namespace}/staging", "staging", false, null],
+    ["{namespace}/staging/{build}", "acme/staging/b1", true, "b1"],
+    ["{namespace}/staging/{build}", "acme/api/staging/b1", false, null],
   ];
   it.each(cases)("by %s: %s", (template, name, has, build) => {
     const names = createStagingNames(template);
@@ -31,9 +37,11 @@ describe("names of staging repositories", () => {
     ["staging/{build}", { repository: "staging/b1", tag: "build", own: true }],
     ["{build}/x-{build}", { repository: "b1/x-b1", tag: "build", own: true }],
     ["acme/staging", { repository: "acme/staging", tag: "b1", own: false }],
+    ["{namespace}/staging", { repository: "acme/staging", tag: "b1", own: false }],
+    ["{namespace}/staging/{build}", { repository: "acme/staging/b1", tag: "build", own: true }],
   ])("by %s give a build its place, and know it again", (template, place) => {
     const names = createStagingNames(template);
-    expect(names.of("b1")).toEqual(place);
+    expect(names.of("b1", "acme")).toEqual(place);
     expect(names.has(place.repository)).toBe(true);
     expect(names.buildAt(place.repository, place.tag)).toBe("b1");
   });

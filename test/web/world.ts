@@ -45,6 +45,7 @@ export const repository: Repository = {
 export function aBuild(changes: Partial<Build> = {}, planned: Partial<Build["planned"]> = {}): Build {
   return {
     id: "b1",
+    registry: "default",
     state: "succeeded",
     repository,
     installation: { provider: "github", host: "default", id: "7" },
