@@ -17,6 +17,8 @@ const TARGET = new URL("../test/hosts/github/", import.meta.url);
 
 const OPERATIONS = [
   "GET /app",
+  "GET /app/hook/config",
+  "PATCH /app/hook/config",
   "GET /app/hook/deliveries",
   "GET /app/hook/deliveries/{delivery_id}",
   "POST /app/hook/deliveries/{delivery_id}/attempts",

@@ -11,7 +11,7 @@ import {
   type Values,
   type VariableName,
 } from "./config-table.ts";
-import { ensureKeyFile } from "./keys.ts";
+import { ensureKeyFile, readKeyFile } from "./keys.ts";
 
 /** The whole configuration, read and checked. Null: not set. */
 export interface Config {
@@ -55,6 +55,8 @@ export interface GithubConfig {
   readonly appId: number;
   /** PEM, PKCS #8. */
   readonly privateKey: string;
+  /** The file it is from; null: the environment has it. */
+  readonly privateKeyPath: string | null;
   /** The current one first. */
   readonly webhookSecrets: readonly string[];
   readonly clientId: string | null;
@@ -179,17 +181,39 @@ export function describeConfig(env: Environment): Readonly<Record<string, string
   return described;
 }
 
-const KEY_FILE = "secret.key";
+export const SECRET_KEY_FILE = "secret.key";
+/** What sealed before the last change of the key; until `wharfinger rotate secret-key --finish`. */
+export const PREVIOUS_KEY_FILE = "secret.previous.key";
+
+/** 32 random bytes, as a file or `SECRET_KEY` has them. */
+export function newSecretKey(): string {
+  return randomBytes(32).toString("base64");
+}
 
 /** The 32 bytes that seal secrets, from `secret.key` in the folder. Throws an error that says what to do. */
 export function ensureSecretKey(dataDir: string): Buffer {
-  const text = ensureKeyFile(dataDir, KEY_FILE, () => `${randomBytes(32).toString("base64")}\n`).trim();
-  const parsed = VARIABLES.SECRET_KEY.type.safeParse(text);
-  if (!parsed.success || parsed.data === null) {
-    const path = join(dataDir, KEY_FILE);
-    throw new Error(`${path} does not hold 32 bytes in base64. Restore it from a backup, or set SECRET_KEY.`);
-  }
-  return parsed.data;
+  const text = ensureKeyFile(dataDir, SECRET_KEY_FILE, () => `${newSecretKey()}\n`);
+  return parseKeyFile(text, join(dataDir, SECRET_KEY_FILE));
+}
+
+/**
+ * The keys secrets may be sealed with, the one that seals first; of files those there are now. Throws as
+ * {@link ensureSecretKey} does.
+ */
+export function secretKeys(config: Pick<Config, "dataDir" | "secretKey" | "secretKeyPrevious">): readonly Buffer[] {
+  const { dataDir, secretKey, secretKeyPrevious } = config;
+  const former = secretKeyPrevious === null ? [] : [secretKeyPrevious];
+  if (secretKey !== null) return [secretKey, ...former];
+  const current = ensureSecretKey(dataDir);
+  const previous = readKeyFile(dataDir, PREVIOUS_KEY_FILE);
+  const path = join(dataDir, PREVIOUS_KEY_FILE);
+  return [current, ...(previous === null ? [] : [parseKeyFile(previous, path)]), ...former];
+}
+
+function parseKeyFile(text: string, path: string): Buffer {
+  const parsed = VARIABLES.SECRET_KEY.type.safeParse(text.trim());
+  if (parsed.success && parsed.data !== null) return parsed.data;
+  throw new Error(`${path} does not hold 32 bytes in base64. Restore it from a backup, or set SECRET_KEY.`);
 }
 
 function readValues(env: Environment): { values: Partial<Values>; problems: Problem[] } {
@@ -230,6 +254,7 @@ function readGithub(values: Partial<Values>, env: Environment, problems: Problem
   return {
     appId,
     privateKey: key,
+    privateKeyPath: values.PRIVATE_KEY_PATH ?? null,
     webhookSecrets: [secret, ...(values.WEBHOOK_SECRET_PREVIOUS ? [values.WEBHOOK_SECRET_PREVIOUS] : [])],
     clientId: values.GITHUB_CLIENT_ID ?? null,
     clientSecret: values.GITHUB_CLIENT_SECRET ?? null,

@@ -7,6 +7,8 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -27,6 +29,23 @@ export function ensureKeyFile(dataDir: string, name: string, make: () => string)
   return read(path) ?? missing(path);
 }
 
+/** The text of a key file; null: there is none. Throws as {@link ensureKeyFile} does. */
+export function readKeyFile(dataDir: string, name: string): string | null {
+  return read(join(dataDir, name));
+}
+
+/** Puts `text` in the place of what the file held, whole or not at all. */
+export function replaceKeyFile(dataDir: string, name: string, text: string): void {
+  const path = join(dataDir, name);
+  const temporary = writeBeside(path, text);
+  renameSync(temporary, path);
+}
+
+/** Does nothing where there is no such file. */
+export function removeKeyFile(dataDir: string, name: string): void {
+  rmSync(join(dataDir, name), { force: true });
+}
+
 function read(path: string): string | null {
   let text: string;
   try {
@@ -40,18 +59,30 @@ function read(path: string): string | null {
 }
 
 function write(path: string, text: string): void {
+  const temporary = writeBeside(path, text);
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  } finally {
+    unlinkSync(temporary);
+  }
+}
+
+/** Writes a new file that only this user can read; answers its path. */
+function writeBeside(path: string, text: string): string {
   const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
   const file = openSync(temporary, "wx", 0o600);
   try {
     writeSync(file, text);
     fsyncSync(file);
-    linkSync(temporary, path);
   } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
+    unlinkSync(temporary);
+    throw error;
   } finally {
     closeSync(file);
-    unlinkSync(temporary);
   }
+  return temporary;
 }
 
 function missing(path: string): never {

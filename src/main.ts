@@ -17,6 +17,7 @@ import { openConnections } from "./connections.ts";
 import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
 import { createParts, createWorkerParts, openConfiguredStore, StartError } from "./parts.ts";
+import { createRotations } from "./rotations.ts";
 import { startServer } from "./server.ts";
 import { migrateStore } from "./store/store.ts";
 import { packageRoot, version } from "./version.ts";
@@ -111,6 +112,7 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     openConnections: (config) => openConnections(config),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,
+    rotations: createRotations,
     parsers: {
       github: (event, payload) => parseGithub(event, payload, { host: "default", appId: null }),
       // Addresses are made of it that a plan does not show.

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type BitbucketOptions, createBitbucketParts } from "./bitbucket-parts.ts";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { createOfferSender } from "./builders/webhook.ts";
-import { type Config, ensureSecretKey, type GithubConfig, type RegistryConfig } from "./config.ts";
+import { type Config, type GithubConfig, type RegistryConfig, secretKeys } from "./config.ts";
 import { createAccounts } from "./engine/accounts.ts";
 import type { Builder, Clock, Logger, LogStore, Registry } from "./engine/ports.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
@@ -63,7 +63,11 @@ export async function createParts(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const builder = builds && config.builder === "buildah" ? await createConfiguredBuilder(config, registry, log) : null;
   const store = await openConfiguredStore(config, clock);
-  const { tokens, staging, registry: client } = createConfiguredRegistry({ ...config, registry }, clock, store);
+  const {
+    tokens,
+    staging,
+    registry: client,
+  } = createConfiguredRegistry({ ...config, registry }, clock, { store, log });
   const { eventsSecret } = registry;
   return {
     store,
@@ -170,24 +174,26 @@ function logsOf(store: OpenedStore, config: Config, log: Logger): LogStore {
 
 /** Rejects when the schema is not current, or when SECRET_KEY is not the one the database was begun with. */
 export function openConfiguredStore(config: Config, clock: Clock = systemClock): Promise<OpenedStore> {
-  const keys = [config.secretKey ?? ensureSecretKey(config.dataDir), config.secretKeyPrevious];
-  const vault = createVault(keys.filter((key) => key !== null));
+  const vault = createVault(secretKeys(config), () => secretKeys(config));
   return openStore({ url: config.databaseUrl, clock, vault });
 }
 
-const REQUEST_KEY = "build-request.key";
+export const REQUEST_KEY_FILE = "build-request.key";
+
+export function newRequestKey(): string {
+  return generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
 
 /** Signs build requests with the key in the data folder, made there at the first start. */
 export function createConfiguredSigner(dataDir: string): RequestSigner {
-  const make = () => generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  return createRequestSigner(ensureKeyFile(dataDir, REQUEST_KEY, make));
+  return createRequestSigner(ensureKeyFile(dataDir, REQUEST_KEY_FILE, newRequestKey));
 }
 
-/** The registry, and what it asks of us; `store` is null where nobody else is to be let in (`doctor`). */
+/** The registry, and what it asks of us; `guests` is null where nobody else is to be let in (`doctor`). */
 export function createConfiguredRegistry(
   config: Pick<Config, "dataDir"> & { readonly registry: RegistryConfig },
   clock: Clock,
-  store: Parameters<typeof createAccounts>[0]["store"] | null,
+  guests: Pick<Parameters<typeof createAccounts>[0], "store" | "log"> | null,
 ): { readonly registry: Registry; readonly staging: StagingNames; readonly tokens: TokenService | null } {
   const { url, credentials, staging: template, tokens: named, name } = config.registry;
   const staging = createStagingNames(template);
@@ -199,7 +205,7 @@ export function createConfiguredRegistry(
     service: named.service ?? name,
     kidFormat: named.kid,
     keys: openTokenKeys(config.dataDir, ensureKeyFile, clock.now()),
-    accounts: createAccounts({ store: store ?? NOBODY, staging: staging.of }),
+    guests: guests && { accounts: createAccounts({ ...guests, staging: staging.of, clock }), log: guests.log },
     staging,
     clock,
   });
@@ -210,22 +216,17 @@ export function createConfiguredRegistry(
   };
 }
 
-/** The service publishes by copying; whoever else pushes to a published image is not one of us. */
+/** The service publishes by copying; others push with access tokens, to images no repository owns. */
 function noticePush(event: PushEvent, staging: StagingNames, log: Logger): void {
   const { repository, tag, digest, buildId: build, actor } = event;
   const fields = { repository, tag, digest, actor };
   if (staging.has(repository)) log.info({ ...fields, build }, "the registry has a staged image");
   else if (actor === SERVICE_USER) log.info(fields, "the registry has a published image");
+  else if (actor?.startsWith("whf_")) log.info(fields, "somebody has pushed with an access token");
   else log.warn(fields, "somebody else has pushed to the registry");
 }
 
-const NOBODY = {
-  leaseHolder: async () => null,
-  getBuild: async () => null,
-  publicImages: async () => new Set<string>(),
-};
-
-export function createGithubParts(github: GithubConfig, log: Logger, clock: Clock): HostParts {
+export function createGithubParts(github: Omit<GithubConfig, "privateKeyPath">, log: Logger, clock: Clock): HostParts {
   const access = createGithubAccess({
     host: "default",
     appId: github.appId,

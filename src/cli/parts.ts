@@ -1,6 +1,7 @@
 import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { PayloadParsers } from "./plan.ts";
+import type { Rotation } from "./rotate.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
 /** What commands are given; `C` is the configuration, which they only hand on. */
@@ -24,6 +25,8 @@ export interface CliParts<C> {
   openConnections(config: C): Promise<OpenConnections>;
   /** Brings the schema up to date; answers the names of what was applied. */
   migrate(config: C): Promise<readonly string[]>;
+  /** Secrets and keys that can be changed. */
+  rotations(config: C): readonly Rotation[];
   /** Every dependency and credential that can be tried. */
   checks(config: C): readonly DoctorCheck[];
   readonly parsers: PayloadParsers;

@@ -9,6 +9,7 @@ import { migrate } from "./migrate.ts";
 import { addOperatorCommands } from "./operator.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
 import { type PlanOptions, plan } from "./plan.ts";
+import { addRotate } from "./rotate.ts";
 import { start } from "./start.ts";
 import type { ExitCode } from "./terminal.ts";
 
@@ -54,6 +55,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addServerCommands(program, parts, done);
   addOperatorCommands(program, parts, done);
   addConnect(program, parts, done);
+  addRotate(program, parts, done);
   addConfigFileCommands(program, parts, done);
   addImport(program, parts, done);
   for (const command of program.commands) {

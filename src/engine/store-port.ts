@@ -30,7 +30,9 @@ import type { Publication } from "../core/supersede.ts";
 import type { ImageOwners } from "../core/trust.ts";
 import type { AccessTokenStore } from "./access-tokens-port.ts";
 import type { AuditStore } from "./audit-port.ts";
+import type { ClaimStore } from "./claims-store-port.ts";
 import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
+import type { PauseStore } from "./pause-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 
 export interface Journal {
@@ -84,6 +86,8 @@ export interface Decision {
 export interface ClaimedDelivery {
   readonly delivery: Delivery;
   readonly body: Buffer;
+  /** The delivery it is a copy of (pause-port.ts); left out: none. */
+  readonly replayOf?: string;
 }
 
 /** Makes the document of a build that is about to be recorded. Called inside the transaction: pure and quick. */
@@ -113,6 +117,9 @@ export interface PlanRecord {
   /** What the checks of commits say of the file they bring along; left out: nothing. */
   readonly fileChecks?: readonly { readonly sha: Sha; readonly check: FileCheck }[];
 }
+
+/** How an installation stands at its host; whether it is paused is ours to say. */
+export type HostState = Exclude<Installation["state"], "paused">;
 
 /** The config file at the tip of a branch, when it was last pushed to. */
 export interface SeenFile {
@@ -251,7 +258,7 @@ export interface PageQuery {
  * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
  * ends nobody else gets the same thing; a lease that ended without word is claimable again.
  */
-export interface Store extends Journal, AuditStore, AccessTokenStore, FurtherRepositoryStore {
+export interface Store extends Journal, AuditStore, ClaimStore, AccessTokenStore, FurtherRepositoryStore, PauseStore {
   // deliveries
   /**
    * The deliveries whose turn it is, at most `limit`, never two of one stream at a time, and of a stream always the oldest.
@@ -295,12 +302,12 @@ export interface Store extends Journal, AuditStore, AccessTokenStore, FurtherRep
   saveInstallation(installation: {
     readonly id: HostId;
     readonly account: Account;
-    readonly state: Installation["state"];
+    readonly state: HostState;
     readonly permissions: Readonly<Record<string, string>>;
     /** The namespace to bind if the account owns none yet and nobody else owns it; null: bind nothing. */
     readonly namespace: string | null;
   }): Promise<Installation>;
-  setInstallationState(id: HostId, state: Installation["state"]): Promise<void>;
+  setInstallationState(id: HostId, state: HostState): Promise<void>;
   /** Changes what is given of an installation's policy; answers all of it. Null: no such installation. */
   setPolicy(id: HostId, policy: Partial<Policy>): Promise<Policy | null>;
   getInstallation(id: HostId): Promise<Installation | null>;
@@ -316,7 +323,6 @@ export interface Store extends Journal, AuditStore, AccessTokenStore, FurtherRep
   repositoriesOf(installation: HostId, limit: number, offset?: number): Promise<readonly ListedRepository[]>;
   /** How many repositories each installation covers now, paused ones included; by {@link hostKey}. None: it is missing. */
   countRepositories(installations: readonly HostId[]): Promise<ReadonlyMap<string, number>>;
-  setRepositoryPaused(repository: HostId, paused: boolean): Promise<void>;
   /** `unlinked` when the repository is unknown or belongs to another installation. */
   linkState(installation: HostId, repository: HostId): Promise<LinkState>;
 

@@ -7,7 +7,7 @@ import {
   randomBytes,
   X509Certificate,
 } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { selfSignedCertificate } from "./token-certificate.ts";
 
@@ -27,8 +27,10 @@ export interface TokenKeys {
 
 const CURRENT_FILE = "registry-token.key";
 const NEXT_FILE = "registry-token.next.key";
-/** Both certificates: the registry's `rootcertbundle`. */
-const BUNDLE_FILE = "registry-token.crt";
+/** Certificate of the key before the current one; until {@link forgetFormerKey}. */
+const FORMER_FILE = "registry-token.former.crt";
+/** All certificates: the registry's `rootcertbundle`. */
+export const TOKEN_BUNDLE_FILE = "registry-token.crt";
 /** What stands in the certificates for the people who read them; no registry compares it. */
 const COMMON_NAME = "wharfinger registry tokens";
 
@@ -39,9 +41,8 @@ export type KeyFile = (folder: string, name: string, make: () => string) => stri
  * The keys in this folder; what is missing is made. A key file holds a private key (P-256) and its certificate, so the
  * two can not part; the bundle is written from both files whenever it is not what follows from them.
  *
- * To rotate: stop, rename `registry-token.next.key` to `registry-token.key`, start. The new current key is one that
- * registries trust already; the bundle now holds it and a new next one, to be handed to the registry at leisure, but not
- * before tokens of the old key have ended.
+ * To rotate: {@link turnTokenKeys}. The new current key is one that registries trust already; the bundle, with a new next
+ * one, is handed to the registry at leisure, but not before tokens of the old key have ended.
  *
  * Several processes may start at once and get the same keys. Throws an error that says what to do.
  */
@@ -52,8 +53,30 @@ export function openTokenKeys(folder: string, keyFile: KeyFile, now: number): To
       keyFile(folder, name, () => makeKey(now)),
     );
   const keys = { current: open(CURRENT_FILE), next: open(NEXT_FILE) };
-  writeBundle(join(folder, BUNDLE_FILE), keys.current.certificate.toString() + keys.next.certificate.toString());
+  const former = readIfThere(join(folder, FORMER_FILE));
+  const certificates = [keys.current.certificate.toString(), keys.next.certificate.toString(), former ?? ""];
+  writeWhole(join(folder, TOKEN_BUNDLE_FILE), [...new Set(certificates)].join(""));
   return keys;
+}
+
+/**
+ * The next key becomes the current one, and a new next one is made. The bundle still holds the former key's certificate: a
+ * process that was not restarted yet goes on signing with that key, and a registry that is restarted takes it.
+ */
+export function turnTokenKeys(folder: string, keyFile: KeyFile, now: number): TokenKeys {
+  const { current } = openTokenKeys(folder, keyFile, now);
+  writeWhole(join(folder, FORMER_FILE), current.certificate.toString());
+  renameSync(join(folder, NEXT_FILE), join(folder, CURRENT_FILE));
+  return openTokenKeys(folder, keyFile, now);
+}
+
+/** Takes the former key's certificate out of the bundle. False: it was not in it. */
+export function forgetFormerKey(folder: string, keyFile: KeyFile, now: number): boolean {
+  const path = join(folder, FORMER_FILE);
+  if (readIfThere(path) === null) return false;
+  rmSync(path);
+  openTokenKeys(folder, keyFile, now);
+  return true;
 }
 
 /**
@@ -98,7 +121,7 @@ function parseKey(path: string, text: string): TokenKey {
     // Below: the words of a PEM reader would help nobody.
   }
   throw new Error(
-    `${path} does not hold a P-256 key and its certificate. Restore it from a backup, or remove it and give the registry the new ${BUNDLE_FILE}.`,
+    `${path} does not hold a P-256 key and its certificate. Restore it from a backup, or remove it and give the registry the new ${TOKEN_BUNDLE_FILE}.`,
   );
 }
 
@@ -108,13 +131,18 @@ function makeKey(now: number): string {
   return key + selfSignedCertificate(keys, COMMON_NAME, now);
 }
 
-/** Whole or not at all: the registry may be reading it. */
-function writeBundle(path: string, text: string): void {
+function readIfThere(path: string): string | null {
   try {
-    if (readFileSync(path, "utf8") === text) return;
+    return readFileSync(path, "utf8");
   } catch (error) {
-    if (!(typeof error === "object" && error !== null && "code" in error && error.code === "ENOENT")) throw error;
+    if (typeof error === "object" && error !== null && "code" in error && error.code === "ENOENT") return null;
+    throw error;
   }
+}
+
+/** Whole or not at all: the registry may be reading it. */
+function writeWhole(path: string, text: string): void {
+  if (readIfThere(path) === text) return;
   const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
   writeFileSync(temporary, text, { flag: "wx", mode: 0o644, flush: true });
   renameSync(temporary, path);

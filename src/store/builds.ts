@@ -17,6 +17,7 @@ import {
 import { touchChecks } from "./check-rows.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
+import { IS_PAUSED, IS_STOPPED } from "./pause-rows.ts";
 import { flag, integer, keyNumber, milliseconds, type Row, text, textOrNull, type Value } from "./rows.ts";
 import { cancelBuilds, END_LOST_STOPPED } from "./stops.ts";
 import { WAITS_FOR_TWIN } from "./twins.ts";
@@ -33,6 +34,7 @@ type Builds = Pick<
   | "buildRequest"
   | "saveRequestKey"
   | "requestKeys"
+  | "retireRequestKeys"
   | "releaseBuild"
   | "cancelBuild"
   | "getBuild"
@@ -72,7 +74,8 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
     async claimableBuilds(limit) {
       const rows = await database.query(
         `SELECT b.id, b.attempt FROM builds b
-         WHERE b.phase = 'build' AND ((b.state = 'queued' AND b.not_before <= $1 AND NOT ${WAITS_FOR_TWIN})
+         WHERE b.phase = 'build' AND NOT ${IS_PAUSED}
+           AND ((b.state = 'queued' AND b.not_before <= $1 AND NOT ${WAITS_FOR_TWIN})
            OR (b.state = 'running' AND b.lease_until <= $1 AND NOT b.cancel_requested)) ORDER BY b.seq LIMIT $2`,
         [clock.now(), limit],
       );
@@ -81,8 +84,8 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
 
     async heartbeat(id, attempt, leaseMs, steps) {
       const rows = await database.query(
-        `UPDATE builds SET lease_until = $3, steps = $4 WHERE id = $1 AND attempt = $2 AND state = 'running'
-         RETURNING cancel_requested`,
+        `UPDATE builds SET lease_until = $3, steps = $4
+         WHERE id = $1 AND attempt = $2 AND state = 'running' AND NOT ${IS_STOPPED} RETURNING cancel_requested`,
         [id, attempt, clock.now() + leaseMs, JSON.stringify(steps)],
       );
       if (rows[0] === undefined) return "lost";
@@ -150,6 +153,18 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
         [keyId, publicKey, clock.now()],
       );
     },
+
+    retireRequestKeys: (keep) =>
+      database.transaction(async (sql) => {
+        const retired = await sql.query(
+          `DELETE FROM request_keys WHERE id <> $1 AND id NOT IN (
+             SELECT request_key FROM builds WHERE state IN ('queued', 'held', 'running') AND request_key IS NOT NULL
+           ) RETURNING id`,
+          [keep],
+        );
+        const [left] = await sql.query("SELECT COUNT(*) AS others FROM request_keys WHERE id <> $1", [keep]);
+        return { retired: retired.length, inUse: left === undefined ? 0 : integer(left, "others") };
+      }),
 
     async requestKeys() {
       const rows = await database.query("SELECT id, public_key FROM request_keys ORDER BY created_at DESC, id");
@@ -236,7 +251,8 @@ const CLAIM = `
       PARTITION BY installation ORDER BY CASE WHEN state = 'running' AND lease_until > $1 THEN 0 ELSE 1 END, seq
     ) AS turn
     FROM builds b
-    WHERE phase = 'build' AND (state = 'running' OR (state = 'queued' AND not_before <= $1 AND NOT ${WAITS_FOR_TWIN}))
+    WHERE phase = 'build' AND NOT ${IS_PAUSED}
+      AND (state = 'running' OR (state = 'queued' AND not_before <= $1 AND NOT ${WAITS_FOR_TWIN}))
   ), next AS (
     SELECT b.seq FROM builds b JOIN offers ON offers.seq = b.seq
     WHERE b.phase = 'build'

@@ -20,17 +20,20 @@ interface Key {
  *
  * @param keys the current key first, then previous ones, which only open. Random 96-bit nonces allow some 2^32 seals
  *   for each key; this program seals a handful for each installation.
+ * @param reload the keys as they are now; left out: they never change. Asked whenever something is sealed, and where what
+ *   is to be opened was sealed with none of those known so far.
  */
-export function createVault(keys: readonly Buffer[]): Vault {
-  const ring: readonly Key[] = keys.map((bytes) => {
-    if (bytes.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${bytes.length}`);
-    return { id: createHash("sha256").update(bytes).digest().subarray(0, KEY_ID_BYTES), bytes };
-  });
-  const current = ring[0];
-  if (current === undefined) throw new RangeError("a vault needs a key");
+export function createVault(keys: readonly Buffer[], reload?: () => readonly Buffer[]): Vault {
+  let ring = ringOf(keys);
+
+  function keyOf(id: Buffer): Key | undefined {
+    return ring.find((candidate) => candidate.id.equals(id));
+  }
 
   return {
     seal(name, secret) {
+      if (reload !== undefined) ring = ringOf(reload());
+      const [current] = ring;
       const head = Buffer.concat([Buffer.of(VERSION), current.id]);
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv("aes-256-gcm", current.bytes, nonce, { authTagLength: TAG_BYTES });
@@ -44,7 +47,11 @@ export function createVault(keys: readonly Buffer[]): Vault {
         throw new Error("not a sealed secret");
       }
       const head = sealed.subarray(0, HEAD_BYTES);
-      const key = ring.find((candidate) => candidate.id.equals(head.subarray(1)));
+      let key = keyOf(head.subarray(1));
+      if (key === undefined && reload !== undefined) {
+        ring = ringOf(reload());
+        key = keyOf(head.subarray(1));
+      }
       if (key === undefined) throw new Error("sealed with another key");
       const nonce = sealed.subarray(HEAD_BYTES, HEAD_BYTES + NONCE_BYTES);
       const tag = sealed.subarray(HEAD_BYTES + NONCE_BYTES, HEAD_BYTES + NONCE_BYTES + TAG_BYTES);
@@ -55,6 +62,15 @@ export function createVault(keys: readonly Buffer[]): Vault {
       return Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString("utf8");
     },
   };
+}
+
+function ringOf(keys: readonly Buffer[]): readonly [Key, ...Key[]] {
+  const [current, ...previous] = keys.map((bytes) => {
+    if (bytes.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${bytes.length}`);
+    return { id: createHash("sha256").update(bytes).digest().subarray(0, KEY_ID_BYTES), bytes };
+  });
+  if (current === undefined) throw new RangeError("a vault needs a key");
+  return [current, ...previous];
 }
 
 /** The head has a fixed length, so no two (head, name) pairs give the same bytes. */

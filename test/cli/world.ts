@@ -61,6 +61,7 @@ export async function run(
     openStore: () => Promise.resolve(noStore),
     openConnections: () => Promise.reject(new Error("there are none in this test")),
     migrate: () => Promise.resolve([]),
+    rotations: () => [],
     checks: () => [],
     parsers: {},
     ...changes,

@@ -120,6 +120,18 @@ export function publicationsContract(opened: Opened): void {
       await store.saveRequestKey({ keyId: "one", publicKey: "first" });
       expect((await store.requestKeys()).map((key) => key.keyId)).toEqual(["two", "one"]);
     });
+
+    it("until they are retired, but for the one that stays and those of builds that are not over", async () => {
+      const { store } = opened();
+      for (const keyId of ["key", "former", "current"]) await store.saveRequestKey({ keyId, publicKey: keyId });
+      // Signed with `key`.
+      const id = await queue(store);
+      expect(await store.retireRequestKeys("current")).toEqual({ retired: 1, inUse: 1 });
+      expect((await store.requestKeys()).map((key) => key.keyId).toSorted()).toEqual(["current", "key"]);
+      await store.cancelBuild(id);
+      expect(await store.retireRequestKeys("current")).toEqual({ retired: 1, inUse: 0 });
+      expect((await store.requestKeys()).map((key) => key.keyId)).toEqual(["current"]);
+    });
   });
 
   describe("hands out promotions", () => {

@@ -27,6 +27,28 @@ export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
     },
   },
 
+  "GET /app/hook/config": {
+    identity: "app",
+    async handle({ state }) {
+      return { status: 200, body: webhookShape(state) };
+    },
+  },
+
+  "PATCH /app/hook/config": {
+    identity: "app",
+    async handle({ state }, request) {
+      const before = state.webhook;
+      if (before === null) throw new Refusal(404);
+      const { url, secret } = isObject(request.body) ? request.body : {};
+      // From now on every delivery is signed with it, those sent again included.
+      state.webhook = {
+        url: typeof url === "string" ? url : before.url,
+        secret: typeof secret === "string" ? secret : before.secret,
+      };
+      return { status: 200, body: webhookShape(state) };
+    },
+  },
+
   "GET /app/installations": {
     identity: "app",
     async handle({ state }, request) {
@@ -226,4 +248,9 @@ function parsed(body: string): unknown {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/** The secret is never told again. */
+function webhookShape({ webhook }: State): object {
+  return { content_type: "json", insecure_ssl: "0", secret: "********", url: webhook?.url ?? "" };
 }
