@@ -22,8 +22,8 @@ const USED_EVERY_MS = 60_000;
 
 /** Of account `a` at namespace `a.namespace`. Installations that are paused build nothing; what was published is pulled on. */
 const STANDING = `CASE
-  WHEN NOT EXISTS (SELECT 1 FROM namespaces n WHERE n.name = a.namespace AND n.provider = a.provider AND n.host = a.host
-    AND n.account_id = a.account_id) THEN 'lost'
+  WHEN NOT EXISTS (SELECT 1 FROM namespace_grants g WHERE g.namespace = a.namespace AND g.provider = a.provider
+    AND g.host = a.host AND g.account_id = a.account_id) THEN 'lost'
   WHEN EXISTS (SELECT 1 FROM installations i WHERE i.provider = a.provider AND i.host = a.host
     AND i.account_id = a.account_id AND i.state IN ('active', 'paused')) THEN 'good'
   WHEN EXISTS (SELECT 1 FROM installations i WHERE i.provider = a.provider AND i.host = a.host
@@ -31,7 +31,7 @@ const STANDING = `CASE
   ELSE 'removed' END AS standing`;
 
 /** Everybody who may write to a namespace, as {@link STANDING} wants them. */
-const ACCOUNTS = "SELECT n.name AS namespace, n.provider, n.host, n.account_id FROM namespaces n WHERE n.name = $1";
+const ACCOUNTS = "SELECT g.namespace, g.provider, g.host, g.account_id FROM namespace_grants g WHERE g.namespace = $1";
 
 const COLUMNS = `a.id, a.namespace, a.provider, a.host, a.account_id, a.name, a.access, a.made_by, a.created_at, a.expires_at,
   a.revoked_at, a.last_used_at`;

@@ -12,8 +12,9 @@ import type { Clock } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
 import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { Database, Sql } from "./database.ts";
+import { insertGrant, NAMESPACES_LOCK, ownedBy, writersOf } from "./namespace-rows.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
-import { flag, integer, json, marks, type Row, text, textOrNull } from "./rows.ts";
+import { flag, integer, json, key, marks, type Row, text, textOrNull } from "./rows.ts";
 
 type Installations = Pick<
   Store,
@@ -30,9 +31,11 @@ type Installations = Pick<
   | "linkState"
 >;
 
-/** A namespace belongs to an account, not to an installation: installing anew gives it back, to that account only. */
-const SELECT = `SELECT i.*, n.name AS namespace FROM installations i
-  LEFT JOIN namespaces n ON n.provider = i.provider AND n.host = i.host AND n.account_id = i.account_id`;
+/** A namespace is its account's, not the installation's: installing anew gives it back, to that account only. */
+const SELECT = `SELECT i.*, g.namespace, c.why AS waits_why, c.id AS claim FROM installations i
+  LEFT JOIN namespace_grants g ON g.provider = i.provider AND g.host = i.host AND g.account_id = i.account_id
+  LEFT JOIN claims c
+    ON c.provider = i.provider AND c.host = i.host AND c.account_id = i.account_id AND c.state = 'pending'`;
 
 export function createInstallations(database: Database, clock: Clock): Installations {
   return {
@@ -49,7 +52,10 @@ export function createInstallations(database: Database, clock: Clock): Installat
           state,
           JSON.stringify(permissions),
         ]);
-        if (namespace !== null) await bindNamespace(sql, id, account, namespace, clock.now());
+        if (namespace !== null) {
+          await sql.lock(NAMESPACES_LOCK);
+          await bindNamespace(sql, clock, account, namespace);
+        }
         const saved = await readInstallation(sql, id);
         if (saved === null) throw new Error(`installation ${hostKey(id)} was not saved`);
         return saved;
@@ -162,16 +168,12 @@ const LINK = `
   ON CONFLICT (key) DO UPDATE SET full_name = excluded.full_name, private = excluded.private,
     installation = excluded.installation, linked = TRUE`;
 
-/**
- * Does nothing when the account owns a namespace already or the name is taken: both are unique, and the first one stays.
- * The name is what decides whose images somebody pulls, so it is compared without regard to case.
- */
-async function bindNamespace(sql: Sql, id: HostId, account: Account, namespace: string, now: number): Promise<void> {
-  await sql.query(
-    `INSERT INTO namespaces (name, provider, host, account_id, created_at) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT DO NOTHING`,
-    [namespace.toLowerCase(), id.provider, id.host, account.id, now],
-  );
+/** Does nothing when the account owns a namespace already or the name is taken. */
+async function bindNamespace(sql: Sql, clock: Clock, account: Account, namespace: string): Promise<void> {
+  const name = namespace.toLowerCase();
+  if ((await ownedBy(sql, account)) !== null || (await writersOf(sql, name)) !== null) return;
+  const why = "the first account of this name";
+  await insertGrant(sql, clock, { namespace: name, account, login: account.login, why, by: { kind: "service" } });
 }
 
 export async function readLink(sql: Pick<Sql, "query">, installation: HostId, repository: HostId): Promise<LinkState> {
@@ -209,6 +211,7 @@ function toInstallation(row: Row): Installation {
     },
     state: text(row, "state") as InstallationState,
     namespace: textOrNull(row, "namespace"),
+    ...(row["claim"] !== null && { claim: { id: key(row, "claim"), why: text(row, "waits_why") } }),
     permissions: json(row, "permissions"),
     policy: policyOf(json(row, "policy")),
   };

@@ -6,6 +6,7 @@ import { bitbucket } from "./migrations/0003-bitbucket.ts";
 import { pullRequests } from "./migrations/0004-pull-requests.ts";
 import { configCheck } from "./migrations/0005-config-check.ts";
 import { audit } from "./migrations/0006-audit.ts";
+import { claims } from "./migrations/0007-claims.ts";
 import { registries } from "./migrations/0010-registries.ts";
 import { accessTokens } from "./migrations/0011-access-tokens.ts";
 import { furtherRepositories } from "./migrations/0013-further-repositories.ts";
@@ -26,6 +27,7 @@ const MIGRATIONS: readonly Migration[] = [
   pullRequests,
   configCheck,
   audit,
+  claims,
   registries,
   accessTokens,
   furtherRepositories,

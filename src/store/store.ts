@@ -8,6 +8,7 @@ import { createApprovals } from "./approvals.ts";
 import { createAudit } from "./audit.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
+import { createClaimRows } from "./claims.ts";
 import { createConfigChecks } from "./config-checks.ts";
 import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
@@ -17,6 +18,8 @@ import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
 import { createLogRows } from "./log-rows.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
+import { createNamespaceCodes } from "./namespace-codes.ts";
+import { createNamespaces } from "./namespaces.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
 import { createRegistries } from "./registries.ts";
@@ -82,6 +85,9 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createChecks(parts),
     ...createConfigChecks(database),
     ...createAudit(parts),
+    ...createClaimRows(parts),
+    ...createNamespaces(parts),
+    ...createNamespaceCodes(parts),
     ...createAccessTokens(parts),
     ...createFurtherRepositories(parts),
     ...createGrants(parts, vault),

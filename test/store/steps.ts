@@ -6,6 +6,7 @@ export const STEPS: readonly string[] = [
   "0004-pull-requests",
   "0005-config-check",
   "0006-audit",
+  "0007-claims",
   "0011-access-tokens",
   "0013-further-repositories",
   "0014-turns",
