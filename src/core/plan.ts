@@ -11,6 +11,7 @@ import type {
   Repository,
   Skip,
 } from "./model.ts";
+import type { Pause } from "./pause.ts";
 import { planImage } from "./plan-image.ts";
 import { type Buildable, joinParts, type Part, refused } from "./plan-part.ts";
 import { closedGate, imagesRefusal, invalidFile, onlyPullRequests, type Refusal } from "./refusals.ts";
@@ -27,6 +28,8 @@ export interface PlanFacts {
   /** Null: no such installation is known. */
   readonly installation: { readonly state: InstallationState; readonly namespace: string | null } | null;
   readonly link: LinkState;
+  /** Where one of the two is paused: the widest pause that is the reason. */
+  readonly pause?: Pause | null;
   readonly changes: readonly ChangeFacts[];
   /** Left out: none. */
   readonly unusable?: readonly UnusableChange[];
@@ -85,31 +88,38 @@ function unusableSkip({ kind, ref, name }: UnusableChange): Skip {
 function planChange(facts: ChangeFacts, plan: PlanFacts): Part {
   const { change } = facts;
   const left = whatIsLeft(change);
-  if ("refusal" in left) return refused(change, left.refusal);
   const closed = closedGate(plan);
-  if (closed !== null) return refused(change, closed);
+  // Nobody asked for a head that is not told in full, so that it may well be there once something is built again.
+  if (closed !== null && ("change" in left || left.unasked)) return refused(change, closed);
+  if ("refusal" in left) return refused(change, left.refusal);
   const file = configOf(facts, plan);
   if (!file.ok) return { ...refused(change, file.refusal), diagnostics: file.refusal.problems ?? [] };
   const part = planImages(left.change, file.config, facts, plan);
   return { ...part, diagnostics: [...file.diagnostics, ...part.diagnostics] };
 }
 
+/** `unasked`: only because nobody asked its host. */
+type Left = { readonly change: Buildable } | { readonly refusal: Refusal; readonly unasked: boolean };
+
 /** The change, if there is something to build, or why there is not, whatever any file says. */
-function whatIsLeft(change: Change): { readonly change: Buildable } | { readonly refusal: Refusal } {
+function whatIsLeft(change: Change): Left {
   const subject = change.kind === "pull_request" ? `pull request #${change.pull.number}` : subjectOf(change);
   const { after, commit } = change;
   if (change.kind === "pull_request") {
-    if (change.pull.closed) return { refusal: { reason: "pull-request-closed", why: closedText(change.pull) } };
-    if (change.pull.checkout === null) {
-      return { refusal: { reason: "no-commits", why: `what ${subject} comes from is gone` } };
-    }
+    if (change.pull.closed) return nothing("pull-request-closed", closedText(change.pull));
+    if (change.pull.checkout === null) return nothing("no-commits", `what ${subject} comes from is gone`);
     if (after === null || commit === null) {
-      return { refusal: { reason: "no-commits", why: `the event does not say at which commit ${subject} is` } };
+      const why = `the event does not say at which commit ${subject} is`;
+      return { refusal: { reason: "no-commits", why }, unasked: true };
     }
   }
-  if (after === null) return { refusal: { reason: "ref-deleted", why: `${subject} was deleted` } };
-  if (commit === null) return { refusal: { reason: "no-commits", why: `${subject} points to no commit` } };
+  if (after === null) return nothing("ref-deleted", `${subject} was deleted`);
+  if (commit === null) return nothing("no-commits", `${subject} points to no commit`);
   return { change: { ...change, after, commit } };
+}
+
+function nothing(reason: Refusal["reason"], why: string): Left {
+  return { refusal: { reason, why }, unasked: false };
 }
 
 /** A queue that wants nothing more of a pull request has merged it, or put it back. */

@@ -1,4 +1,5 @@
 import type { Change, Diagnostic, InstallationState, LinkState, Policy, SkipReason } from "./model.ts";
+import { type Pause, pauseAdvice, pauseText } from "./pause.ts";
 import { CONFIG_FILE, type RepoConfig } from "./repo-config/config.ts";
 import { isMergeQueue } from "./rules.ts";
 import { asksForSkip } from "./skip-request.ts";
@@ -16,9 +17,12 @@ export interface Refusal {
 export function closedGate({
   installation,
   link,
+  pause = null,
 }: {
   readonly installation: { readonly state: InstallationState; readonly namespace: string | null } | null;
   readonly link: LinkState;
+  /** The widest of those that hold it up; null or left out: not known more closely. */
+  readonly pause?: Pause | null;
 }): Refusal | null {
   if (installation === null) {
     return { reason: "not-linked", why: "no installation of this app is known for the repository" };
@@ -34,7 +38,8 @@ export function closedGate({
   }
   if (installation.state === "paused" || link === "paused") {
     const what = link === "paused" ? "this repository" : "this installation";
-    return { reason: "paused", why: `builds of ${what} are paused` };
+    const told = pause === null ? `builds of ${what} are paused` : `${pauseText(pause)}; ${pauseAdvice(pause)}`;
+    return { reason: "paused", why: told };
   }
   if (installation.namespace === null) {
     return { reason: "no-namespace", why: "the installation has no namespace in the registry yet" };

@@ -1,5 +1,5 @@
 /** A journalled delivery becomes a recorded plan. */
-import type { ApprovalEvent, HostEvent, PullRequestEvent, PushEvent, RerunEvent } from "../core/events.ts";
+import type { ApprovalEvent, HostEvent, RerunEvent } from "../core/events.ts";
 import {
   type Change,
   DEFAULT_POLICY,
@@ -8,6 +8,7 @@ import {
   hostKey,
   type Installation,
   isFinal,
+  type LinkState,
   laneOf,
   type Outcome,
   ok,
@@ -21,6 +22,7 @@ import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
+import { lanesOf, type Moving, onlyLanes } from "./replay.ts";
 import type { ClaimedDelivery, DeliveryOutcome, PlanRecord, RequestWriter, Store } from "./store-port.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
@@ -56,6 +58,8 @@ export interface ProcessorOptions {
     | "configFiles"
     | "pastDeliveries"
     | "deliveryBody"
+    | "pausesOf"
+    | "lanesMovedSince"
   >;
   readonly hosts: readonly Host[];
   readonly installations: Installations;
@@ -71,6 +75,12 @@ export interface ProcessorOptions {
 type Handled =
   | { readonly kind: "planned"; readonly record: PlanRecord }
   | { readonly kind: "applied" | "ignored"; readonly note: string };
+
+/** Of a delivery: how often it was tried, and the one it is a copy of. */
+interface Origin {
+  readonly attempts: number;
+  readonly replayOf: string | null;
+}
 
 /** `step` processes what is due and answers whether there was anything. */
 export function createProcessor(options: ProcessorOptions): { step(): Promise<boolean> } {
@@ -142,7 +152,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   /** Has the host's edge parse the delivery. Failures of our own handling never travel through the edge's library. */
-  async function interpret({ delivery, body }: ClaimedDelivery): Promise<Outcome<Handled>> {
+  async function interpret({ delivery, body, replayOf }: ClaimedDelivery): Promise<Outcome<Handled>> {
     const host = hosts.find((one) => one.provider === delivery.provider && one.host === delivery.host);
     if (host === undefined) {
       return ok({ kind: "ignored", note: `this instance is no longer set up for the host ${delivery.host}` });
@@ -155,7 +165,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       if (begun) throw new Error("a delivery with more than one event");
       begun = true;
       try {
-        result = { handled: await handle(host, event, delivery.attempts) };
+        result = { handled: await handle(host, event, { attempts: delivery.attempts, replayOf: replayOf ?? null }) };
       } catch (error) {
         result = { error };
       }
@@ -166,11 +176,11 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return ended.handled;
   }
 
-  async function handle(host: Host, event: HostEvent, attempts: number): Promise<Outcome<Handled>> {
+  async function handle(host: Host, event: HostEvent, origin: Origin): Promise<Outcome<Handled>> {
     switch (event.type) {
       case "push":
       case "pull_request":
-        return planChanges(host, event, attempts);
+        return planChanges(host, event, origin);
       case "approval":
         return pauseOf(event.installation) ?? heeding(event.installation, await approve(host, event));
       case "rerun":
@@ -186,9 +196,20 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     }
   }
 
-  async function planChanges(host: Host, event: Moving, attempts: number): Promise<Outcome<Handled>> {
-    const paused = pauseOf(event.installation);
-    return paused ?? heeding(event.installation, await planNow(host, event, attempts));
+  async function planChanges(host: Host, told: Moving, { attempts, replayOf }: Origin): Promise<Outcome<Handled>> {
+    const event = replayOf === null ? told : await whatIsNewest(told, replayOf);
+    if (event === null) {
+      return ok({ kind: "ignored", note: `nothing to do: what delivery ${replayOf} moved has moved on since` });
+    }
+    const limited = pauseOf(event.installation);
+    return limited ?? heeding(event.installation, await planNow(host, event, attempts));
+  }
+
+  /** Of a delivery that is planned once more: what nothing newer has come for since it was journalled first. */
+  async function whatIsNewest(event: Moving, original: string): Promise<Moving | null> {
+    const lanes = lanesOf(event);
+    const moved = await store.lanesMovedSince(original, event.repository, lanes);
+    return onlyLanes(event, new Set(lanes.filter((lane) => !moved.has(lane))));
   }
 
   function pauseOf(installation: HostId): Outcome<never> | null {
@@ -220,6 +241,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       repository: event.repository,
       installation: known.value,
       link,
+      pause: await pauseFor(event, known.value, link),
       policy: known.value?.policy ?? DEFAULT_POLICY,
       now: isoTime(clock.now()),
     };
@@ -249,6 +271,12 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       fileChecks,
     };
     return ok({ kind: "planned", record });
+  }
+
+  async function pauseFor({ installation, repository }: Moving, known: Installation | null, link: LinkState) {
+    if (known?.state !== "paused" && link !== "paused") return null;
+    const [widest] = await store.pausesOf({ installation, repository });
+    return widest ?? null;
   }
 
   /** Of an installation that must not be called for, nothing is asked. */
@@ -330,9 +358,6 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
 
   return { step };
 }
-
-/** What tells that something moved. */
-type Moving = PushEvent | PullRequestEvent;
 
 /** Nobody waits for what is built of a closed pull request. */
 function isClosed(change: Change): boolean {

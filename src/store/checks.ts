@@ -4,6 +4,7 @@ import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { checkFacts } from "./check-rows.ts";
 import type { Sql } from "./database.ts";
+import { INSTANCE_IS_PAUSED } from "./pause-rows.ts";
 import { flag, integer, key, keyNumber, marks, milliseconds, type Row, text, textOrNull } from "./rows.ts";
 
 type Checks = Pick<
@@ -89,7 +90,7 @@ export function createChecks({ database, clock }: StoreParts): Checks {
   };
 }
 
-/** Of each repository the check that waits longest, unless another one of it is being shown. */
+/** Of each repository the check that waits longest, unless another one of it is being shown. None while the instance is paused. */
 const CLAIM = `
   UPDATE checks SET lease_until = $2, attempts = attempts + 1, renewed = FALSE
   WHERE id IN (
@@ -97,6 +98,7 @@ const CLAIM = `
       SELECT c.id, c.changed_at, ROW_NUMBER() OVER (PARTITION BY c.repository ORDER BY c.changed_at, c.id) AS place
       FROM checks c
       WHERE c.revision > c.shown_revision AND c.not_before <= $1 AND c.lease_until <= $1
+        AND NOT ${INSTANCE_IS_PAUSED}
         AND NOT EXISTS (
           SELECT 1 FROM checks busy
           WHERE busy.repository = c.repository AND busy.revision > busy.shown_revision AND busy.lease_until > $1

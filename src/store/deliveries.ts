@@ -5,6 +5,7 @@ import { bodyToKeep, storedBody, unpack } from "./bodies.ts";
 import type { Database, Sql } from "./database.ts";
 import { deliveryKey } from "./journal.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
+import { COPY_PREFIX, originalsOf } from "./replays.ts";
 import { integer, key, keyNumber, marks, milliseconds, type Row, text, textOrNull, time, type Value } from "./rows.ts";
 import { storedTrace } from "./traces.ts";
 
@@ -49,16 +50,23 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
       const claimed = await database.transaction(async (sql) => {
         const rows = await sql.query(CLAIM_DELIVERIES, [now, now + leaseMs, limit]);
         const deliveries = await readDeliveries(sql, inOrder(rows));
-        return inOrder(rows).map((row, index) => ({ delivery: deliveries[index], stored: storedBody(row) }));
+        const copies = rows.filter((row) => text(row, "delivery_id").startsWith(COPY_PREFIX));
+        const originals = await originalsOf(
+          sql,
+          copies.map((row) => integer(row, "id")),
+        );
+        return inOrder(rows).map((row, index) => {
+          return { delivery: deliveries[index], stored: storedBody(row), replayOf: originals.get(key(row, "id")) };
+        });
       });
       // Unpacked after the transaction: nobody waits for a large body.
       const ready: ClaimedDelivery[] = [];
-      for (const { delivery, stored } of claimed) {
+      for (const { delivery, stored, replayOf } of claimed) {
         if (delivery === undefined) throw new Error("a claimed row was not read");
         const body = stored === null ? null : await unpack(stored);
         // Given up at once: as the oldest of its stream it would be claimed first for ever, and hold up all others.
         if (body === null) await end(delivery.id, "failed", "The stored body is missing or damaged.");
-        else ready.push({ delivery, body });
+        else ready.push({ delivery, body, ...(replayOf !== undefined && { replayOf }) });
       }
       return ready;
     },

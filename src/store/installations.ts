@@ -9,11 +9,12 @@ import {
   type Policy,
 } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
-import type { Store } from "../engine/store-port.ts";
+import type { HostState, Store } from "../engine/store-port.ts";
 import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { Database, Sql } from "./database.ts";
 import { insertGrant, NAMESPACES_LOCK, ownedBy, writersOf } from "./namespace-rows.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
+import { INSTANCE_IS_PAUSED, inheritPause } from "./pause-rows.ts";
 import { flag, integer, json, key, marks, type Row, text, textOrNull } from "./rows.ts";
 
 type Installations = Pick<
@@ -27,12 +28,13 @@ type Installations = Pick<
   | "unlinkRepositories"
   | "repositoriesOf"
   | "countRepositories"
-  | "setRepositoryPaused"
   | "linkState"
 >;
 
+const IS_PAUSED = `(${INSTANCE_IS_PAUSED} OR i.key IN (SELECT key FROM pauses WHERE kind = 'installation'))`;
+
 /** A namespace is its account's, not the installation's: installing anew gives it back, to that account only. */
-const SELECT = `SELECT i.*, g.namespace, c.why AS waits_why, c.id AS claim FROM installations i
+const SELECT = `SELECT i.*, ${IS_PAUSED} AS paused, g.namespace, c.why AS waits_why, c.id AS claim FROM installations i
   LEFT JOIN namespace_grants g ON g.provider = i.provider AND g.host = i.host AND g.account_id = i.account_id
   LEFT JOIN claims c
     ON c.provider = i.provider AND c.host = i.host AND c.account_id = i.account_id AND c.state = 'pending'`;
@@ -52,6 +54,7 @@ export function createInstallations(database: Database, clock: Clock): Installat
           state,
           JSON.stringify(permissions),
         ]);
+        await inheritPause(sql, id, account);
         if (namespace !== null) {
           await sql.lock(NAMESPACES_LOCK);
           await bindNamespace(sql, clock, account, namespace);
@@ -127,7 +130,7 @@ export function createInstallations(database: Database, clock: Clock): Installat
 
     async repositoriesOf(installation, limit, offset = 0) {
       const rows = await database.query(
-        `SELECT ${REPOSITORY_COLUMNS}, r.linked, r.paused FROM repositories r WHERE r.installation = $1
+        `SELECT ${REPOSITORY_COLUMNS}, r.linked, ${REPOSITORY_IS_PAUSED} AS paused FROM repositories r WHERE r.installation = $1
          ORDER BY r.full_name, r.key LIMIT $2 OFFSET $3`,
         [hostKey(installation), limit, offset],
       );
@@ -142,10 +145,6 @@ export function createInstallations(database: Database, clock: Clock): Installat
         installations.map(hostKey),
       );
       return new Map(rows.map((row) => [text(row, "installation"), integer(row, "covered")]));
-    },
-
-    async setRepositoryPaused(repository, paused) {
-      await database.query("UPDATE repositories SET paused = $2 WHERE key = $1", [hostKey(repository), paused]);
     },
 
     linkState: (installation, repository) => readLink(database, installation, repository),
@@ -177,12 +176,14 @@ async function bindNamespace(sql: Sql, clock: Clock, account: Account, namespace
 }
 
 export async function readLink(sql: Pick<Sql, "query">, installation: HostId, repository: HostId): Promise<LinkState> {
-  const rows = await sql.query("SELECT paused FROM repositories WHERE key = $1 AND installation = $2 AND linked", [
-    hostKey(repository),
-    hostKey(installation),
-  ]);
+  const rows = await sql.query(
+    `SELECT ${REPOSITORY_IS_PAUSED} AS paused FROM repositories r WHERE r.key = $1 AND r.installation = $2 AND r.linked`,
+    [hostKey(repository), hostKey(installation)],
+  );
   return rows[0] === undefined ? "unlinked" : linkOf({ ...rows[0], linked: true });
 }
+
+const REPOSITORY_IS_PAUSED = "r.key IN (SELECT key FROM pauses WHERE kind = 'repository')";
 
 function linkOf(row: Row): LinkState {
   if (!flag(row, "linked")) return "unlinked";
@@ -209,12 +210,17 @@ function toInstallation(row: Row): Installation {
       login: text(row, "account_login"),
       kind: text(row, "account_kind") as Account["kind"],
     },
-    state: text(row, "state") as InstallationState,
+    state: effectiveState(text(row, "state") as HostState, flag(row, "paused")),
     namespace: textOrNull(row, "namespace"),
     ...(row["claim"] !== null && { claim: { id: key(row, "claim"), why: text(row, "waits_why") } }),
     permissions: json(row, "permissions"),
     policy: policyOf(json(row, "policy")),
   };
+}
+
+/** What its host forbids counts before what we do not do. */
+function effectiveState(state: HostState, paused: boolean): InstallationState {
+  return state === "active" && paused ? "paused" : state;
 }
 
 function policyOf(stored: Partial<Policy>): Policy {

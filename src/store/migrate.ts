@@ -7,6 +7,7 @@ import { pullRequests } from "./migrations/0004-pull-requests.ts";
 import { configCheck } from "./migrations/0005-config-check.ts";
 import { audit } from "./migrations/0006-audit.ts";
 import { claims } from "./migrations/0007-claims.ts";
+import { pauses } from "./migrations/0009-pauses.ts";
 import { registries } from "./migrations/0010-registries.ts";
 import { accessTokens } from "./migrations/0011-access-tokens.ts";
 import { furtherRepositories } from "./migrations/0013-further-repositories.ts";
@@ -28,6 +29,7 @@ const MIGRATIONS: readonly Migration[] = [
   configCheck,
   audit,
   claims,
+  pauses,
   registries,
   accessTokens,
   furtherRepositories,

@@ -9,6 +9,8 @@ import { recordFiles } from "./config-checks.ts";
 import type { Sql } from "./database.ts";
 import { readInstallation, readLink } from "./installations.ts";
 import { advanceLane, originOf, sameWork, supersede, voidHolds } from "./lanes.ts";
+import { readPauses } from "./pause-rows.ts";
+import { CLOSED_REASONS, replayUnlessClosed } from "./replays.ts";
 import { keyNumber, marks, text, textOrNull } from "./rows.ts";
 import { cancelBuilds } from "./stops.ts";
 import { traceToKeep } from "./traces.ts";
@@ -41,6 +43,7 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         // A delivery is always told what became of it; checks of another account's commits are not.
         const told = foreign ? "" : hostKey(record.repository);
         await insertDecisions(sql, delivery, told, recorded.decisions);
+        if (!foreign && recorded.decisions.some(wasClosed)) await replayUnlessClosed(sql, delivery, record, now);
         await sql.query(
           `UPDATE deliveries SET outcome = 'planned', note = NULL, lease_until = 0, body = COALESCE($2, body), packed = TRUE,
              trace = $3
@@ -72,10 +75,11 @@ async function closedSince(sql: Sql, { plan, installation, repository }: PlanRec
   if (plan.requests.length + plan.held.length === 0) return null;
   await sql.query("SELECT key FROM installations WHERE key = $1 FOR SHARE", [hostKey(installation)]);
   await sql.query("SELECT key FROM repositories WHERE key = $1 FOR NO KEY UPDATE", [hostKey(repository)]);
-  return closedGate({
-    installation: await readInstallation(sql, installation),
-    link: await readLink(sql, installation, repository),
-  });
+  const read = await readInstallation(sql, installation);
+  const link = await readLink(sql, installation, repository);
+  const [pause] =
+    read?.state === "paused" || link === "paused" ? await readPauses(sql, { installation, repository }) : [];
+  return closedGate({ installation: read, link, pause: pause ?? null });
 }
 
 interface Recorded {
@@ -133,6 +137,10 @@ function placeOf({ ref, lane, sha, image, rules }: PlannedBuild): NewDecision["a
 
 function skipped(skip: Skip): NewDecision {
   return { about: skip, build: null, reason: skip.reason, detail: skip.detail };
+}
+
+function wasClosed({ build, reason }: NewDecision): boolean {
+  return build === null && reason !== null && CLOSED_REASONS.includes(reason);
 }
 
 async function recordRequests(

@@ -6,6 +6,7 @@ import { findBuild } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
 import type { Sql } from "./database.ts";
+import { IS_KEPT_BACK } from "./pause-rows.ts";
 import { flag, integer, json, marks, milliseconds, type Row, text, textOrNull } from "./rows.ts";
 import { stageTwins, unstageTwin } from "./twins.ts";
 
@@ -184,12 +185,17 @@ export function createPublications({ database, clock, newId }: StoreParts): Publ
 
     async stagingLeftovers(limit) {
       const rows = await database.query(
-        `SELECT id, staged_digest FROM builds
+        `SELECT id, registry, full_image, staged_digest FROM builds
          WHERE staging = 'used' AND state IN ('succeeded', 'failed', 'canceled', 'superseded', 'timed_out')
          ORDER BY seq LIMIT $1`,
         [limit],
       );
-      return rows.map((row) => ({ buildId: text(row, "id"), digest: textOrNull(row, "staged_digest") }));
+      return rows.map((row) => ({
+        buildId: text(row, "id"),
+        registry: text(row, "registry"),
+        image: text(row, "full_image"),
+        digest: textOrNull(row, "staged_digest"),
+      }));
     },
 
     async stagingGone(buildId) {
@@ -207,6 +213,7 @@ const CLAIM_PROMOTION = `
   WHERE seq = (
     SELECT b.seq FROM builds b
     WHERE b.state = 'running' AND b.phase = 'promote' AND b.lease_until <= $1 AND b.not_before <= $1
+      AND NOT ${IS_KEPT_BACK}
       AND NOT EXISTS (
         SELECT 1 FROM builds other
         WHERE other.full_image = b.full_image AND other.state = 'running' AND other.phase = 'promote'

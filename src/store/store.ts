@@ -20,6 +20,7 @@ import { createLogRows } from "./log-rows.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
 import { createNamespaceCodes } from "./namespace-codes.ts";
 import { createNamespaces } from "./namespaces.ts";
+import { createPauses } from "./pauses.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
 import { createRegistries } from "./registries.ts";
@@ -78,6 +79,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createJournal(database),
     ...createDeliveries(database, clock),
     ...createPlans(parts),
+    ...createPauses(parts),
     ...createInstallations(database, clock),
     ...createBuilds(parts),
     ...createApprovals(parts),

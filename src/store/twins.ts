@@ -5,6 +5,7 @@
 import { hostKey, type PlannedBuild } from "../core/model.ts";
 import { type Commit, RETURNING_COMMIT, type RecordedBuild, toCommit } from "./build-rows.ts";
 import type { Sql } from "./database.ts";
+import { IS_PAUSED } from "./pause-rows.ts";
 import { json, text } from "./rows.ts";
 
 /**
@@ -49,7 +50,7 @@ export async function stageTwins(sql: Sql, now: number): Promise<readonly Commit
   const rows = await sql.query(
     `UPDATE builds SET state = 'running', phase = 'promote', started_at = $1,
        staged_digest = (SELECT twin.digest FROM builds twin WHERE twin.id = builds.twin)
-     WHERE state = 'queued' AND twin IS NOT NULL AND EXISTS (
+     WHERE state = 'queued' AND twin IS NOT NULL AND NOT ${IS_PAUSED} AND EXISTS (
        SELECT 1 FROM builds twin
        WHERE twin.id = builds.twin AND twin.digest IS NOT NULL AND twin.state NOT IN ('queued', 'running')
      ) ${RETURNING_COMMIT}`,

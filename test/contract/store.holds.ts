@@ -20,6 +20,7 @@ import {
   change,
   held,
   installationId,
+  pause,
   pull,
   record,
   repository,
@@ -185,8 +186,8 @@ export function holdsContract(opened: Opened): void {
     it.each<[string, (store: Store) => Promise<void>]>([
       ["suspended", (store) => store.setInstallationState(installationId("7"), "suspended")],
       ["removed", (store) => store.setInstallationState(installationId("7"), "removed")],
-      ["paused", (store) => store.setInstallationState(installationId("7"), "paused")],
-      ["asked to leave its repository alone", (store) => store.setRepositoryPaused(repository("1"), true)],
+      ["paused", (store) => pause(store, "installation", installationId("7"))],
+      ["asked to leave its repository alone", (store) => pause(store, "repository", repository("1"))],
       [
         "not given its repository any more",
         (store) => store.unlinkRepositories(installationId("7"), [repository("1")]),

@@ -1,15 +1,25 @@
 import { describe, expect, it } from "@jest/globals";
 import { DEFAULT_POLICY, type HostId, hostKey, type Installation } from "../../src/core/model.ts";
-import { BadCursor, type Store } from "../../src/engine/store-port.ts";
+import { BadCursor, type HostState, type Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
-import { account, change, delivery, installationId, record, recordCovered, repository } from "./store.samples.ts";
+import {
+  account,
+  change,
+  delivery,
+  installationId,
+  pause,
+  record,
+  recordCovered,
+  repository,
+  resume,
+} from "./store.samples.ts";
 
 function save(
   store: Store,
   id: string,
   accountId: string,
   namespace: string | null,
-  state: Installation["state"] = "active",
+  state: HostState = "active",
 ): Promise<Installation> {
   const permissions = { checks: "write", contents: "read" };
   return store.saveInstallation({ id: installationId(id), account: account(accountId), state, permissions, namespace });
@@ -192,7 +202,7 @@ export function installationsContract(opened: Opened): void {
       await store.linkRepositories(acme, [repository("3"), repository("1"), repository("2")], { complete: false });
       await store.linkRepositories(other, [repository("9")], { complete: false });
       await store.unlinkRepositories(acme, [repository("2")]);
-      await store.setRepositoryPaused(repository("3"), true);
+      await pause(store, "repository", repository("3"));
       const listed = await store.repositoriesOf(acme, 10);
       expect(listed.map(({ id, link }) => [id, link])).toEqual([
         ["1", "linked"],
@@ -221,7 +231,7 @@ export function installationsContract(opened: Opened): void {
       await store.linkRepositories(acme, [repository("1"), repository("2"), repository("3")], { complete: false });
       await store.linkRepositories(other, [repository("9")], { complete: false });
       await store.unlinkRepositories(acme, [repository("2")]);
-      await store.setRepositoryPaused(repository("3"), true);
+      await pause(store, "repository", repository("3"));
       expect(await store.countRepositories([])).toEqual(new Map());
       const counted = await store.countRepositories([acme, installationId("99"), other]);
       expect(counted).toEqual(
@@ -244,10 +254,10 @@ export function installationsContract(opened: Opened): void {
     it("and remembers that one is paused", async () => {
       const { store } = opened();
       await store.linkRepositories(acme, [repository("1")], { complete: false });
-      await store.setRepositoryPaused(repository("1"), true);
+      await pause(store, "repository", repository("1"));
       await store.linkRepositories(acme, [repository("1")], { complete: true });
       expect(await store.linkState(acme, repository("1"))).toBe("paused");
-      await store.setRepositoryPaused(repository("1"), false);
+      await resume(store, "repository", repository("1"));
       expect(await store.linkState(acme, repository("1"))).toBe("linked");
     });
   });

@@ -1,7 +1,18 @@
 import { describe, expect, it } from "@jest/globals";
 import type { PlanRecord, Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
-import { change, cover, delivery, record, recordCovered, repository, request, sha, skip } from "./store.samples.ts";
+import {
+  change,
+  cover,
+  delivery,
+  pause,
+  record,
+  recordCovered,
+  repository,
+  request,
+  sha,
+  skip,
+} from "./store.samples.ts";
 
 let counter = 0;
 
@@ -73,13 +84,18 @@ export function plansContract(opened: Opened): void {
     it.each([
       ["suspended", "suspended", "the installation is suspended"],
       ["removed", "not-linked", "the app was removed from this account"],
-      ["paused", "paused", "builds of this installation are paused"],
+      [
+        "paused",
+        "paused",
+        "builds of this installation are paused since 2026-11-20 10:00 UTC, by the operator; when they are resumed (wharfinger resume), the newest of each branch, tag and pull request is built",
+      ],
     ] as const)("queueing nothing for an installation that was %s since it was planned", async (now, reason, why) => {
       const { store } = opened();
       const moved = change("a", "b");
       const what = record([moved], [request(moved)], { skips: [skip(moved, "web")], report: [sha("b")] });
       await cover(store, what);
-      await store.setInstallationState(what.installation, now);
+      if (now === "paused") await pause(store, "installation", what.installation);
+      else await store.setInstallationState(what.installation, now);
       await store.append([delivery("late")]);
       const id = (await store.findDelivery("late"))?.id ?? "";
       expect(await store.recordPlan(id, what)).toEqual([]);
@@ -104,7 +120,7 @@ export function plansContract(opened: Opened): void {
         reasons.push((await store.getDelivery(id))?.decisions[0]?.reason ?? null);
       }
       await cover(store, what);
-      await store.setRepositoryPaused(what.repository, true);
+      await pause(store, "repository", what.repository);
       await reason("paused", what);
       await store.unlinkRepositories(what.installation, [what.repository]);
       await reason("taken-out", what);

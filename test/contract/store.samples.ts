@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { By } from "../../src/core/audit.ts";
 import {
   type Account,
   type Change,
@@ -196,6 +197,17 @@ export function record(
     report: [],
     ...rest,
   };
+}
+
+const OPERATOR: By = { kind: "operator" };
+
+/** As the operator, who stops nothing. */
+export async function pause(store: Store, kind: "installation" | "repository", id: HostId): Promise<void> {
+  if ((await store.pause({ kind, id }, { by: OPERATOR, stop: false })) === null) throw new Error(`no ${kind} to pause`);
+}
+
+export async function resume(store: Store, kind: "installation" | "repository", id: HostId): Promise<void> {
+  if ((await store.resume({ kind, id }, OPERATOR)) === null) throw new Error(`no ${kind} to resume`);
 }
 
 /** The record's installation, active, with an account and namespace of its own, covering the repository. */

@@ -74,6 +74,8 @@ async function process(event: HostEvent, setting: Setting = {}) {
       configFiles: async () => new Map(),
       pastDeliveries: async () => [],
       deliveryBody: async () => null,
+      pausesOf: async () => [],
+      lanesMovedSince: async () => new Set(),
       heldBuilds: async () => setting.held ?? [],
       approveBuild: async () => [],
       ...setting.store,

@@ -73,6 +73,8 @@ function processorOf(setting: Setting) {
     configFiles: async () => new Map(),
     pastDeliveries: async () => [],
     deliveryBody: async () => null,
+    pausesOf: async () => [],
+    lanesMovedSince: async () => new Set(),
     heldBuilds: async () => setting.held ?? [],
     async approveBuild(id, actor) {
       told.push(`approved ${id} by ${actor?.login ?? "the operator"}`);

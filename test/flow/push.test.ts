@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { pause, resume } from "../contract/store.samples.ts";
 import type { HostCheckRun, HostRepository } from "../hosts/github/index.ts";
 import { createWorld, digestOf, eventually, type World } from "../support/world.ts";
 
@@ -200,13 +201,13 @@ describe("a push that is not built says why", () => {
 
   it("without one call to the host when the repository left the installation, or is paused", async () => {
     const id = { provider: "github", host: "default", id: String(repository.id) } as const;
-    await world.store().setRepositoryPaused(id, true);
+    await pause(world.store(), "repository", id);
     let before = world.github.calls.length;
     const paused = await pushFirst();
     expect((await processed(paused.delivery.guid)).decisions.map((one) => one.reason)).toEqual(["paused"]);
     expect(world.github.calls.slice(before)).toEqual([]);
 
-    await world.store().setRepositoryPaused(id, false);
+    await resume(world.store(), "repository", id);
     await world
       .store()
       .linkRepositories({ provider: "github", host: "default", id: await installationId() }, [], { complete: true });

@@ -13,10 +13,12 @@ import {
   cover,
   delivery,
   installationId,
+  pause,
   record,
   recordCovered,
   repository,
   request,
+  resume,
   testClock,
   writeRequest,
 } from "../contract/store.samples.ts";
@@ -269,11 +271,11 @@ describe("two processes on one database", () => {
       const moved = change(null, `paused-${round}`, `refs/heads/p${round}`);
       const what = record([moved], [request(moved)]);
       await cover(one, what);
-      await one.setRepositoryPaused(paused, false);
+      await resume(one, "repository", paused);
       const id = await stored(`paused-${round}`);
       const [, then] = await Promise.all([
         one.recordPlan(id, what),
-        other.setRepositoryPaused(paused, true).then(() => other.stats()),
+        pause(other, "repository", paused).then(() => other.stats()),
       ]);
       expect((await one.stats()).builds.queued).toBe(then.builds.queued);
     }
