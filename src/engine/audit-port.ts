@@ -10,4 +10,12 @@ export interface AuditStore {
   appendAudit(entry: AuditEntry): Promise<void>;
   /** Newest first; of all, or of one installation. */
   listAudit(query: PageQuery & { readonly installation?: HostId }): Promise<Page<AuditRecord>>;
+  /**
+   * For exports: oldest first, what was recorded after the entry `after` (null: from the first on), at most `limit` (1 to
+   * 1,000); empty: there is no more. `since`: nothing older than that.
+   */
+  auditAfter(
+    after: string | null,
+    query: { readonly limit: number; readonly installation?: HostId; readonly since?: string },
+  ): Promise<readonly AuditRecord[]>;
 }

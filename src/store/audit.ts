@@ -4,7 +4,7 @@ import type { AuditStore } from "../engine/audit-port.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
-import { integer, json, key, type Row, text, textOrNull, time } from "./rows.ts";
+import { integer, json, key, keyNumber, milliseconds, type Row, text, textOrNull, time } from "./rows.ts";
 
 export function createAudit({ database, clock }: { readonly database: Database; readonly clock: Clock }): AuditStore {
   return {
@@ -19,6 +19,18 @@ export function createAudit({ database, clock }: { readonly database: Database; 
       ]);
       const listed = page("audit", query, rows, (row) => integer(row, "id"));
       return { items: listed.items.map(toRecord), next: listed.next };
+    },
+
+    async auditAfter(after, { limit, installation, since }) {
+      const where = ["id > $1", ...(since === undefined ? [] : ["at >= $3"])];
+      if (installation !== undefined) where.push(`installation = $${where.length + 2}`);
+      const rows = await database.query(`SELECT * FROM audit WHERE ${where.join(" AND ")} ORDER BY id LIMIT $2`, [
+        after === null ? 0 : numberOf(after),
+        Math.min(1_000, Math.max(1, limit)),
+        ...(since === undefined ? [] : [milliseconds(since)]),
+        ...(installation === undefined ? [] : [hostKey(installation)]),
+      ]);
+      return rows.map(toRecord);
     },
   };
 }
@@ -37,6 +49,12 @@ export async function writeAudit(sql: Sql, clock: Clock, entry: AuditEntry): Pro
       JSON.stringify(facts),
     ],
   );
+}
+
+function numberOf(id: string): number {
+  const number = keyNumber(id);
+  if (number === null) throw new RangeError(`not the id of an entry: ${id}`);
+  return number;
 }
 
 function toRecord(row: Row): AuditRecord {

@@ -22,6 +22,8 @@ export const audit: Migration = {
     ...statements({ id: "INTEGER PRIMARY KEY AUTOINCREMENT" }),
     `CREATE TRIGGER audit_not_updated BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, '${REFUSED}'); END`,
     `CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, '${REFUSED}'); END`,
+    // What INSERT OR REPLACE puts out of its way, no trigger for DELETE sees.
+    `CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, '${REFUSED}'); END`,
   ],
   postgres: [
     ...statements({ id: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY" }),
