@@ -1,6 +1,6 @@
 import type { HostEvent, InstallationEvent } from "../core/events.ts";
 import { failed, type HostId, type Outcome, ok, type Repository, type Sha } from "../core/model.ts";
-import type { Clock, Host, Logger } from "../engine/ports.ts";
+import type { Clock, CloneCredential, Host, Logger } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
 import {
   type GrantReader,
@@ -117,18 +117,31 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     },
     installation: (id) => readInstallation(access, grants, id),
     repositories: (id) => readRepositories(access, grants, looker, id),
-    async cloneCredential(installation, repository) {
-      // Git sends the credential wherever the address points.
-      if (!isSameOrigin(repository, access.webUrl)) {
-        return failed(`The clone address of ${repository.fullName} is not on this Bitbucket.`, { retryable: false });
+    async cloneCredential(installation, repository, further = []) {
+      const credentials: CloneCredential[] = [];
+      // A token of the add-on opens one repository or the whole workspace: hence one for each.
+      for (const one of [repository, ...further]) {
+        // Git sends the credential wherever the address points.
+        if (!isSameOrigin(one, access.webUrl)) {
+          return failed(`The clone address of ${one.fullName} is not on this Bitbucket.`, { retryable: false });
+        }
+        const credential = await access.cloneCredential({ workspace: installation.id, repository: one.id });
+        if (!credential.ok) return one === repository ? credential : about(one.fullName, credential);
+        credentials.push(credential.value);
       }
-      return access.cloneCredential({ workspace: installation.id, repository: repository.id });
+      const [own, ...rest] = credentials;
+      if (own === undefined) throw new Error("a repository without a credential");
+      return ok(rest.length === 0 ? own : { ...own, further: rest });
     },
     forget,
   };
 }
 
-function isSameOrigin({ cloneUrl }: Repository, webUrl: string): boolean {
+function about(name: string, failure: Outcome<never> & { readonly ok: false }): Outcome<never> {
+  return { ...failure, message: `${name}: ${failure.message}` };
+}
+
+function isSameOrigin({ cloneUrl }: Pick<Repository, "cloneUrl">, webUrl: string): boolean {
   return URL.canParse(cloneUrl) && new URL(cloneUrl).origin === new URL(webUrl).origin;
 }
 

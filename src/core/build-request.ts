@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { type FurtherRepository, plannedRepositories } from "./further-repositories.ts";
 import type { Build, BuildInputs, PlannedBuild, Trust } from "./model.ts";
 
 /**
@@ -21,6 +22,8 @@ export interface BuildRequest {
     readonly webUrl: string;
     /** Set exactly for pull requests: into which branch, and whether it comes from another repository. */
     readonly pull?: { readonly number: number; readonly target: string; readonly fork: boolean };
+    /** Others of the installation that it may read, for submodules and private dependencies; left out: none. */
+    readonly furtherRepositories?: readonly FurtherRepository[];
   };
   readonly image: {
     /** Host and port of the registry, as image names carry it. */
@@ -117,6 +120,7 @@ export function buildRequest(build: Build, origin: RequestOrigin, settings: Requ
       cloneUrl: planned.checkout?.cloneUrl ?? repository.cloneUrl,
       webUrl: repository.webUrl,
       ...(pull && { pull: { number: pull.number, target: pull.target, fork: pull.fork } }),
+      ...furtherOf(build),
     },
     image: {
       registry: settings.registry,
@@ -148,6 +152,12 @@ export function buildRequest(build: Build, origin: RequestOrigin, settings: Requ
     },
     limits: settings.limits,
   };
+}
+
+/** An untrusted build is planned with none; nothing that was written elsewhere makes it have some. */
+function furtherOf({ planned, repository }: Build): Pick<BuildRequest["source"], "furtherRepositories"> {
+  const wanted = planned.trust === "untrusted" ? [] : plannedRepositories(planned.repositories ?? [], repository);
+  return wanted.length === 0 ? {} : { furtherRepositories: wanted };
 }
 
 /** The operator opens the machine's network to the code of those who may push, not to everybody's. */
@@ -217,6 +227,14 @@ export const BuildRequestSchema: z.ZodType<BuildRequest> = z
           })
           .exactOptional()
           .describe("The pull request this is built for; left out: none."),
+        furtherRepositories: z
+          .array(z.strictObject({ id: text, fullName: text.describe("`owner/name`."), cloneUrl: text }))
+          .min(1)
+          .exactOptional()
+          .describe(
+            "Others of the installation that the build may read, for submodules and private dependencies. " +
+              "Left out: none. What opens them comes with the credentials.",
+          ),
       })
       .describe("What is built."),
     image: z
@@ -261,17 +279,26 @@ export const BuildRequestSchema: z.ZodType<BuildRequest> = z
     }),
   })
   .refine(({ trust, image }) => trust === "trusted" || !image.push, "an untrusted build pushes nothing")
+  .refine(
+    ({ trust, source }) => trust === "trusted" || source.furtherRepositories === undefined,
+    "an untrusted build reads no further repositories",
+  )
   .describe("BuildRequest version 1: everything a builder is told about one build. It holds no credential.");
 
-/** What the refinement above says, which is not translated. */
-const UNTRUSTED_PUSHES_NOTHING = {
+/** What the refinements above say, which are not translated. */
+const UNTRUSTED_GETS_NOTHING = {
   anyOf: [
     { properties: { trust: { const: "trusted" } } },
-    { properties: { image: { properties: { push: { const: false } } } } },
+    {
+      properties: {
+        image: { properties: { push: { const: false } } },
+        source: { not: { required: ["furtherRepositories"] } },
+      },
+    },
   ],
 };
 
 /** The published JSON Schema (draft 2020-12). */
 export function buildRequestJsonSchema(): object {
-  return { title: "Wharfinger build request", ...z.toJSONSchema(BuildRequestSchema), ...UNTRUSTED_PUSHES_NOTHING };
+  return { title: "Wharfinger build request", ...z.toJSONSchema(BuildRequestSchema), ...UNTRUSTED_GETS_NOTHING };
 }

@@ -28,6 +28,8 @@ export interface Draft {
   readonly tags: readonly string[];
   /** Of these, each that moves by version, and the version. */
   readonly versions: ReadonlyMap<string, string>;
+  /** Names of further repositories its file asks to read. */
+  readonly repositories: readonly string[];
 }
 
 /** What came of a draft. `lost`: its tags that another one publishes. */
@@ -138,7 +140,14 @@ function plannedOf({ key, first, drafts, lost }: Work): PlannedBuild {
     supersede: mostCautious(kept.map((draft) => draft.rule.supersede ?? draft.image.supersede)),
     inputs: buildInputs(first.rule.inputs),
     ...ofPull(change),
+    ...wantedOf(first),
   };
+}
+
+/** Names only: whoever records the build looks up what they stand for. Code of strangers reads nothing else. */
+function wantedOf({ repositories, trust }: Draft): Pick<PlannedBuild, "repositories"> {
+  if (trust === "untrusted" || repositories.length === 0) return {};
+  return { repositories: [...new Set(repositories)].map((name) => ({ name, id: null })) };
 }
 
 /** A tag that one of the rules lets follow pushes does not move by version. */
@@ -212,7 +221,8 @@ function buildInputs(inputs: InputsConfig): BuildInputs {
  * Lower-case hex SHA-256 of the work. Tags are not part of it: `{date}` must not make a repeated delivery new work. Nor
  * is what a pull request was before, which only some of its events say.
  */
-function workKey(repository: Repository, { change, image, rule, push }: Draft): string {
+function workKey(repository: Repository, draft: Draft): string {
+  const { change, image, rule, push } = draft;
   const work = {
     repository: hostKey(repository),
     ref: laneOf(change),
@@ -221,6 +231,7 @@ function workKey(repository: Repository, { change, image, rule, push }: Draft): 
     image: image.name,
     inputs: buildInputs(rule.inputs),
     push,
+    ...wantedOf(draft),
   };
   return createHash("sha256").update(canonicalJson(work)).digest("hex");
 }

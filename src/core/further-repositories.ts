@@ -3,16 +3,8 @@
  * owner allows, for one repository to read another one. Names are looked up when a build is planned, and from then on ids
  * count.
  */
-import type { Repository } from "./model.ts";
+import type { Repository, WantedRepository } from "./model.ts";
 import { CONFIG_FILE } from "./repo-config/config.ts";
-
-/** One entry of the file, as a build was planned with it. */
-export interface WantedRepository {
-  /** `owner/name`, as the host spells it where it is known. */
-  readonly name: string;
-  /** Of the repository that was called so; null: the installation covered none, or not just one. */
-  readonly id: string | null;
-}
 
 /** A repository the installation covers now. */
 export interface CoveredRepository {
@@ -37,22 +29,28 @@ export function isSameName(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase();
 }
 
-/** What the names stand for now; each repository once, and never the built one itself, which is read anyway. */
+/**
+ * What names without an id stand for now; each repository once, and never the built one itself, which is read anyway.
+ * What stood for an id keeps it: the name may be another one's by now.
+ */
 export function resolveNames(
-  names: readonly string[],
+  wanted: readonly WantedRepository[],
   covered: readonly CoveredRepository[],
-  built: Pick<Repository, "id" | "fullName">,
+  built: Pick<Repository, "id">,
 ): readonly WantedRepository[] {
-  const wanted = new Map<string, WantedRepository>();
-  for (const name of names) {
-    if (isSameName(name, built.fullName)) continue;
-    const [found, ...others] = covered.filter(({ fullName }) => isSameName(fullName, name));
-    // Two under one name: an event of a rename is still on its way, and either could be meant.
-    const known = others.length === 0 ? found : undefined;
-    if (known?.id === built.id) continue;
-    wanted.set(name.toLowerCase(), { name: known?.fullName ?? name, id: known?.id ?? null });
+  const resolved = new Map<string, WantedRepository>();
+  for (const one of wanted) {
+    const found = one.id === null ? named(one.name, covered) : null;
+    if (found?.id === built.id) continue;
+    resolved.set(one.name.toLowerCase(), found === null ? one : { name: found.fullName, id: found.id });
   }
-  return [...wanted.values()];
+  return [...resolved.values()];
+}
+
+/** Null also where two are called so: an event of a rename is still on its way, and either could be meant. */
+function named(name: string, covered: readonly CoveredRepository[]): CoveredRepository | null {
+  const [found, ...others] = covered.filter(({ fullName }) => isSameName(fullName, name));
+  return found !== undefined && others.length === 0 ? found : null;
 }
 
 export type FurtherVerdict =

@@ -22,7 +22,7 @@ export interface Scope {
   readonly now: string;
   readonly grants: Grants;
   readonly owners: ImageOwners;
-  readonly config: Pick<RepoConfig, "forks">;
+  readonly config: Pick<RepoConfig, "forks" | "repositories">;
   readonly policy: Policy;
 }
 
@@ -105,7 +105,8 @@ function draftOf(
   if (isRefusal(given)) return given;
   const { push, trust, hold } = permit;
   const { tags, versions, lost } = given;
-  return { draft: { change, image, rule, push, trust, hold, tags, versions }, lost };
+  const { repositories } = scope.config;
+  return { draft: { change, image, rule, push, trust, hold, tags, versions, repositories }, lost };
 }
 
 function permitOf({ rule }: RuleMatch, { change, config, policy }: Scope, { facts }: Notes): Permit | Refusal {

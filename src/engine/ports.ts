@@ -6,6 +6,7 @@
 import type { BuildRequest, SignedRequest } from "../core/build-request.ts";
 import type { CheckContent } from "../core/check.ts";
 import type { HostEvent, PullRequestEvent, RepositoryName } from "../core/events.ts";
+import type { FurtherRepository } from "../core/further-repositories.ts";
 import type { Account, Actor, Change, Failure, HostId, Outcome, Provider, Repository, Sha } from "../core/model.ts";
 import type { ShownCheck } from "./store-port.ts";
 
@@ -133,8 +134,15 @@ export interface Host {
   ): Promise<Outcome<{ account: Account; state: "active" | "suspended"; permissions: Record<string, string> } | null>>;
   /** All repositories an installation covers. */
   repositories(id: HostId): Promise<Outcome<readonly RepositoryName[]>>;
-  /** A short-lived, read-only credential for git, for this one repository. */
-  cloneCredential(installation: HostId, repository: Repository): Promise<Outcome<CloneCredential>>;
+  /**
+   * A short-lived, read-only credential for git. It opens this repository and, of the same installation, the `further`
+   * ones, and as little else as the host can have it.
+   */
+  cloneCredential(
+    installation: HostId,
+    repository: Repository,
+    further?: readonly FurtherRepository[],
+  ): Promise<Outcome<CloneAccess>>;
   /** Forget every credential of an installation (suspended, removed, permissions changed). */
   forget(installation: HostId): void;
 }
@@ -182,6 +190,11 @@ export interface Reporter {
   show(
     check: {
       readonly installation: HostId;
+export interface CloneAccess extends CloneCredential {
+  /** One for each further repository, in order, where the host gives no single one for several; left out: this opens all. */
+  readonly further?: readonly CloneCredential[];
+}
+
       readonly repository: Repository;
       readonly sha: Sha;
       readonly name: string;
@@ -206,11 +219,10 @@ export interface BuildCredentials {
   readonly variables?: Readonly<Record<string, string>>;
   /** For `RUN --mount=type=secret,id=NAME`: values by name. Left out: none, as of every untrusted build. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /**
-   * Clone addresses of further repositories that {@link clone} opens, and nothing else of the installation; left out:
-   * it opens the build's own repository only.
-   */
-  readonly furtherRepositories?: readonly { readonly fullName: string; readonly cloneUrl: string }[];
+  /** The request's further repositories, each with what opens it; left out: none. */
+  readonly furtherRepositories?: readonly (Pick<FurtherRepository, "fullName" | "cloneUrl"> & {
+    readonly credential: CloneCredential;
+  })[];
 }
 
 export interface BuildContext {

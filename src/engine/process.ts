@@ -17,6 +17,7 @@ import {
 } from "../core/model.ts";
 import { type ChangeFacts, planBuilds } from "../core/plan.ts";
 import { checkFiles } from "./config-check.ts";
+import { resolveRepositories } from "./further-repositories.ts";
 import { gather } from "./gather.ts";
 import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
@@ -61,6 +62,7 @@ export interface ProcessorOptions {
     | "pausesOf"
     | "lanesMovedSince"
   >;
+    | "coveredRepositories"
   readonly hosts: readonly Host[];
   readonly installations: Installations;
   readonly pauses: Pauses;
@@ -246,7 +248,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       now: isoTime(clock.now()),
     };
     const unusable = event.type === "push" ? (event.unusable ?? []) : [];
-    const plan = planBuilds({ ...facts, changes, unusable, imageOwners });
+    const planned = planBuilds({ ...facts, changes, unusable, imageOwners });
+    const plan = await resolveRepositories(store, event, planned);
     const files = await checkFiles({ host, event, changes, facts, attempts, owners, store, log });
     if (!files.ok) return files;
     const { configFiles, fileChecks } = files.value;
@@ -313,13 +316,14 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       });
     }
     const record: PlanRecord = {
+    const again = { requests: wanted.map((build) => build.planned), held: [], skips: [], diagnostics: [], trace: [] };
       repository: event.repository,
       installation: event.installation,
       namespace: known.value.namespace,
       trigger: "rerun",
       changes: [],
       cancel: [],
-      plan: { requests: wanted.map((build) => build.planned), held: [], skips: [], diagnostics: [], trace: [] },
+      plan: await resolveRepositories(store, event, again),
       actor: event.actor?.id ?? null,
       configDigests: new Map(),
       write: options.write,

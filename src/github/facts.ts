@@ -27,9 +27,14 @@ import {
 import type { TokenScope } from "./tokens.ts";
 import { toAccount, toRepositoryName } from "./words.ts";
 
-/** Reading only, one repository only; also what a clone gets. */
-export function readScope(installation: HostId, repository: HostId): TokenScope {
-  return { installationId: installation.id, repositoryIds: [repository.id], permissions: { contents: "read" } };
+/** Reading only, and exactly these repositories; also what a clone gets. */
+export function readScope(
+  installation: HostId,
+  repository: Pick<HostId, "id">,
+  further: readonly Pick<HostId, "id">[] = [],
+): TokenScope {
+  const repositoryIds = [...new Set([repository, ...further].map(({ id }) => id))];
+  return { installationId: installation.id, repositoryIds, permissions: { contents: "read" } };
 }
 
 /** GitHub lists at most this many files of a comparison; a list this long may have been cut. */

@@ -34,12 +34,13 @@ export function createGithubHost(options: GithubHostOptions): Host {
     survey: (installation, repository) => readSurvey(access, installation, repository),
     installation: (id) => readInstallation(access, id),
     repositories: (id) => readRepositories(access, id),
-    async cloneCredential(installation, repository) {
+    async cloneCredential(installation, repository, further = []) {
       // Git sends the credential wherever the address points.
-      if (!isSameOrigin(repository.cloneUrl, options.webUrl)) {
-        return failed(`The clone address of ${repository.fullName} is not on this GitHub host.`, { retryable: false });
+      const elsewhere = [repository, ...further].find((one) => !isSameOrigin(one.cloneUrl, options.webUrl));
+      if (elsewhere !== undefined) {
+        return failed(`The clone address of ${elsewhere.fullName} is not on this GitHub host.`, { retryable: false });
       }
-      const token = await access.tokens.get(readScope(installation, repository));
+      const token = await access.tokens.get(readScope(installation, repository, further));
       return token.ok ? ok({ username: "x-access-token", password: token.value }) : token;
     },
     forget: (installation) => access.tokens.forget(installation.id),

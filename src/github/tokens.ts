@@ -149,6 +149,7 @@ function mintRefusal(answer: ApiAnswer, scope: TokenScope): Outcome<never> {
   const refused = refusal(answer);
   if (refused.ok || answer.status !== 422) return refused;
   const wanted = Object.entries(scope.permissions).map(([name, level]) => `${name}: ${level}`);
-  const advice = `The installation must cover this repository and grant ${wanted.join(", ")}; an owner may have to accept it.`;
+  const what = scope.repositoryIds.length === 1 ? "this repository" : "these repositories";
+  const advice = `The installation must cover ${what} and grant ${wanted.join(", ")}; an owner may have to accept it.`;
   return failed(`${refused.message} ${advice}`, { retryable: false });
 }

@@ -13,6 +13,7 @@ import {
   NOT_FOUND,
   OF_ONE,
   OTHER,
+  OTHER_REPO,
   REPO,
   WEB_URL,
 } from "./recorded-fetch.ts";
@@ -175,6 +176,41 @@ describe("a workspace that installs anew", () => {
 });
 
 describe("the credential for a clone", () => {
+  const shared = { id: OTHER_REPO, fullName: "acme/shared", cloneUrl: `${WEB_URL}/acme/shared.git` };
+
+  it("is one for each further repository, which opens that one only", async () => {
+    const { host, network } = setUp({ clients: [CLIENT], connections: [CONNECTION] });
+    const credential = await host.cloneCredential(installation, repository, [shared]);
+    expect(credential).toMatchObject({
+      ok: true,
+      value: { username: "x-token-auth", further: [{ username: "x-token-auth" }] },
+    });
+    const forms = network.calls.map((call) => Object.fromEntries(new URLSearchParams(call.body ?? "")));
+    expect(forms).toMatchObject([
+      { scope: "repository", bitbucket_repository: REPO },
+      { scope: "repository", bitbucket_repository: OTHER_REPO },
+    ]);
+    const passwords = credential.ok
+      ? [credential.value, ...(credential.value.further ?? [])].map((one) => one.password)
+      : [];
+    expect(new Set(passwords).size).toBe(2);
+  });
+
+  it("is none where a further repository is elsewhere, or nothing opens it", async () => {
+    const { host } = setUp({ connections: [OF_ONE] });
+    const elsewhere = { ...shared, cloneUrl: "https://elsewhere.test/acme/shared.git" };
+    expect(await host.cloneCredential(installation, repository, [elsewhere])).toMatchObject({
+      ok: false,
+      retryable: false,
+      message: expect.stringContaining("acme/shared"),
+    });
+    expect(await host.cloneCredential(installation, repository)).toMatchObject({ ok: true });
+    expect(await host.cloneCredential(installation, repository, [shared])).toMatchObject({
+      ok: false,
+      message: expect.stringMatching(/^acme\/shared: /),
+    });
+  });
+
   it.each([
     "https://elsewhere.test/acme/api.git",
     "http://bitbucket.test/acme/api.git",

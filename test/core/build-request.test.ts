@@ -54,6 +54,8 @@ describe("canonical JSON", () => {
 
 describe("the build request", () => {
   const request = buildRequest(build({ id: "b-1", trigger: "rerun" }), ORIGIN, SETTINGS);
+  const shared = { id: "9", fullName: "acme/shared", cloneUrl: "https://github.com/acme/shared.git" };
+  const FURTHER = { ...request.source, furtherRepositories: [shared] };
 
   it("follows its own schema, whatever the repository holds", () => {
     expect(BuildRequestSchema.parse(JSON.parse(canonicalJson(request)))).toEqual(request);
@@ -75,6 +77,30 @@ describe("the build request", () => {
   it("of a push names no pull request", () => {
     expect(request.source).not.toHaveProperty("pull");
     expect(request.inputs.cacheScope).toBe("github-default-186853002-trusted");
+  });
+
+  it("names the further repositories it was planned with, as far as they were known", () => {
+    const repositories = [
+      { name: "acme/shared", id: "9" },
+      { name: "acme/unknown", id: null },
+    ];
+    const { source } = buildRequest(build({ planned: planned({ repositories }) }), ORIGIN, SETTINGS);
+    const origin = new URL(source.cloneUrl).origin;
+    expect(source.furtherRepositories).toEqual([
+      { id: "9", fullName: "acme/shared", cloneUrl: `${origin}/acme/shared.git` },
+    ]);
+    const whole = buildRequest(build({ planned: planned({ repositories }) }), ORIGIN, SETTINGS);
+    expect(BuildRequestSchema.parse(JSON.parse(canonicalJson(whole)))).toEqual(whole);
+    const none = buildRequest(build({ planned: planned({ repositories: repositories.slice(1) }) }), ORIGIN, SETTINGS);
+    expect(none.source).not.toHaveProperty("furtherRepositories");
+  });
+
+  it("of an untrusted build names none, whatever is recorded", () => {
+    const repositories = [{ name: "acme/shared", id: "9" }];
+    const untrusted = planned({ repositories, trust: "untrusted", push: false });
+    expect(buildRequest(build({ planned: untrusted }), ORIGIN, SETTINGS).source).not.toHaveProperty(
+      "furtherRepositories",
+    );
   });
 
   it("lets no label of the file stand in for the truth", () => {
@@ -102,6 +128,13 @@ describe("the build request", () => {
   it.each([
     ["pushes although it is untrusted", { trust: "untrusted" }, false],
     ["is untrusted and pushes nothing", { trust: "untrusted", image: { ...request.image, push: false } }, true],
+    [
+      "is untrusted and reads further repositories",
+      { trust: "untrusted", image: { ...request.image, push: false }, source: FURTHER },
+      false,
+    ],
+    ["is trusted and reads further repositories", { source: FURTHER }, true],
+    ["lists no further repositories", { source: { ...FURTHER, furtherRepositories: [] } }, false],
     ["is trusted and pushes nothing", { image: { ...request.image, push: false } }, true],
     ["has an unknown trust and pushes nothing", { trust: "some", image: { ...request.image, push: false } }, false],
   ])("that %s is judged so by the schema, and by the published one", (_what, change, good) => {

@@ -7,8 +7,33 @@ function draft(at: number, tags: readonly string[], rest: Partial<Draft> = {}): 
   const change = { ...tag("v1.0.0"), after: sha("b") as Sha, commit: sha("b") as Sha };
   const rule = { path: `images[0].rules[${at}]`, inputs };
   const image = { name: "api", supersede: "newest" } as const;
-  return { change, image, rule, push: true, trust: "trusted", hold: null, tags, versions: new Map(), ...rest };
+  const settled = { push: true, trust: "trusted", hold: null, versions: new Map(), repositories: [] } as const;
+  return { change, image, rule, ...settled, tags, ...rest };
 }
+
+describe("further repositories of a file", () => {
+  const repositories = ["acme/shared", "acme/libs", "acme/shared"];
+
+  it("are asked for by what is planned from it, each once, and make it other work", () => {
+    const [plain] = settle(repository, [draft(0, ["x"])], 20).requests;
+    const [reading] = settle(repository, [draft(0, ["x"], { repositories })], 20).requests;
+    expect(plain).not.toHaveProperty("repositories");
+    expect(reading?.repositories).toEqual([
+      { name: "acme/shared", id: null },
+      { name: "acme/libs", id: null },
+    ]);
+    expect(reading?.key).not.toBe(plain?.key);
+  });
+
+  it("are nothing that code of strangers may ask for, held or not", () => {
+    const strangers = draft(0, ["x"], { repositories, trust: "untrusted", push: false });
+    const hold = { reason: "awaiting-approval", detail: "" } as const;
+    const { requests } = settle(repository, [strangers], 20);
+    const { held } = settle(repository, [{ ...strangers, hold }], 20);
+    for (const one of [...requests, ...held]) expect(one).not.toHaveProperty("repositories");
+    expect([...requests, ...held]).toHaveLength(2);
+  });
+});
 
 describe("joined drafts", () => {
   const moved = new Map([

@@ -73,6 +73,7 @@ async function process(event: HostEvent, setting: Setting = {}) {
       imageOwners: async () => new Map(),
       configFiles: async () => new Map(),
       pastDeliveries: async () => [],
+      coveredRepositories: async () => [],
       deliveryBody: async () => null,
       pausesOf: async () => [],
       lanesMovedSince: async () => new Set(),

@@ -72,6 +72,7 @@ function processorOf(setting: Setting) {
     imageOwners: async () => new Map(),
     configFiles: async () => new Map(),
     pastDeliveries: async () => [],
+    coveredRepositories: async () => [],
     deliveryBody: async () => null,
     pausesOf: async () => [],
     lanesMovedSince: async () => new Set(),

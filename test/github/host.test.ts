@@ -143,6 +143,33 @@ describe("deliveries through Probot", () => {
 });
 
 describe("the credential for a clone", () => {
+  const shared = { id: "9", fullName: "acme/shared", cloneUrl: "https://github.test/acme/shared.git" };
+
+  it("reads further repositories that are asked for, and nothing else", async () => {
+    const { host, network } = setUp();
+    const wide = await host.cloneCredential(installation, repository, [shared, { ...shared, id: "11" }, shared]);
+    expect(wide).toMatchObject({ ok: true, value: { username: "x-access-token" } });
+    expect(network.calls.map((call) => call.body)).toEqual([
+      { repository_ids: [5, 9, 11], permissions: { contents: "read" } },
+    ]);
+    // What was asked for less is never given the wider one.
+    const narrow = await host.cloneCredential(installation, repository);
+    expect(narrow).toMatchObject({ ok: true });
+    expect(narrow).not.toEqual(wide);
+    expect(network.calls.at(-1)?.body).toEqual({ repository_ids: [5], permissions: { contents: "read" } });
+  });
+
+  it("is not given out where a further repository is elsewhere", async () => {
+    const { host, network } = setUp();
+    const elsewhere = { ...shared, cloneUrl: "https://github.test.elsewhere.test/acme/shared.git" };
+    expect(await host.cloneCredential(installation, repository, [shared, elsewhere])).toMatchObject({
+      ok: false,
+      retryable: false,
+      message: expect.stringContaining("acme/shared"),
+    });
+    expect(network.calls).toEqual([]);
+  });
+
   it("reads this one repository", async () => {
     const { host, network } = setUp();
     const credential = await host.cloneCredential(installation, repository);

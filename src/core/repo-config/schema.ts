@@ -148,7 +148,7 @@ export const fileFields = z.strictObject({
     .max(20)
     .meta({
       description:
-        "`owner/name` of further private repositories the checkout needs, at most 20. Read, and not acted on yet: the checkout gets access to the pushed repository only.",
+        "`owner/name` of further private repositories of the same installation that the build reads, for submodules and private dependencies, at most 20. An owner has to allow each; see repositories.md. Builds of pull requests from forks get none.",
     })
     .optional(),
   pull_requests: z
