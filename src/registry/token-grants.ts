@@ -26,6 +26,18 @@ export interface BuildHolder {
   readonly until: number;
 }
 
+/** Somebody with an access token of a namespace. */
+export interface AccessHolder {
+  readonly kind: "access";
+  /** Without `whf_`. */
+  readonly tokenId: string;
+  readonly namespace: string;
+  /** `push`: pulls as well. */
+  readonly access: "pull" | "push";
+  /** When the token ends. Milliseconds since 1970. */
+  readonly until: number;
+}
+
 /** Somebody without credentials. */
 export interface AnonymousHolder {
   readonly kind: "anonymous";
@@ -36,7 +48,7 @@ export interface ServiceHolder {
   readonly kind: "service";
 }
 
-export type Holder = BuildHolder | AnonymousHolder | ServiceHolder;
+export type Holder = BuildHolder | AccessHolder | AnonymousHolder | ServiceHolder;
 
 /** What is asked for, with every repository once. */
 export interface WantedScopes {
@@ -85,10 +97,19 @@ export function undecided(wanted: WantedScopes, holder: Holder, staging: Pick<St
     .map(([name]) => name);
 }
 
+/** The repositories somebody with an access token wants to push to, but for staging ones: what is theirs decides. */
+export function contested(wanted: WantedScopes, staging: Pick<StagingNames, "has">): readonly string[] {
+  return [...wanted.repositories]
+    .filter(([name, actions]) => actions.includes("push") && !staging.has(name))
+    .map(([name]) => name);
+}
+
 export interface GrantFacts {
   readonly staging: Pick<StagingNames, "has">;
   /** Those of the {@link undecided} repositories that the holder may pull from. */
   readonly pullable: ReadonlySet<string>;
+  /** Those of the {@link contested} repositories that the holder may push to. */
+  readonly pushable: ReadonlySet<string>;
 }
 
 /** The part of `wanted` that the holder may have. */
@@ -105,8 +126,24 @@ export function grant(wanted: WantedScopes, holder: Holder, facts: GrantFacts): 
   return granted;
 }
 
-function allowedIn(name: string, holder: Holder, { staging, pullable }: GrantFacts): readonly Action[] {
+function allowedIn(name: string, holder: Holder, { staging, pullable, pushable }: GrantFacts): readonly Action[] {
   if (holder.kind === "service") return ACTIONS;
   if (holder.kind === "build" && name === holder.staging) return ["pull", "push"];
-  return !staging.has(name) && pullable.has(name) ? ["pull"] : [];
+  if (staging.has(name)) return [];
+  const pull: readonly Action[] = pullable.has(name) ? ["pull"] : [];
+  return holder.kind === "access" && pushable.has(name) ? [...pull, "push"] : pull;
+}
+
+/** What of `wanted` is not in `granted`, each repository with the actions that are missing. */
+export function leftOut(
+  wanted: WantedScopes,
+  granted: readonly Access[],
+): readonly { readonly repository: string; readonly actions: readonly Action[] }[] {
+  const had = new Map(granted.filter(({ type }) => type === "repository").map(({ name, actions }) => [name, actions]));
+  return [...wanted.repositories]
+    .map(([repository, actions]) => ({
+      repository,
+      actions: actions.filter((action) => !had.get(repository)?.includes(action)),
+    }))
+    .filter(({ actions }) => actions.length > 0);
 }

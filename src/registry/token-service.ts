@@ -1,37 +1,17 @@
 import { randomUUID, sign } from "node:crypto";
 import type { Answer, Clock } from "../engine/ports.ts";
+import { type AdmissionOptions, type Credential, createAdmission, subjectOf } from "./admission.ts";
 import type { StagingNames } from "./staging.ts";
-import {
-  type Access,
-  type BuildHolder,
-  grant,
-  type Holder,
-  parseScopes,
-  undecided,
-  type WantedScopes,
-} from "./token-grants.ts";
+import { type Access, grant, parseScopes } from "./token-grants.ts";
 import { type KidFormat, keyHeader, type TokenKey } from "./token-keys.ts";
-
-/** Who has an account at the registry. */
-export interface Accounts {
-  /**
-   * The build with this user name and password; null: there is none, the password is wrong or its lease is over. Names
-   * and passwords are a stranger's words: compare in constant time.
-   */
-  verify(username: string, password: string): Promise<BuildHolder | null>;
-  /**
-   * Those of `repositories` the holder may pull from: the public ones and, for a build, what its installation owns. The
-   * names are legal, not necessarily of anything that exists; none is of a staging repository.
-   */
-  pullable(holder: Exclude<Holder, { kind: "service" }>, repositories: readonly string[]): Promise<ReadonlySet<string>>;
-}
 
 export interface TokenServiceOptions {
   /** `issuer` and `service` as the registry's configuration has them. */
   readonly issuer: string;
   readonly service: string;
   readonly keys: { readonly current: TokenKey };
-  readonly accounts: Accounts;
+  /** Null: nobody is let in, and the service makes tokens for itself only. */
+  readonly guests: Pick<AdmissionOptions, "accounts" | "log"> | null;
   readonly staging: Pick<StagingNames, "has">;
   readonly clock: Clock;
   /** Default `libtrust`. */
@@ -42,6 +22,8 @@ export interface TokenRequest {
   readonly query: URLSearchParams;
   /** The `Authorization` header. */
   readonly authorization: string | undefined;
+  /** The address it comes from, as far as that is known. */
+  readonly from: string;
 }
 
 export interface TokenService {
@@ -70,7 +52,8 @@ const MAX_BASIC = 1_024;
  * https://distribution.github.io/distribution/spec/auth/token/
  */
 export function createTokenService(options: TokenServiceOptions): TokenService {
-  const { issuer, service, accounts, staging, clock } = options;
+  const { issuer, service, staging, clock } = options;
+  const admission = options.guests && createAdmission({ ...options.guests, staging, clock });
   const key = options.keys.current;
   const head = encode({ typ: "JWT", alg: "ES256", ...keyHeader(key, options.kidFormat ?? "libtrust") });
 
@@ -85,14 +68,8 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
     return { token: `${signed}.${signature.toString("base64url")}`, seconds, issuedAt: now };
   }
 
-  async function grantTo(holder: Exclude<Holder, { kind: "service" }>, wanted: WantedScopes) {
-    const names = undecided(wanted, holder, staging);
-    const pullable = names.length === 0 ? new Set<string>() : await accounts.pullable(holder, names);
-    return grant(wanted, holder, { staging, pullable });
-  }
-
   return {
-    async answer({ query, authorization }) {
+    async answer({ query, authorization, from }) {
       const services = query.getAll("service");
       if (services.some((name) => name !== service)) {
         return refusal(400, "UNSUPPORTED", "This token service does not serve that registry.");
@@ -101,13 +78,15 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
       if (authorization !== undefined && basic === null) return unauthorized();
       // Whoever names an account wants to be that one: neither somebody else nor nobody.
       if (query.getAll("account").some((name) => name !== basic?.username)) return unauthorized();
-      const holder = basic === null ? null : await accounts.verify(basic.username, basic.password);
-      if (basic !== null && holder === null) return unauthorized();
-      const access = await grantTo(holder ?? { kind: "anonymous" }, parseScopes(query.getAll("scope")));
-      const until = holder?.until ?? Number.POSITIVE_INFINITY;
+      if (admission === null) return unauthorized();
+      const guest = basic === null ? ({ kind: "anonymous" } as const) : await admission.signIn(basic, from);
+      if (guest === "wrong") return unauthorized();
+      if (guest === "slow-down") return slowDown();
+      const access = await admission.scopes(guest, parseScopes(query.getAll("scope")));
+      const until = guest.kind === "anonymous" ? Number.POSITIVE_INFINITY : guest.until;
       // Here, and not before: the lease may have ended while the accounts were asked.
       if (until <= clock.now()) return unauthorized();
-      const { token, seconds, issuedAt } = make(basic?.username ?? "", access, until);
+      const { token, seconds, issuedAt } = make(subjectOf(guest), access, until);
       return {
         status: 200,
         body: {
@@ -121,15 +100,18 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
     },
 
     async issue(scopes) {
-      const access = grant(parseScopes(scopes), { kind: "service" }, { staging, pullable: new Set() });
+      const access = grant(parseScopes(scopes), { kind: "service" }, OWN_FACTS);
       const { token, seconds } = make(SERVICE_USER, access, Number.POSITIVE_INFINITY);
       return { token, seconds };
     },
   };
 }
 
+/** The service may do everything; nobody has to be asked. */
+const OWN_FACTS = { staging: { has: () => false }, pullable: new Set<string>(), pushable: new Set<string>() };
+
 /** RFC 7617; null: something else, or longer than any of ours. */
-function parseBasic(header: string): { readonly username: string; readonly password: string } | null {
+function parseBasic(header: string): Credential | null {
   const encoded = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)?.[1];
   if (encoded === undefined || encoded.length > MAX_BASIC) return null;
   const text = Buffer.from(encoded, "base64").toString("utf8");
@@ -139,8 +121,16 @@ function parseBasic(header: string): { readonly username: string; readonly passw
 
 function unauthorized(): Answer {
   return {
-    ...refusal(401, "UNAUTHORIZED", "User name or password is wrong, or the build they belong to has ended."),
+    ...refusal(401, "UNAUTHORIZED", "User name or password is wrong, or what they were given for has ended."),
     headers: { "Cache-Control": "no-store", "WWW-Authenticate": 'Basic realm="wharfinger registry"' },
+  };
+}
+
+function slowDown(): Answer {
+  const message = "Too many wrong access tokens came from this address. Wait a minute.";
+  return {
+    ...refusal(429, "TOOMANYREQUESTS", message),
+    headers: { "Cache-Control": "no-store", "Retry-After": "60" },
   };
 }
 

@@ -109,7 +109,7 @@ function createGuesses(clock: Clock): { tooMany(address: string): boolean; add(a
  * Where a guess comes from. Behind a proxy on this machine that is what the proxy appended last: otherwise a stranger's
  * guesses would lock out the operator. Who lies here gains some more guesses at a long random text.
  */
-function clientAddress(req: Request): string {
+export function clientAddress(req: Request): string {
   const peer = req.socket.remoteAddress ?? "";
   const forwarded = req.headers["x-forwarded-for"];
   const last = String(forwarded ?? "")

@@ -2,14 +2,19 @@ import express, { type RequestHandler, type Router } from "express";
 import { z } from "zod";
 import type { Answer, Logger } from "../engine/ports.ts";
 import { methodNotAllowed } from "./api.ts";
-import { sameSecret } from "./auth.ts";
+import { clientAddress, sameSecret } from "./auth.ts";
 import { route, WebError } from "./errors.ts";
 
 /** What the Docker registry and its clients ask of us. Null: there is nothing at that address. */
 export interface RegistryDoors {
   /** Gives out tokens; judges credentials by itself. */
   readonly tokens: {
-    answer(request: { readonly query: URLSearchParams; readonly authorization: string | undefined }): Promise<Answer>;
+    answer(request: {
+      readonly query: URLSearchParams;
+      readonly authorization: string | undefined;
+      /** The address it comes from. */
+      readonly from: string;
+    }): Promise<Answer>;
   } | null;
   readonly events: RegistryEvents | null;
 }
@@ -77,7 +82,8 @@ export function createRegistryRoutes({ tokens, events }: RegistryDoors, log: Log
       "/registry/token",
       route(async (req, res) => {
         const query = new URLSearchParams(req.originalUrl.split("?").slice(1).join("?"));
-        const answer = await tokens.answer({ query, authorization: req.headers.authorization });
+        const { authorization } = req.headers;
+        const answer = await tokens.answer({ query, authorization, from: clientAddress(req) });
         res.status(answer.status).set(answer.headers).json(answer.body);
       }),
     );

@@ -52,6 +52,7 @@ export interface LeasedBuild {
 }
 
 export const SERVICE = "registry.example.com";
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const LIMITS = { seconds: 60, memoryBytes: 512 * 1024 ** 2, logBytes: 1024 ** 2 };
 
 export async function createLeaseWorld(
@@ -168,10 +169,17 @@ async function tokenPlace(
       },
       getBuild: async (id) => builds.get(id)?.build ?? null,
       publicImages: async (names) => new Set(names.filter((name) => name.startsWith("public/"))),
+      leaseEnded: async () => false,
+      accessToken: async () => null,
+      accessTokenUsed: async () => undefined,
+      claimPushes: async () => new Map(),
     },
     staging: staging.of,
+    clock: Date,
+    log: SILENT,
   });
-  const tokens = createTokenService({ issuer: "wharfinger", service: SERVICE, keys, accounts, staging, clock: Date });
+  const guests = { accounts, log: SILENT };
+  const tokens = createTokenService({ issuer: "wharfinger", service: SERVICE, keys, guests, staging, clock: Date });
   const site = await openSite({ registry: { tokens, events: null } });
   const realm = `${site.url}/registry/token`;
   const registry = await startTokenRegistry({

@@ -2,9 +2,12 @@ import { describe, expect, it } from "@jest/globals";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import {
   type Access,
+  type AccessHolder,
   type BuildHolder,
+  contested,
   grant,
   type Holder,
+  leftOut,
   parseScopes,
   undecided,
 } from "../../src/registry/token-grants.ts";
@@ -12,15 +15,18 @@ import {
 const build: BuildHolder = { kind: "build", buildId: "b1", staging: "staging/b1", until: 0 };
 /** A test of a pull request. */
 const tests: BuildHolder = { ...build, staging: null };
+const access: AccessHolder = { kind: "access", tokenId: "t", namespace: "acme", access: "push", until: 0 };
 const anonymous: Holder = { kind: "anonymous" };
 const service: Holder = { kind: "service" };
 
 const staging = createStagingNames("staging/{build}");
-const PULLABLE = new Set(["acme/api", "acme/base/debian", "library/busybox"]);
+const PULLABLE = new Set(["acme/api", "acme/base/debian", "acme/tool", "library/busybox"]);
+/** For whoever may push at all. */
+const PUSHABLE = new Set(["acme/tool"]);
 
 /** `name: actions` of what is granted; the holder may pull what is in {@link PULLABLE}, whatever it is. */
 function granted(holder: Holder, ...parameters: string[]): string[] {
-  return grant(parseScopes(parameters), holder, { staging, pullable: PULLABLE }).map(show);
+  return grant(parseScopes(parameters), holder, { staging, pullable: PULLABLE, pushable: PUSHABLE }).map(show);
 }
 
 function show({ type, name, actions }: Access): string {
@@ -52,6 +58,13 @@ describe("what is granted", () => {
       ["repository:other/x:pull repository:staging/b1:push,pull", "registry:catalog:*", "nonsense"],
       ["staging/b1: pull,push"],
     ],
+    ["an access token pulls what it may", access, ["repository:acme/api:pull"], ["acme/api: pull"]],
+    ["it pushes where it may", access, ["repository:acme/tool:pull,push"], ["acme/tool: pull,push"]],
+    ["and nowhere else", access, ["repository:acme/api:pull,push repository:other/x:push"], ["acme/api: pull"]],
+    ["it deletes nothing", access, ["repository:acme/tool:*"], ["acme/tool: pull,push"]],
+    ["it sees no staging", access, ["repository:staging/b1:pull,push"], []],
+    ["it may not list repositories", access, ["registry:catalog:*"], []],
+    ["a build pushes nowhere an access token may", build, ["repository:acme/tool:pull,push"], ["acme/tool: pull"]],
     ["nobody pulls what is public", anonymous, ["repository:library/busybox:pull"], ["library/busybox: pull"]],
     ["nobody pushes nothing", anonymous, ["repository:library/busybox:push,delete"], []],
     ["nobody sees no staging", anonymous, ["repository:staging/b1:pull,push"], []],
@@ -70,7 +83,8 @@ describe("what is granted", () => {
   it("keeps staging closed even if somebody answered that it may be pulled", () => {
     const wanted = parseScopes(["repository:staging/b2:pull repository:staging/b1/x:pull"]);
     const pullable = new Set(wanted.repositories.keys());
-    for (const holder of [build, tests, anonymous]) expect(grant(wanted, holder, { staging, pullable })).toEqual([]);
+    for (const holder of [build, tests, access, anonymous])
+      expect(grant(wanted, holder, { staging, pullable, pushable: pullable })).toEqual([]);
   });
 
   it("never says `*` for a repository, which registries take for every action there is", () => {
@@ -183,10 +197,28 @@ describe("what has to be looked up", () => {
 
   it("is what is to be pulled and not the holder's own", () => {
     expect(undecided(asked, build, staging)).toEqual(["acme/api"]);
+    expect(undecided(asked, access, staging)).toEqual(["acme/api"]);
     expect(undecided(asked, anonymous, staging)).toEqual(["acme/api"]);
+  });
+
+  it("is what is to be pushed, for an access token, but for staging", () => {
+    expect(contested(asked, staging)).toEqual(["acme/x"]);
   });
 
   it("is nothing for the service", () => {
     expect(undecided(asked, service, staging)).toEqual([]);
+  });
+});
+
+describe("what was left out", () => {
+  it("is each action that was wanted and not granted, of each repository", () => {
+    const wanted = parseScopes([
+      "repository:acme/api:pull,push,delete repository:other/x:pull repository:acme/tool:pull",
+    ]);
+    const given = grant(wanted, access, { staging, pullable: PULLABLE, pushable: new Set() });
+    expect(leftOut(wanted, given)).toEqual([
+      { repository: "acme/api", actions: ["push", "delete"] },
+      { repository: "other/x", actions: ["pull"] },
+    ]);
   });
 });

@@ -9,10 +9,11 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { parse } from "yaml";
 import { ensureKeyFile } from "../../src/keys.ts";
+import type { Accounts } from "../../src/registry/admission.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import type { BuildHolder } from "../../src/registry/token-grants.ts";
 import { type KidFormat, openTokenKeys, type TokenKeys } from "../../src/registry/token-keys.ts";
-import { type Accounts, createTokenService, LEEWAY_SECONDS, TOKEN_SECONDS } from "../../src/registry/token-service.ts";
+import { createTokenService, LEEWAY_SECONDS, TOKEN_SECONDS } from "../../src/registry/token-service.ts";
 import { packageRoot } from "../../src/version.ts";
 import type { PushEvent } from "../../src/web/registry.ts";
 import { type OciLayout, writeOciLayout } from "../support/oci-layout.ts";
@@ -47,11 +48,14 @@ const accounts: Accounts = {
     asked.push(...repositories);
     return new Set(repositories.filter((name) => name.startsWith(holder.kind === "build" ? "acme/" : "public/")));
   },
+  pushable: async () => new Map(),
 };
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const guests = { accounts, log: SILENT };
 
 function tokenService(kidFormat: KidFormat = "libtrust", from: TokenKeys = keys, clockOffset = 0) {
   const clock = { now: () => Date.now() + clockOffset };
-  return createTokenService({ issuer: ISSUER, service: SERVICE, keys: from, accounts, staging, clock, kidFormat });
+  return createTokenService({ issuer: ISSUER, service: SERVICE, keys: from, guests, staging, clock, kidFormat });
 }
 
 beforeAll(async () => {
@@ -341,7 +345,7 @@ describe("the service's own tokens", () => {
   });
 
   it("are for this issuer, this registry and these keys only", async () => {
-    const options = { issuer: ISSUER, service: SERVICE, keys, accounts, staging, clock: { now: () => Date.now() } };
+    const options = { issuer: ISSUER, service: SERVICE, keys, guests: null, staging, clock: { now: () => Date.now() } };
     const strangers = openTokenKeys(join(folder, "strangers"), ensureKeyFile, Date.now());
     for (const other of [{ issuer: "another" }, { service: "another" }, { keys: strangers }]) {
       const { token } = await createTokenService({ ...options, ...other }).issue(READ_API);
@@ -372,7 +376,7 @@ describe("a token given to a build", () => {
     leases.set("build-b1", { password: "secret-of-b1", holder });
     const query = new URLSearchParams({ scope: "repository:acme/api:pull" });
     const authorization = `Basic ${Buffer.from("build-b1:secret-of-b1").toString("base64")}`;
-    const answer = await tokenService("libtrust", keys, -secondsAgo * 1_000).answer({ query, authorization });
+    const answer = await tokenService("libtrust", keys, -secondsAgo * 1_000).answer({ query, authorization, from: "" });
     expect(answer.status).toBe(200);
     return (answer.body as { token: string }).token;
   }

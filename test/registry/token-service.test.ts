@@ -3,16 +3,19 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { makeAccessToken } from "../../src/core/access-tokens.ts";
 import type { Answer } from "../../src/engine/ports.ts";
 import { ensureKeyFile } from "../../src/keys.ts";
+import type { Accounts } from "../../src/registry/admission.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
-import type { BuildHolder } from "../../src/registry/token-grants.ts";
+import type { AccessHolder, BuildHolder } from "../../src/registry/token-grants.ts";
 import { openTokenKeys, type TokenKeys } from "../../src/registry/token-keys.ts";
-import { type Accounts, createTokenService, type TokenService } from "../../src/registry/token-service.ts";
+import { createTokenService, type TokenService } from "../../src/registry/token-service.ts";
 
 const NOW = Date.parse("2026-11-20T12:00:00.700Z");
 const SECONDS = Math.floor(NOW / 1_000);
 const PASSWORD = "the-secret-of-the-lease";
+const { id: TOKEN_ID, text: ACCESS_TOKEN } = makeAccessToken(Buffer.alloc(10, 1), Buffer.alloc(20, 2));
 
 let folder: string;
 let keys: TokenKeys;
@@ -24,12 +27,16 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 let now: number;
 let holder: BuildHolder;
+let access: AccessHolder;
 let asked: unknown[];
+let warnings: object[];
 let service: TokenService;
 beforeEach(() => {
   now = NOW;
   holder = { kind: "build", buildId: "b1", staging: "staging/b1", until: NOW + 60 * 60 * 1_000 };
+  access = { kind: "access", tokenId: TOKEN_ID, namespace: "acme", access: "push", until: NOW + 60 * 60 * 1_000 };
   asked = [];
+  warnings = [];
   service = create();
 });
 
@@ -37,20 +44,32 @@ function create(changes: Partial<Accounts> = {}): TokenService {
   const accounts: Accounts = {
     async verify(username, password) {
       asked.push([username, password]);
+      if (username === "acme" && password === ACCESS_TOKEN) return access;
       return username === "build-b1" && password === PASSWORD ? holder : null;
     },
     async pullable({ kind }, repositories) {
       asked.push([kind, ...repositories]);
-      const open = kind === "build" ? ["acme/api", "library/busybox"] : ["library/busybox"];
+      const open = kind === "anonymous" ? ["library/busybox"] : ["acme/api", "acme/tool", "library/busybox"];
       return new Set(repositories.filter((name) => open.includes(name)));
     },
+    async pushable({ tokenId }, repositories) {
+      asked.push([`push ${tokenId}`, ...repositories]);
+      return new Map(repositories.map((name) => [name, name === "acme/tool" ? "granted" : "image-not-owned"]));
+    },
     ...changes,
+  };
+  const log = {
+    info: () => undefined,
+    warn: (fields: object, message: string) => {
+      warnings.push({ ...fields, message });
+    },
+    error: () => undefined,
   };
   return createTokenService({
     issuer: "wharfinger",
     service: "registry.example.com",
     keys,
-    accounts,
+    guests: { accounts, log },
     staging: createStagingNames("staging/{build}"),
     clock: { now: () => now },
   });
@@ -60,8 +79,8 @@ function basic(text: string): string {
   return `Basic ${Buffer.from(text, "utf8").toString("base64")}`;
 }
 
-function ask(query: string, authorization?: string): Promise<Answer> {
-  return service.answer({ query: new URLSearchParams(query), authorization });
+function ask(query: string, authorization?: string, from = "192.0.2.1"): Promise<Answer> {
+  return service.answer({ query: new URLSearchParams(query), authorization, from });
 }
 
 const asBuild = (query: string) => ask(query, basic(`build-b1:${PASSWORD}`));
@@ -152,6 +171,154 @@ describe("the answer to a build", () => {
     });
     expect(await asBuild("scope=repository:staging/b1:push")).toMatchObject({ status: 200 });
     expect(await asBuild("scope=repository:staging/b1:push repository:acme/api:pull")).toMatchObject({ status: 401 });
+  });
+});
+
+const asAccess = (query: string) => ask(query, basic(`acme:${ACCESS_TOKEN}`));
+
+describe("the answer to an access token", () => {
+  it("is a token to pull and push what it may, in the name of the access token's id", async () => {
+    const { claims } = tokenOf(
+      await asAccess("account=acme&scope=repository:acme/tool:pull,push repository:acme/api:pull,push"),
+    );
+    expect(claims).toMatchObject({
+      sub: `whf_${TOKEN_ID}`,
+      access: [
+        { type: "repository", name: "acme/tool", actions: ["pull", "push"] },
+        { type: "repository", name: "acme/api", actions: ["pull"] },
+      ],
+    });
+    expect(JSON.stringify(claims)).not.toContain(ACCESS_TOKEN);
+    expect(warnings).toEqual([
+      {
+        user: `whf_${TOKEN_ID}`,
+        repository: "acme/api",
+        actions: ["push"],
+        reason: "image-not-owned",
+        message: "the registry was asked for more than its user may have",
+      },
+    ]);
+  });
+
+  it("asks who owns an image only where somebody wants to push to it: asking takes it", async () => {
+    await asAccess("scope=repository:acme/tool:pull repository:staging/b1:pull,push registry:catalog:*");
+    expect(asked.filter((one) => String((one as string[])[0]).startsWith("push"))).toEqual([]);
+    expect(warnings).toMatchObject([{ repository: "staging/b1", actions: ["pull", "push"], reason: "staging" }]);
+  });
+
+  it("never holds a deletion, nor the list of repositories", async () => {
+    const { claims } = tokenOf(await asAccess("scope=repository:acme/tool:* registry:catalog:*"));
+    expect(claims.access).toEqual([{ type: "repository", name: "acme/tool", actions: ["pull", "push"] }]);
+    expect(warnings).toMatchObject([{ repository: "acme/tool", actions: ["delete"], reason: "nobody-deletes" }]);
+  });
+
+  it("says for the log who asked for another namespace, a build as well", async () => {
+    await asAccess("scope=repository:other/api:pull");
+    await asBuild("scope=repository:other/api:pull repository:acme/api:push");
+    expect(warnings).toMatchObject([
+      { user: `whf_${TOKEN_ID}`, repository: "other/api", reason: "other-namespace" },
+      { user: "build-b1", repository: "other/api", reason: "other-namespace" },
+      { user: "build-b1", repository: "acme/api", actions: ["push"], reason: "builds-push-to-staging" },
+    ]);
+  });
+
+  it("never outlives the access token, whose end is a whole second", async () => {
+    for (const left of [301, 300, 299, 15, 1]) {
+      access = { ...access, until: (SECONDS + left) * 1_000 };
+      const { exp } = tokenOf(await asAccess("scope=repository:acme/api:pull")).claims;
+      expect(exp).toBe(SECONDS + Math.min(300, left));
+    }
+    access = { ...access, until: SECONDS * 1_000 };
+    expect(await asAccess("")).toMatchObject({ status: 401 });
+  });
+});
+
+describe("wrong access tokens", () => {
+  const wrong = (seed: number) => makeAccessToken(Buffer.alloc(10, 1), Buffer.alloc(20, 100 + seed)).text;
+  const send = (text: string, from?: string) => ask("", basic(`acme:${text}`), from);
+
+  it("are refused in the same words as everything else", async () => {
+    const answer = await send(wrong(1));
+    expect(answer).toEqual(await ask("", basic("build-b1:wrong")));
+    // From memory, too.
+    expect(await send(wrong(1))).toEqual(answer);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("are looked at twenty times a minute from one address, and then not, right or wrong", async () => {
+    for (let count = 0; count < 20; count += 1) expect(await send(wrong(count))).toMatchObject({ status: 401 });
+    expect(asked).toHaveLength(20);
+    const slow = {
+      status: 429,
+      body: { errors: [{ code: "TOOMANYREQUESTS" }] },
+      headers: { "Retry-After": "60", "Cache-Control": "no-store" },
+    };
+    for (const text of [wrong(20), ACCESS_TOKEN]) expect(await send(text)).toMatchObject(slow);
+    expect(asked).toHaveLength(20);
+    expect(warnings).toContainEqual({
+      from: "192.0.2.1",
+      reason: "too-many-wrong",
+      message: "an access token was not looked at",
+    });
+    now += 60_000;
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 200 });
+  });
+
+  it("lock out nobody else: neither another address, nor a token that was right before, nor a build", async () => {
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 200 });
+    for (let count = 0; count < 40; count += 1) await send(wrong(count));
+    expect(await send(wrong(99))).toMatchObject({ status: 429 });
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 200 });
+    expect(await asBuild("")).toMatchObject({ status: 200 });
+    expect(await ask("scope=repository:library/busybox:pull")).toMatchObject({ status: 200 });
+    expect(await send(wrong(99), "192.0.2.2")).toMatchObject({ status: 401 });
+  });
+
+  it("count once however often the same one comes: a cluster goes on for days with one that was revoked", async () => {
+    for (let count = 0; count < 200; count += 1) expect(await send(wrong(0))).toMatchObject({ status: 401 });
+    expect(asked).toHaveLength(1);
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 200 });
+    now += 60_000;
+    expect(await send(wrong(0))).toMatchObject({ status: 401 });
+    expect(asked).toHaveLength(3);
+  });
+
+  it("that were right once count again from then on", async () => {
+    let revoked = false;
+    service = create({
+      verify: async (_username, password) => (password === ACCESS_TOKEN && !revoked ? access : null),
+    });
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 200 });
+    revoked = true;
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 401 });
+    now += 60_000;
+    for (let count = 0; count < 20; count += 1) await send(wrong(count));
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 429 });
+  });
+
+  it("do not count when nobody could tell", async () => {
+    let away = true;
+    service = create({
+      async verify(username, password) {
+        if (away) throw new Error("database is away");
+        return username === "acme" && password === ACCESS_TOKEN ? access : null;
+      },
+    });
+    for (let count = 0; count < 30; count += 1) await expect(send(wrong(count))).rejects.toThrow("database is away");
+    await expect(send(ACCESS_TOKEN)).rejects.toThrow("database is away");
+    away = false;
+    expect(await send(ACCESS_TOKEN)).toMatchObject({ status: 200 });
+  });
+
+  it("are counted before they are judged: sending them all at once is no way round", async () => {
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, count) => send(wrong(count))));
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(20);
+    expect(asked).toHaveLength(20);
+  });
+
+  it("of a right one, sent several times at once by a client that pulls in parallel, there are none", async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => send(ACCESS_TOKEN)));
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
   });
 });
 
@@ -258,9 +425,8 @@ describe("the service's own tokens", () => {
 
   it("name their key as the registry wants it", async () => {
     const clock = { now: () => now };
-    const accounts: Accounts = { verify: async () => null, pullable: async () => new Set() };
     const staging = createStagingNames("staging/{build}");
-    const options = { issuer: "i", service: "s", keys, accounts, staging, clock };
+    const options = { issuer: "i", service: "s", keys, guests: null, staging, clock };
     const x5c = await createTokenService({ ...options, kidFormat: "x5c" }).issue([]);
     expect(open(x5c.token).head).toEqual({ typ: "JWT", alg: "ES256", x5c: [expect.stringMatching(/^MII/)] });
     const rfc7638 = await createTokenService({ ...options, kidFormat: "rfc7638" }).issue([]);

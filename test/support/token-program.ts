@@ -51,7 +51,7 @@ export async function startTokenProgram(options: Omit<ProgramOptions, "registry"
     issuer: ISSUER,
     service: name,
     keys: openTokenKeys(options.dataDir, ensureKeyFile, Date.now()),
-    accounts: { verify: async () => null, pullable: async () => new Set() },
+    guests: null,
     staging: createStagingNames("staging/{build}"),
     clock: Date,
   });
