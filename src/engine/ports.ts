@@ -181,6 +181,11 @@ export interface CloneCredential {
   readonly password: string;
 }
 
+export interface CloneAccess extends CloneCredential {
+  /** One for each further repository, in order, where the host gives no single one for several; left out: this opens all. */
+  readonly further?: readonly CloneCredential[];
+}
+
 /** Shows checks on commits. */
 export interface Reporter {
   /**
@@ -190,11 +195,6 @@ export interface Reporter {
   show(
     check: {
       readonly installation: HostId;
-export interface CloneAccess extends CloneCredential {
-  /** One for each further repository, in order, where the host gives no single one for several; left out: this opens all. */
-  readonly further?: readonly CloneCredential[];
-}
-
       readonly repository: Repository;
       readonly sha: Sha;
       readonly name: string;

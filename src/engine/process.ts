@@ -61,8 +61,8 @@ export interface ProcessorOptions {
     | "deliveryBody"
     | "pausesOf"
     | "lanesMovedSince"
-  >;
     | "coveredRepositories"
+  >;
   readonly hosts: readonly Host[];
   readonly installations: Installations;
   readonly pauses: Pauses;
@@ -315,8 +315,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
         note: `not re-run: the installation is ${known.value?.state ?? "unknown"}, the repository ${link}`,
       });
     }
-    const record: PlanRecord = {
     const again = { requests: wanted.map((build) => build.planned), held: [], skips: [], diagnostics: [], trace: [] };
+    const record: PlanRecord = {
       repository: event.repository,
       installation: event.installation,
       namespace: known.value.namespace,
