@@ -5,13 +5,13 @@ import type { BitbucketAccess } from "./bitbucket/access.ts";
 import { apiPath, refusal } from "./bitbucket/api.ts";
 import { createConnections } from "./bitbucket/connections.ts";
 import { createConfiguredAccess } from "./bitbucket-parts.ts";
+import { checkGithub } from "./checks-github.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
 import type { Installation } from "./core/model.ts";
 import type { Connections } from "./engine/connections-port.ts";
 import type { ConnectClient, Connection } from "./engine/grants-port.ts";
 import type { Page } from "./engine/store-port.ts";
-import { createGithubAccess } from "./github/access.ts";
 import {
   createConfiguredBuildah,
   createConfiguredRegistry,
@@ -71,20 +71,6 @@ async function checkDatabase(config: Config): Promise<CheckResult> {
   } catch (error) {
     return bad(messageOf(error), "A new or older database is brought up to date by: wharfinger migrate");
   }
-}
-
-async function checkGithub({ github, bitbucket }: Config): Promise<CheckResult> {
-  if (github === null && bitbucket.connect) return good("not used");
-  if (github === null)
-    return bad("not configured", "Set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET (wharfinger start says how).");
-  const access = createGithubAccess({ host: "default", ...github, clock: systemClock });
-  const answer = await access.asApp({ method: "GET", path: "/app" });
-  if (!answer.ok)
-    return bad(answer.message, "Check APP_ID, the private key, GITHUB_API_URL, and this machine's clock.");
-  if (answer.value.status !== 200) {
-    return bad(`GET ${github.apiUrl}/app answered ${answer.value.status}`, "Check GITHUB_API_URL and APP_ID.");
-  }
-  return good(`${github.apiUrl} knows app ${github.appId}`);
 }
 
 const CONNECT_DATES =

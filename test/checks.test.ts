@@ -17,6 +17,7 @@ import {
   type HostAccessToken,
   type HostWorkspace,
 } from "./hosts/bitbucket/index.ts";
+import { createGithubHost, type GithubHost } from "./hosts/github/index.ts";
 import { createTestDatabase } from "./support/postgres.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -213,5 +214,50 @@ describe("connections on the configured database", () => {
     } finally {
       await database.drop();
     }
+  });
+});
+
+describe("the GitHub App in doctor", () => {
+  const SECRET = "s".repeat(32);
+  let github: GithubHost;
+  beforeEach(async () => {
+    const webhook = { url: "https://builds.example.com/webhooks/github", secret: SECRET };
+    github = await createGithubHost({ webhook });
+  });
+  afterEach(() => github.close());
+
+  const configured = (more: Environment = {}) =>
+    read({
+      APP_ID: String(github.appId),
+      PRIVATE_KEY: github.privateKey,
+      WEBHOOK_SECRET: SECRET,
+      GITHUB_URL: github.url,
+      GITHUB_API_URL: github.apiUrl,
+      ...more,
+    });
+
+  it("is well when it has all it asks for, and says how many accounts it is installed on", async () => {
+    const organization = github.organization("acme");
+    await github.install(organization);
+    expect(await check("GitHub App", configured())).toEqual({
+      ok: true,
+      detail: `${github.apiUrl} knows App ${github.appId} (Stand-in App); 1 installation`,
+      todo: "",
+    });
+  });
+
+  it("names the address its webhook should have", async () => {
+    const { ok, detail, todo } = await check("GitHub App", configured({ PUBLIC_URL: "https://other.example.com" }));
+    expect({ ok, detail }).toEqual({ ok: false, detail: expect.stringContaining("https://builds.example.com") });
+    expect(todo).toContain("https://other.example.com/webhooks/github");
+  });
+
+  it("names the account that has not accepted a permission, what is lost, and where to accept it", async () => {
+    const organization = github.organization("acme");
+    await github.install(organization, { permissions: { metadata: "read", contents: "read" } });
+    const { ok, detail, todo } = await check("GitHub App", configured());
+    expect(ok).toBe(false);
+    expect(detail).toContain("acme has not accepted Checks: read and write, Pull requests: read-only");
+    expect(todo).toContain(`${github.url}/organizations/acme/settings/installations/`);
   });
 });

@@ -112,6 +112,7 @@ function eventsFor(permissions: Permissions): readonly string[] {
     ...(permissions["pull_requests"] === undefined ? [] : ["pull_request"]),
     ...(permissions["merge_queues"] === undefined ? [] : ["merge_group"]),
     "repository",
+    "installation_target",
   ];
 }
 
