@@ -10,6 +10,7 @@ import { claims } from "./migrations/0007-claims.ts";
 import { pauses } from "./migrations/0009-pauses.ts";
 import { registries } from "./migrations/0010-registries.ts";
 import { accessTokens } from "./migrations/0011-access-tokens.ts";
+import { variables } from "./migrations/0012-variables.ts";
 import { furtherRepositories } from "./migrations/0013-further-repositories.ts";
 import { turns } from "./migrations/0014-turns.ts";
 import { text } from "./rows.ts";
@@ -32,6 +33,7 @@ const MIGRATIONS: readonly Migration[] = [
   pauses,
   registries,
   accessTokens,
+  variables,
   furtherRepositories,
   turns,
 ];

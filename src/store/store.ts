@@ -3,6 +3,7 @@ import type { GrantStore } from "../engine/grants-port.ts";
 import type { Clock, Logger, LogStore, Vault } from "../engine/ports.ts";
 import type { RegistryStore } from "../engine/registries-port.ts";
 import type { Store } from "../engine/store-port.ts";
+import type { VariableStore } from "../engine/variables-port.ts";
 import { createAccessTokens } from "./access-tokens.ts";
 import { createApprovals } from "./approvals.ts";
 import { createAudit } from "./audit.ts";
@@ -27,6 +28,7 @@ import { createRegistries } from "./registries.ts";
 import { bytesOrNull, text } from "./rows.ts";
 import { SECRETS_LOCK } from "./secrets.ts";
 import { createUpkeep } from "./upkeep.ts";
+import { createVariables } from "./variables.ts";
 
 export interface StoreOptions {
   /** `sqlite:PATH`, `sqlite::memory:`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. */
@@ -42,7 +44,7 @@ export interface StoreOptions {
   readonly newId?: () => string;
 }
 
-export interface OpenedStore extends Store, GrantStore, RegistryStore {
+export interface OpenedStore extends Store, GrantStore, RegistryStore, VariableStore {
   /** Null: one process works on this database, and keeps logs as files. */
   readonly logs: LogStore | null;
 }
@@ -94,6 +96,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createFurtherRepositories(parts),
     ...createGrants(parts, vault),
     ...createRegistries(parts, vault),
+    ...createVariables(parts, vault),
     ...createUpkeep(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {

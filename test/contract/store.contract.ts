@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from "@jest/globals";
 import type { GrantStore } from "../../src/engine/grants-port.ts";
 import type { RegistryStore } from "../../src/engine/registries-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import type { VariableStore } from "../../src/engine/variables-port.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { configChecksContract } from "./store.config-checks.ts";
@@ -16,13 +17,14 @@ import { pullsContract } from "./store.pulls.ts";
 import { registriesContract } from "./store.registries.ts";
 import type { TestClock } from "./store.samples.ts";
 import { twinsContract } from "./store.twins.ts";
+import { variablesContract } from "./store.variables.ts";
 
 /** A store just made, and empty. */
 export interface OpenedStore {
-  readonly store: Store & GrantStore & RegistryStore;
+  readonly store: Store & GrantStore & RegistryStore & VariableStore;
   readonly clock: TestClock;
   /** A second store on the same data, opened without closing the first: what a new process finds. Null: data is not kept. */
-  readonly reopen: (() => Promise<Store & GrantStore & RegistryStore>) | null;
+  readonly reopen: (() => Promise<Store & GrantStore & RegistryStore & VariableStore>) | null;
   close(): Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     publicationsContract(current);
     twinsContract(current);
     registriesContract(current);
+    variablesContract(current);
     grantsContract(() => {
       const { store, clock } = current();
       return {

@@ -75,6 +75,7 @@ COLUMN builds.hold_reason text
 COLUMN builds.hold_detail text
 COLUMN builds.approval text
 COLUMN builds.twin text
+COLUMN builds.registry text NOT NULL DEFAULT 'default'::text
 CONSTRAINT builds FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT builds PRIMARY KEY (seq)
 CONSTRAINT builds UNIQUE (id)
@@ -114,6 +115,29 @@ CREATE UNIQUE INDEX checks_pkey ON public.checks USING btree (id)
 CREATE UNIQUE INDEX checks_repository_sha_name_key ON public.checks USING btree (repository, sha, name)
 CREATE TRIGGER checks_changed AFTER UPDATE OF revision ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
 CREATE TRIGGER checks_created AFTER INSERT ON public.checks FOR EACH STATEMENT EXECUTE FUNCTION announce('checks')
+COLUMN claims.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN claims.provider text NOT NULL
+COLUMN claims.host text NOT NULL
+COLUMN claims.account_id text NOT NULL
+COLUMN claims.account_login text NOT NULL
+COLUMN claims.account_kind text NOT NULL
+COLUMN claims.installation text NOT NULL
+COLUMN claims.namespace text
+COLUMN claims.state text NOT NULL
+COLUMN claims.reason text NOT NULL
+COLUMN claims.why text NOT NULL
+COLUMN claims.made_at bigint NOT NULL
+COLUMN claims.decided_at bigint
+COLUMN claims.decided_by text
+CONSTRAINT claims PRIMARY KEY (id)
+CREATE INDEX claims_account ON public.claims USING btree (provider, host, account_id)
+CREATE UNIQUE INDEX claims_pending ON public.claims USING btree (provider, host, account_id) WHERE (state = 'pending'::text)
+CREATE UNIQUE INDEX claims_pkey ON public.claims USING btree (id)
+COLUMN code_attempts.account text NOT NULL
+COLUMN code_attempts.failures integer NOT NULL
+COLUMN code_attempts.since bigint NOT NULL
+CONSTRAINT code_attempts PRIMARY KEY (account)
+CREATE UNIQUE INDEX code_attempts_pkey ON public.code_attempts USING btree (account)
 COLUMN config_checks.repository text NOT NULL
 COLUMN config_checks.sha text NOT NULL
 COLUMN config_checks.kind text NOT NULL
@@ -189,6 +213,7 @@ COLUMN decisions.problems text
 COLUMN decisions.lane text
 CONSTRAINT decisions FOREIGN KEY (delivery) REFERENCES deliveries(id) ON DELETE CASCADE
 CONSTRAINT decisions PRIMARY KEY (delivery, "position")
+CREATE INDEX decisions_closed ON public.decisions USING btree (repository, lane, delivery) WHERE (reason = ANY (ARRAY['paused'::text, 'suspended'::text, 'no-namespace'::text]))
 CREATE INDEX decisions_commit ON public.decisions USING btree (repository, sha)
 CREATE UNIQUE INDEX decisions_pkey ON public.decisions USING btree (delivery, "position")
 COLUMN deliveries.id bigint NOT NULL IDENTITY ALWAYS
@@ -221,7 +246,6 @@ CREATE UNIQUE INDEX deliveries_delivery_key_host_provider_key ON public.deliveri
 CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
 CREATE TRIGGER deliveries_ended AFTER UPDATE OF outcome ON public.deliveries FOR EACH ROW WHEN (((old.outcome = 'pending'::text) AND (new.outcome <> 'pending'::text))) EXECUTE FUNCTION announce('deliveries')
 CREATE TRIGGER deliveries_stored AFTER INSERT ON public.deliveries FOR EACH STATEMENT EXECUTE FUNCTION announce('deliveries')
-COLUMN image_shares.image text NOT NULL
 COLUMN further_repositories.id bigint NOT NULL IDENTITY ALWAYS
 COLUMN further_repositories.installation text NOT NULL
 COLUMN further_repositories.repository text NOT NULL
@@ -235,6 +259,7 @@ CONSTRAINT further_repositories PRIMARY KEY (id)
 CONSTRAINT further_repositories UNIQUE (installation, repository, reads)
 CREATE UNIQUE INDEX further_repositories_installation_repository_reads_key ON public.further_repositories USING btree (installation, repository, reads)
 CREATE UNIQUE INDEX further_repositories_pkey ON public.further_repositories USING btree (id)
+COLUMN image_shares.image text NOT NULL
 COLUMN image_shares.repository text NOT NULL
 COLUMN image_shares.created_at bigint NOT NULL
 CONSTRAINT image_shares FOREIGN KEY (image) REFERENCES images(name)
@@ -276,16 +301,41 @@ COLUMN migrations.name text NOT NULL
 COLUMN migrations.applied_at text NOT NULL
 CONSTRAINT migrations PRIMARY KEY (name)
 CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (name)
+COLUMN namespace_codes.namespace text NOT NULL
+COLUMN namespace_codes.hash text NOT NULL
+COLUMN namespace_codes.valid_until bigint NOT NULL
+COLUMN namespace_codes.made_by text NOT NULL
+CONSTRAINT namespace_codes FOREIGN KEY (namespace) REFERENCES namespaces(name)
+CONSTRAINT namespace_codes PRIMARY KEY (namespace)
+CREATE UNIQUE INDEX namespace_codes_pkey ON public.namespace_codes USING btree (namespace)
+COLUMN namespace_grants.provider text NOT NULL
+COLUMN namespace_grants.host text NOT NULL
+COLUMN namespace_grants.account_id text NOT NULL
+COLUMN namespace_grants.namespace text NOT NULL
+COLUMN namespace_grants.account_login text NOT NULL
+COLUMN namespace_grants.since bigint NOT NULL
+COLUMN namespace_grants.why text NOT NULL
+COLUMN namespace_grants.made_by text NOT NULL
+CONSTRAINT namespace_grants FOREIGN KEY (namespace) REFERENCES namespaces(name)
+CONSTRAINT namespace_grants PRIMARY KEY (provider, host, account_id)
+CREATE INDEX namespace_grants_namespace ON public.namespace_grants USING btree (namespace)
+CREATE UNIQUE INDEX namespace_grants_pkey ON public.namespace_grants USING btree (provider, host, account_id)
 COLUMN namespaces.name text NOT NULL
-COLUMN namespaces.provider text NOT NULL
-COLUMN namespaces.host text NOT NULL
-COLUMN namespaces.account_id text NOT NULL
 COLUMN namespaces.created_at bigint NOT NULL
+COLUMN namespaces.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN namespaces.registry text NOT NULL DEFAULT 'default'::text
 CONSTRAINT namespaces CHECK ((name = lower(name)))
 CONSTRAINT namespaces PRIMARY KEY (name)
-CONSTRAINT namespaces UNIQUE (provider, host, account_id)
+CONSTRAINT namespaces UNIQUE (seq)
 CREATE UNIQUE INDEX namespaces_pkey ON public.namespaces USING btree (name)
-CREATE UNIQUE INDEX namespaces_provider_host_account_id_key ON public.namespaces USING btree (provider, host, account_id)
+CREATE UNIQUE INDEX namespaces_seq_key ON public.namespaces USING btree (seq)
+COLUMN pauses.kind text NOT NULL
+COLUMN pauses.key text NOT NULL
+COLUMN pauses.since bigint NOT NULL
+COLUMN pauses.made_by text NOT NULL
+COLUMN pauses.stops boolean NOT NULL DEFAULT false
+CONSTRAINT pauses PRIMARY KEY (kind, key)
+CREATE UNIQUE INDEX pauses_pkey ON public.pauses USING btree (kind, key)
 COLUMN pulse.id integer NOT NULL
 COLUMN pulse.at bigint NOT NULL
 CONSTRAINT pulse PRIMARY KEY (id)
@@ -306,6 +356,26 @@ COLUMN refs.after_sha text
 CONSTRAINT refs FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT refs PRIMARY KEY (repository, ref)
 CREATE UNIQUE INDEX refs_pkey ON public.refs USING btree (repository, ref)
+COLUMN registries.name text NOT NULL
+COLUMN registries.settings text NOT NULL
+COLUMN registries.created_at bigint NOT NULL
+CONSTRAINT registries PRIMARY KEY (name)
+CREATE UNIQUE INDEX registries_pkey ON public.registries USING btree (name)
+COLUMN registry_credentials.registry text NOT NULL
+COLUMN registry_credentials.namespace text NOT NULL
+COLUMN registry_credentials.username text NOT NULL
+COLUMN registry_credentials.password text NOT NULL
+COLUMN registry_credentials.created_at bigint NOT NULL
+CONSTRAINT registry_credentials FOREIGN KEY (password) REFERENCES secrets(name)
+CONSTRAINT registry_credentials PRIMARY KEY (registry, namespace)
+CREATE UNIQUE INDEX registry_credentials_pkey ON public.registry_credentials USING btree (registry, namespace)
+COLUMN replays.copy bigint NOT NULL
+COLUMN replays.original bigint NOT NULL
+CONSTRAINT replays FOREIGN KEY (copy) REFERENCES deliveries(id) ON DELETE CASCADE
+CONSTRAINT replays PRIMARY KEY (copy)
+CONSTRAINT replays UNIQUE (original)
+CREATE UNIQUE INDEX replays_original_key ON public.replays USING btree (original)
+CREATE UNIQUE INDEX replays_pkey ON public.replays USING btree (copy)
 COLUMN repositories.key text NOT NULL
 COLUMN repositories.provider text NOT NULL
 COLUMN repositories.host text NOT NULL
@@ -317,7 +387,6 @@ COLUMN repositories.clone_url text NOT NULL DEFAULT ''::text
 COLUMN repositories.web_url text NOT NULL DEFAULT ''::text
 COLUMN repositories.installation text
 COLUMN repositories.linked boolean NOT NULL DEFAULT false
-COLUMN repositories.paused boolean NOT NULL DEFAULT false
 CONSTRAINT repositories PRIMARY KEY (key)
 CREATE INDEX repositories_installation ON public.repositories USING btree (installation)
 CREATE UNIQUE INDEX repositories_pkey ON public.repositories USING btree (key)
@@ -343,6 +412,24 @@ COLUMN tags.publication text NOT NULL
 COLUMN tags.published_at bigint NOT NULL
 CONSTRAINT tags PRIMARY KEY (image, tag)
 CREATE UNIQUE INDEX tags_pkey ON public.tags USING btree (image, tag)
+COLUMN variables.id text NOT NULL
+COLUMN variables.installation text NOT NULL
+COLUMN variables.repository text
+COLUMN variables.name text NOT NULL
+COLUMN variables.value text
+COLUMN variables.secret text
+COLUMN variables.bytes integer NOT NULL
+COLUMN variables.fingerprint text NOT NULL
+COLUMN variables.saved_at bigint NOT NULL
+CONSTRAINT variables CHECK (((value IS NULL) <> (secret IS NULL)))
+CONSTRAINT variables FOREIGN KEY (installation) REFERENCES installations(key)
+CONSTRAINT variables FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT variables FOREIGN KEY (secret) REFERENCES secrets(name)
+CONSTRAINT variables PRIMARY KEY (id)
+CONSTRAINT variables UNIQUE (secret)
+CREATE UNIQUE INDEX variables_pkey ON public.variables USING btree (id)
+CREATE UNIQUE INDEX variables_place ON public.variables USING btree (installation, COALESCE(repository, ''::text), name)
+CREATE UNIQUE INDEX variables_secret_key ON public.variables USING btree (secret)
 CREATE OR REPLACE FUNCTION public.announce()
  RETURNS trigger
  LANGUAGE plpgsql

@@ -19,6 +19,8 @@ CREATE INDEX access_tokens_namespace ON access_tokens (namespace, seq);
 
 CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 
+CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+
 CREATE TRIGGER audit_not_updated BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 
 CREATE TABLE audit (
@@ -60,7 +62,7 @@ CREATE TABLE builds (
   created_at BIGINT NOT NULL,
   started_at BIGINT,
   finished_at BIGINT
-, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT, twin TEXT);
+, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT, twin TEXT, registry TEXT NOT NULL DEFAULT 'default');
 
 CREATE INDEX builds_commit ON builds (repository, sha);
 
@@ -96,6 +98,33 @@ CREATE TABLE checks (
 );
 
 CREATE INDEX checks_due ON checks (repository, changed_at, id) WHERE revision > shown_revision;
+
+CREATE TABLE claims (
+id INTEGER PRIMARY KEY AUTOINCREMENT,
+provider TEXT NOT NULL,
+host TEXT NOT NULL,
+account_id TEXT NOT NULL,
+account_login TEXT NOT NULL,
+account_kind TEXT NOT NULL,
+installation TEXT NOT NULL,
+namespace TEXT,
+state TEXT NOT NULL,
+reason TEXT NOT NULL,
+why TEXT NOT NULL,
+made_at BIGINT NOT NULL,
+decided_at BIGINT,
+decided_by TEXT
+  );
+
+CREATE INDEX claims_account ON claims (provider, host, account_id);
+
+CREATE UNIQUE INDEX claims_pending ON claims (provider, host, account_id) WHERE state = 'pending';
+
+CREATE TABLE code_attempts (
+account TEXT NOT NULL PRIMARY KEY,
+failures INTEGER NOT NULL,
+since BIGINT NOT NULL
+  );
 
 CREATE TABLE config_checks (
 repository TEXT NOT NULL REFERENCES repositories (key),
@@ -171,6 +200,9 @@ CREATE TABLE decisions (
   problems TEXT, lane TEXT,
   PRIMARY KEY (delivery, position)
 );
+
+CREATE INDEX decisions_closed ON decisions (repository, lane, delivery)
+   WHERE reason IN ('paused', 'suspended', 'no-namespace');
 
 CREATE INDEX decisions_commit ON decisions (repository, sha);
 
@@ -255,14 +287,42 @@ epoch BIGINT NOT NULL
 
 CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL);
 
+CREATE TABLE namespace_codes (
+namespace TEXT NOT NULL PRIMARY KEY REFERENCES namespaces (name),
+hash TEXT NOT NULL,
+valid_until BIGINT NOT NULL,
+made_by TEXT NOT NULL
+  );
+
+CREATE TABLE namespace_grants (
+provider TEXT NOT NULL,
+host TEXT NOT NULL,
+account_id TEXT NOT NULL,
+namespace TEXT NOT NULL REFERENCES namespaces (name),
+account_login TEXT NOT NULL,
+since BIGINT NOT NULL,
+why TEXT NOT NULL,
+made_by TEXT NOT NULL,
+PRIMARY KEY (provider, host, account_id)
+  );
+
+CREATE INDEX namespace_grants_namespace ON namespace_grants (namespace);
+
 CREATE TABLE namespaces (
-  name TEXT NOT NULL PRIMARY KEY CHECK (name = lower(name)),
-  provider TEXT NOT NULL,
-  host TEXT NOT NULL,
-  account_id TEXT NOT NULL,
-  created_at BIGINT NOT NULL,
-  UNIQUE (provider, host, account_id)
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE CHECK (name = lower(name)),
+  registry TEXT NOT NULL DEFAULT 'default',
+  created_at BIGINT NOT NULL
 );
+
+CREATE TABLE pauses (
+kind TEXT NOT NULL,
+key TEXT NOT NULL,
+since BIGINT NOT NULL,
+made_by TEXT NOT NULL,
+stops BOOLEAN NOT NULL DEFAULT FALSE,
+PRIMARY KEY (kind, key)
+  );
 
 CREATE TABLE pulse (id INTEGER NOT NULL PRIMARY KEY, at BIGINT NOT NULL);
 
@@ -284,6 +344,26 @@ CREATE TABLE refs (
   PRIMARY KEY (repository, ref)
 );
 
+CREATE TABLE registries (
+name TEXT NOT NULL PRIMARY KEY,
+settings TEXT NOT NULL,
+created_at BIGINT NOT NULL
+  );
+
+CREATE TABLE registry_credentials (
+registry TEXT NOT NULL,
+namespace TEXT NOT NULL,
+username TEXT NOT NULL,
+password TEXT NOT NULL REFERENCES secrets (name),
+created_at BIGINT NOT NULL,
+PRIMARY KEY (registry, namespace)
+  );
+
+CREATE TABLE replays (
+copy BIGINT NOT NULL PRIMARY KEY REFERENCES deliveries (id) ON DELETE CASCADE,
+original BIGINT NOT NULL UNIQUE
+  );
+
 CREATE TABLE repositories (
   key TEXT NOT NULL PRIMARY KEY,
   provider TEXT NOT NULL,
@@ -295,9 +375,7 @@ CREATE TABLE repositories (
   clone_url TEXT NOT NULL DEFAULT '',
   web_url TEXT NOT NULL DEFAULT '',
   installation TEXT,
-  linked BOOLEAN NOT NULL DEFAULT FALSE,
-  paused BOOLEAN NOT NULL DEFAULT FALSE
-);
+  linked BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE INDEX repositories_installation ON repositories (installation);
 
@@ -325,3 +403,18 @@ publication TEXT NOT NULL,
 published_at BIGINT NOT NULL,
 PRIMARY KEY (image, tag)
   );
+
+CREATE TABLE variables (
+id TEXT NOT NULL PRIMARY KEY,
+installation TEXT NOT NULL REFERENCES installations (key),
+repository TEXT REFERENCES repositories (key),
+name TEXT NOT NULL,
+value TEXT,
+secret TEXT UNIQUE REFERENCES secrets (name),
+bytes INTEGER NOT NULL,
+fingerprint TEXT NOT NULL,
+saved_at BIGINT NOT NULL,
+CHECK ((value IS NULL) <> (secret IS NULL))
+  );
+
+CREATE UNIQUE INDEX variables_place ON variables (installation, COALESCE(repository, ''), name);

@@ -10,6 +10,7 @@ export const STEPS: readonly string[] = [
   "0009-pauses",
   "0010-registries",
   "0011-access-tokens",
+  "0012-variables",
   "0013-further-repositories",
   "0014-turns",
 ];
