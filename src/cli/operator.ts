@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { approve } from "./approve.ts";
+import { audit } from "./audit.ts";
 import { explain } from "./explain.ts";
 import { examples } from "./help.ts";
 import { image } from "./image.ts";
@@ -36,6 +37,16 @@ export function addOperatorCommands<C>(program: Command, parts: CliParts<C>, don
     .addHelpText("after", examples("policy", "policy acme", "policy github:acme forks=never brake=50"))
     .action((account: string | undefined, settings: string[], { json }: { json: boolean }) =>
       inStore((store) => policy({ account: account ?? null, settings, json }, store, terminal)),
+    );
+  program
+    .command("audit")
+    .description("what was changed, when and by whom, oldest first: policies, namespaces, approvals, credentials …")
+    .argument("[account]", "LOGIN, PROVIDER:LOGIN or the installation's id; left out: everything")
+    .option("--since <time>", "nothing older: 2026-11-20, or 2026-11-20T10:00:00Z")
+    .option("--json", "print one JSON object a line", false)
+    .addHelpText("after", examples("audit", "audit acme --since 2026-11-01", "audit --json > audit.ndjson"))
+    .action((account: string | undefined, { since, json }: { since?: string; json: boolean }) =>
+      inStore((store) => audit({ account: account ?? null, since: since ?? null, json }, store, terminal)),
     );
   program
     .command("image")

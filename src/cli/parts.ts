@@ -42,6 +42,7 @@ export type CliStore = Pick<
   | "getInstallation"
   | "listInstallations"
   | "setPolicy"
+  | "auditAfter"
   | "publishedImage"
   | "repositoriesNamed"
   | "shareImage"

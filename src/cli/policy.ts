@@ -2,6 +2,7 @@ import { oneLine } from "../core/markdown.ts";
 import { hostKey, type Installation } from "../core/model.ts";
 import { POLICY_SETTINGS, type PolicySetting, parsePolicyArguments, policyArguments } from "../core/policy-settings.ts";
 import { installationJson } from "../engine/shapes.ts";
+import { allInstallations, findInstallation, unknownAccount } from "./accounts.ts";
 import type { CliStore } from "./parts.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
@@ -28,58 +29,25 @@ export async function policy(options: PolicyOptions, store: CliStore, terminal: 
     terminal.err(`policy: ${parsed.message}\n`);
     return 2;
   }
-  const all = await installations(store);
   if (account === null) {
+    const all = await allInstallations(store);
     terminal.out(json ? jsonLine({ items: all.map(installationJson), next: null }) : list(all));
     return 0;
   }
-  const found = named(all, account);
-  const [only] = found;
-  if (only === undefined || found.length > 1) {
-    terminal.err(`policy: ${only === undefined ? unknown(account) : ambiguous(account, found)}\n`);
+  const found = await findInstallation(store, account);
+  if (!found.ok) {
+    terminal.err(`policy: ${found.why}\n`);
     return 1;
   }
+  const only = found.installation;
   const changed = settings.length === 0 ? only.policy : await store.setPolicy(only, parsed.policy);
   if (changed === null) {
-    terminal.err(`policy: ${unknown(account)}\n`);
+    terminal.err(`policy: ${unknownAccount(account)}\n`);
     return 1;
   }
   const now = { ...only, policy: changed };
   terminal.out(json ? jsonLine(installationJson(now)) : description(now));
   return 0;
-}
-
-async function installations(store: CliStore): Promise<readonly Installation[]> {
-  const all: Installation[] = [];
-  for (let cursor: string | null = null; ; ) {
-    const page = await store.listInstallations({ limit: 100, cursor });
-    all.push(...page.items);
-    if (page.next === null) return all;
-    cursor = page.next;
-  }
-}
-
-/**
- * Ids are exact, and `provider:host:id` is always one. Hosts compare logins without case, and who installs the app anew
- * gets another id: what was removed is only meant where its id is given.
- */
-function named(all: readonly Installation[], account: string): readonly Installation[] {
-  const exact = all.filter((one) => hostKey(one) === account);
-  if (exact.length > 0) return exact;
-  const login = account.toLowerCase();
-  return all.filter((one) => {
-    const name = one.account.login.toLowerCase();
-    const byLogin = one.state !== "removed" && [name, `${one.provider}:${name}`].includes(login);
-    return byLogin || one.id === account;
-  });
-}
-
-function unknown(account: string): string {
-  return `no installation ${JSON.stringify(account)} is known here. All of them: wharfinger policy`;
-}
-
-function ambiguous(account: string, found: readonly Installation[]): string {
-  return `${JSON.stringify(account)} stands for ${found.map(hostKey).map(oneLine).join(" and ")}; give one of these`;
 }
 
 function list(all: readonly Installation[]): string {

@@ -1,5 +1,6 @@
 /** Public JSON that the API and the command line share: fields may be added, none renamed. Unknown is null, never left out. */
-import type { Installation, Verdict } from "../core/model.ts";
+import type { AuditRecord, By } from "../core/audit.ts";
+import type { HostId, Installation, Verdict } from "../core/model.ts";
 import type { Delivery } from "./store-port.ts";
 
 /** As in lists. */
@@ -43,4 +44,19 @@ export function installationJson(installation: Installation): object {
     permissions: installation.permissions,
     policy: { forks, publishPullRequests, onlyPullRequests, zeroConfig, brake },
   };
+}
+
+export function auditJson({ id, at, by, action, installation, subject, facts }: AuditRecord): object {
+  return { id, at, by: byJson(by), action, installation: idJson(installation), subject, facts };
+}
+
+function byJson(by: By): object {
+  const { kind } = by;
+  if (kind === "operator" || kind === "service") return { kind, provider: null, host: null, actor: null };
+  const { provider, host, actor } = by;
+  return { kind, provider, host, actor: actor === null ? null : { id: actor.id, login: actor.login } };
+}
+
+function idJson(id: HostId | null): object | null {
+  return id === null ? null : { provider: id.provider, host: id.host, id: id.id };
 }

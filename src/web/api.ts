@@ -4,6 +4,7 @@ import { parsePolicyJson } from "../core/policy-settings.ts";
 import { type Approving, approveHeld } from "../engine/approval.ts";
 import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
+import { addAudit } from "./api-audit.ts";
 import type { Gate } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";
@@ -22,6 +23,7 @@ export type ApiStore = Pick<
   | "listInstallations"
   | "getInstallation"
   | "setPolicy"
+  | "listAudit"
 >;
 
 /** `/api/v1`, for scripts that hold the operator's token. */
@@ -89,6 +91,7 @@ export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }):
       await sendLog(logs, id, req, res);
     }),
   );
+  addAudit(api, store);
   api.get(
     "/installations",
     route(async (req, res) => {

@@ -19,6 +19,7 @@ export const noStore: CliStore = {
   getInstallation: () => Promise.resolve(null),
   listInstallations: () => Promise.resolve({ items: [], next: null }),
   setPolicy: () => Promise.resolve(null),
+  auditAfter: () => Promise.resolve([]),
   publishedImage: () => Promise.resolve(null),
   repositoriesNamed: () => Promise.resolve([]),
   shareImage: () => Promise.resolve(false),

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import type { AuditRecord } from "../../src/core/audit.ts";
 import type { SignedRequest } from "../../src/core/build-request.ts";
 import {
   type Actor,
@@ -157,6 +158,8 @@ export interface World {
   /** What {@link World.approvals} releases; the builds themselves stay as they are here. */
   readonly released: readonly string[];
   readonly installations: readonly Installation[];
+  /** Newest first. */
+  readonly audit: readonly AuditRecord[];
   /** Of the first installation. */
   readonly repositories: readonly ListedRepository[];
   readonly surveys: WebOptions["surveys"];
@@ -193,6 +196,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     approvals: [],
     released: [],
     installations: [installation],
+    audit: [],
     repositories: [],
     surveys: { within: async (_ms, _installation, repositories) => repositories.map(() => null) },
     log: "STEP 1/2: FROM scratch\n",
@@ -265,6 +269,12 @@ function createStore(world: World): WebOptions["store"] {
         const policy = { ...found.policy, ...changes };
         installations.set(hostKey(id), { ...found, policy });
         return policy;
+      }),
+    listAudit: ({ installation: of, ...query }) =>
+      ask(() => {
+        const own = (one: AuditRecord) =>
+          of === undefined || (one.installation !== null && hostKey(one.installation) === hostKey(of));
+        return pageOf(world.audit.filter(own), query);
       }),
     listBuilds: (query) =>
       ask(() =>
