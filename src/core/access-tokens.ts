@@ -116,6 +116,7 @@ export type TokenRefusal =
   | "revoked"
   | "expired"
   | "other-namespace"
+  | "other-registry"
   | "namespace-lost"
   | "installation-suspended"
   | "installation-removed";
@@ -124,14 +125,17 @@ export type TokenRefusal =
 export function tokenRefusal(
   token: {
     readonly namespace: string;
+    /** Name of the registry its namespace is in now. */
+    readonly registry: string;
     readonly expiresAt: number;
     readonly revoked: boolean;
     readonly standing: AccountStanding;
   },
-  username: string,
+  at: { readonly registry: string; readonly username: string },
   now: number,
 ): TokenRefusal | null {
-  if (token.namespace !== username) return "other-namespace";
+  if (token.namespace !== at.username) return "other-namespace";
+  if (token.registry !== at.registry) return "other-registry";
   if (token.revoked) return "revoked";
   if (token.expiresAt <= now) return "expired";
   switch (token.standing) {

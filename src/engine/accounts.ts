@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { accessTokenId, inNamespace, shownTokenId, type TokenAccess, tokenRefusal } from "../core/access-tokens.ts";
 import type { Build } from "../core/model.ts";
+import { DEFAULT_REGISTRY } from "../core/registry-settings.ts";
 import type { AccessToken, AccessTokenRecord } from "./access-tokens-port.ts";
 import { buildOfUser } from "./credentials.ts";
 import type { Clock, Logger } from "./ports.ts";
@@ -47,7 +48,7 @@ type AccountStore = Pick<
 >;
 
 /** What no token has for its hash: there is no telling by the time it takes whether there is a token of some id. */
-const NO_HASH = "0".repeat(64);
+const NO_HASH = "";
 const USED_EVERY_MS = 60_000;
 
 /**
@@ -57,21 +58,24 @@ const USED_EVERY_MS = 60_000;
  */
 export function createAccounts(options: {
   readonly store: AccountStore;
+  /** Name of the registry whose accounts these are; default: the environment's own. */
+  readonly registry?: string;
   staging(buildId: string): { readonly repository: string };
   readonly clock: Clock;
   readonly log: Logger;
 }): RegistryAccounts {
-  const { store, clock, log } = options;
+  const { store, clock, log, registry = DEFAULT_REGISTRY } = options;
 
   async function verifyLease(username: string, secret: string): Promise<LeaseHolder | null> {
     const id = buildOfUser(username);
     const held = id === null ? null : await store.leaseHolder(id, secret);
-    if (held !== null && held.build.planned.trust !== "untrusted") {
+    const refusal = held === null ? null : leaseRefusal(held.build, registry);
+    if (held !== null && refusal === null) {
       const { build, until } = held;
       const staging = build.planned.push ? options.staging(build.id).repository : null;
       return { kind: "build", buildId: build.id, staging, until };
     }
-    if (held !== null) log.warn({ build: id, reason: "untrusted" }, "a build's credential was refused");
+    if (refusal !== null) log.warn({ build: id, reason: refusal }, "a build's credential was refused");
     // A secret that is nobody's is not worth a line: anybody can send any number of them.
     else if (id !== null && (await store.leaseEnded(id, secret)))
       log.warn({ build: id, reason: "lease-ended" }, "a build's credential was refused");
@@ -81,7 +85,8 @@ export function createAccounts(options: {
   async function verifyToken(id: string, username: string, text: string): Promise<TokenHolder | null> {
     const found = await store.accessToken(id);
     const right = sameHash(hashOfToken(text), found?.hash ?? NO_HASH);
-    const refusal = found === null ? "unknown" : right ? refusalOf(found, username, clock.now()) : "wrong-secret";
+    const refusal =
+      found === null ? "unknown" : right ? refusalOf(found, { registry, username }, clock.now()) : "wrong-secret";
     if (found === null || refusal !== null) {
       const whose = found === null ? {} : { namespace: found.token.namespace, name: found.token.name };
       log.warn({ token: shownTokenId(id), ...whose, reason: refusal }, "an access token was refused");
@@ -109,7 +114,7 @@ export function createAccounts(options: {
 
     async pullable(holder, repositories) {
       const open = await store.publicImages(repositories);
-      const namespace = await namespaceOf(holder, store);
+      const namespace = await namespaceOf(holder, { store, registry });
       if (namespace === null) return open;
       return new Set([...open, ...repositories.filter((name) => inNamespace(name, namespace))]);
     },
@@ -130,11 +135,11 @@ const PUSH_ANSWERS = { granted: "granted", owned: "image-not-owned", full: "too-
 
 async function namespaceOf(
   holder: Parameters<RegistryAccounts["pullable"]>[0],
-  store: Pick<Store, "getBuild">,
+  { store, registry }: { readonly store: Pick<Store, "getBuild">; readonly registry: string },
 ): Promise<string | null> {
   if (holder.kind === "access") return holder.namespace;
   const build = holder.kind === "build" ? await store.getBuild(holder.buildId) : null;
-  return build === null || build.planned.trust === "untrusted" ? null : namespaceOfBuild(build);
+  return build === null || leaseRefusal(build, registry) !== null ? null : namespaceOfBuild(build);
 }
 
 /** `acme` of the image `acme/api`, whose name in the file is `api`. */
@@ -142,13 +147,14 @@ function namespaceOfBuild({ image, planned }: Build): string {
   return image.slice(0, -(planned.image.length + 1));
 }
 
-function refusalOf({ token, standing }: AccessTokenRecord, username: string, now: number) {
+function leaseRefusal({ planned, registry }: Build, here: string): "untrusted" | "other-registry" | null {
+  if (planned.trust === "untrusted") return "untrusted";
+  return registry === here ? null : "other-registry";
+}
+
+function refusalOf({ token, ...facts }: AccessTokenRecord, at: Parameters<typeof tokenRefusal>[1], now: number) {
   const { namespace, expiresAt, revokedAt } = token;
-  return tokenRefusal(
-    { namespace, expiresAt: Date.parse(expiresAt), revoked: revokedAt !== null, standing },
-    username,
-    now,
-  );
+  return tokenRefusal({ namespace, expiresAt: Date.parse(expiresAt), revoked: revokedAt !== null, ...facts }, at, now);
 }
 
 /** What is kept of a token. */
@@ -156,7 +162,8 @@ export function hashOfToken(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** In the same time wherever they differ; both are of SHA-256. */
-function sameHash(one: string, other: string): boolean {
-  return timingSafeEqual(Buffer.from(one, "hex"), Buffer.from(other, "hex"));
+/** In the same time wherever they differ. What is kept of an erased token is empty, and nothing's hash. */
+function sameHash(given: string, kept: string): boolean {
+  const again = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(again(given), again(kept));
 }

@@ -25,7 +25,7 @@ const STANDING = `CASE
   WHEN NOT EXISTS (SELECT 1 FROM namespace_grants g WHERE g.namespace = a.namespace AND g.provider = a.provider
     AND g.host = a.host AND g.account_id = a.account_id) THEN 'lost'
   WHEN EXISTS (SELECT 1 FROM installations i WHERE i.provider = a.provider AND i.host = a.host
-    AND i.account_id = a.account_id AND i.state IN ('active', 'paused')) THEN 'good'
+    AND i.account_id = a.account_id AND i.state = 'active') THEN 'good'
   WHEN EXISTS (SELECT 1 FROM installations i WHERE i.provider = a.provider AND i.host = a.host
     AND i.account_id = a.account_id AND i.state = 'suspended') THEN 'suspended'
   ELSE 'removed' END AS standing`;
@@ -80,10 +80,13 @@ export function createAccessTokens({ database, clock }: Omit<StoreParts, "newId"
 
     async accessToken(id) {
       const [row] = await database.query(
-        `SELECT ${COLUMNS}, a.hash, ${STANDING} FROM access_tokens a WHERE a.id = $1`,
+        `SELECT ${COLUMNS}, a.hash, n.registry, ${STANDING} FROM access_tokens a
+         JOIN namespaces n ON n.name = a.namespace WHERE a.id = $1`,
         [id],
       );
-      return row === undefined ? null : { token: toToken(row), hash: text(row, "hash"), standing: standingOf(row) };
+      if (row === undefined) return null;
+      const [hash, registry] = [text(row, "hash"), text(row, "registry")];
+      return { token: toToken(row), hash, registry, standing: standingOf(row) };
     },
 
     async accessTokenUsed(id) {
@@ -117,11 +120,28 @@ export function createAccessTokens({ database, clock }: Omit<StoreParts, "newId"
         if (row === undefined) return null;
         const token = toToken(row);
         if (changed.length > 0) {
-          const { account, name, access } = token;
-          const facts = { token: shownTokenId(id), name, access };
-          await writeAudit(sql, clock, await entry(sql, { by, action: "token.revoked", namespace, account, facts }));
+          await writeAudit(sql, clock, await revoked(sql, token, by));
         }
         return token;
+      });
+    },
+
+    dropAccessTokens(namespace, account, by) {
+      return database.transaction(async (sql) => {
+        const { provider, host, id } = account;
+        const rows = await sql.query(
+          `SELECT ${COLUMNS} FROM access_tokens a WHERE a.namespace = $1 AND a.provider = $2 AND a.host = $3
+             AND a.account_id = $4 AND a.hash <> '' ORDER BY a.seq`,
+          [namespace, provider, host, id],
+        );
+        for (const token of rows.map(toToken)) {
+          await sql.query("UPDATE access_tokens SET hash = '', revoked_at = COALESCE(revoked_at, $2) WHERE id = $1", [
+            token.id,
+            clock.now(),
+          ]);
+          if (token.revokedAt === null) await writeAudit(sql, clock, await revoked(sql, token, by));
+        }
+        return rows.length;
       });
     },
 
@@ -172,6 +192,11 @@ async function accountsOf(sql: Sql, namespace: string): Promise<readonly Namespa
     [namespace],
   );
   return rows.map((row) => ({ account: accountOf(row), login: textOrNull(row, "login"), standing: standingOf(row) }));
+}
+
+function revoked(sql: Sql, { id, name, access, namespace, account }: AccessToken, by: By): Promise<AuditEntry> {
+  const facts = { token: shownTokenId(id), name, access };
+  return entry(sql, { by, action: "token.revoked", namespace, account, facts });
 }
 
 /** The entry of the audit log, with the installation of the account: the newest one, whatever became of it. */

@@ -144,27 +144,35 @@ describe("a token's end", () => {
 
 describe("signing in", () => {
   const NOW = 1_000_000;
-  const good = { namespace: "acme", expiresAt: NOW + 1, revoked: false, standing: "good" } as const;
+  const at = (username: string) => ({ registry: "default", username });
+  const good = {
+    namespace: "acme",
+    registry: "default",
+    expiresAt: NOW + 1,
+    revoked: false,
+    standing: "good",
+  } as const;
 
   it("is for a token that lives, in its namespace's name, while its account stands", () => {
-    expect(tokenRefusal(good, "acme", NOW)).toBeNull();
+    expect(tokenRefusal(good, at("acme"), NOW)).toBeNull();
   });
 
   it.each([
     ["revoked", { ...good, revoked: true }],
     ["expired", { ...good, expiresAt: NOW }],
     ["expired", { ...good, expiresAt: NOW - 1 }],
+    ["other-registry", { ...good, registry: "second" }],
     ["namespace-lost", { ...good, standing: "lost" }],
     ["installation-suspended", { ...good, standing: "suspended" }],
     ["installation-removed", { ...good, standing: "removed" }],
   ] as const)("is refused as %s", (reason, token) => {
-    expect(tokenRefusal(token, "acme", NOW)).toBe(reason);
+    expect(tokenRefusal(token, at("acme"), NOW)).toBe(reason);
   });
 
   it.each(["acme-evil", "acme_", "acm", "Acme", "ACME", "acme/", "acme/api", "", "build-b1", "wharfinger", "аcme"])(
     "is refused in the name %j",
     (username) => {
-      expect(tokenRefusal(good, username, NOW)).toBe("other-namespace");
+      expect(tokenRefusal(good, at(username), NOW)).toBe("other-namespace");
     },
   );
 });

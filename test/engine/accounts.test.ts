@@ -48,6 +48,7 @@ function recordOf(token: Partial<AccessToken>, standing: AccessTokenRecord["stan
     },
     hash: hashOfToken(TOKEN),
     standing,
+    registry: "default",
   };
 }
 
@@ -122,6 +123,14 @@ describe("who signs in", () => {
     expect(warnings).toEqual([line, line]);
   });
 
+  it("is not a build of another registry, nor does one pull there", async () => {
+    const elsewhere = buildOf({ id: "b-1", registry: "second" });
+    expect(await accountsWith(elsewhere).verify(USER, SECRET)).toBeNull();
+    expect(warnings).toMatchObject([{ build: "b-1", reason: "other-registry" }]);
+    const holder = { kind: "build", buildId: "b-1", staging: null, until: UNTIL } as const;
+    expect([...(await accountsWith(elsewhere).pullable(holder, ["acme/base"]))]).toEqual([]);
+  });
+
   it("is not a build that has ended, and the log says so; of a secret that is nobody's it says nothing", async () => {
     expect(await accountsWith(pushes).verify(USER, ENDED)).toBeNull();
     expect(await accountsWith(pushes).verify(USER, "a-guess")).toBeNull();
@@ -143,12 +152,14 @@ describe("an access token", () => {
   it.each<[string, string, string, () => void]>([
     ["unknown", "acme", TOKEN, () => tokens.clear()],
     ["wrong-secret", "acme", OTHER_SECRET, () => undefined],
+    ["wrong-secret", "acme", TOKEN, () => tokens.set(ID, { ...recordOf({}), hash: "" })],
     ["other-namespace", "other", TOKEN, () => undefined],
     ["other-namespace", "acme-evil", TOKEN, () => undefined],
     ["other-namespace", "Acme", TOKEN, () => undefined],
     ["other-namespace", USER, TOKEN, () => undefined],
     ["revoked", "acme", TOKEN, () => tokens.set(ID, recordOf({ revokedAt: "2026-11-20T11:59:59.000Z" }))],
     ["expired", "acme", TOKEN, () => tokens.set(ID, recordOf({ expiresAt: "2026-11-20T12:00:00.000Z" }))],
+    ["other-registry", "acme", TOKEN, () => tokens.set(ID, { ...recordOf({}), registry: "second" })],
     ["namespace-lost", "acme", TOKEN, () => tokens.set(ID, recordOf({}, "lost"))],
     ["installation-suspended", "acme", TOKEN, () => tokens.set(ID, recordOf({}, "suspended"))],
     ["installation-removed", "acme", TOKEN, () => tokens.set(ID, recordOf({}, "removed"))],
