@@ -4,6 +4,9 @@ import type { AddressInfo } from "node:net";
 import type { RequestHandler } from "express";
 import type { Config } from "./config.ts";
 import { buildRequest, type RequestSettings } from "./core/build-request.ts";
+import type { Build } from "./core/model.ts";
+import { namespaceOf } from "./core/registry-settings.ts";
+import { createFirstCome } from "./engine/first-come.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
@@ -119,7 +122,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const processor = createProcessor({
     store,
     hosts,
-    installations: createInstallations({ store, log }),
+    installations: createInstallations({ store, claims: createFirstCome(store), log }),
     pauses,
     clock,
     log,

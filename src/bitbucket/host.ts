@@ -1,4 +1,4 @@
-import type { HostEvent, InstallationEvent } from "../core/events.ts";
+import type { HostEvent } from "../core/events.ts";
 import { failed, type HostId, type Outcome, ok, type Repository, type Sha } from "../core/model.ts";
 import type { Clock, CloneCredential, Host, Logger } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
@@ -56,7 +56,6 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     if (event.type !== "installation") return event;
     // What was granted has just changed.
     forget(event.installation);
-    if (event.action === "created") return named(event);
     if (event.action !== "removed") return event;
     const left = await readGrants(grants, event.installation.id);
     if (left.account === null) return event;
@@ -64,12 +63,6 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     if (!left.whole) return { ...event, action: "permissions" };
     const detail = `One of several grants of ${event.account.login} was taken back; what is left opens the whole workspace.`;
     return { type: "ignored", reason: "unsupported-event", detail };
-  }
-
-  /** A workspace that installs anew may be called otherwise than when it was proven, which is what the event says. */
-  async function named(event: InstallationEvent): Promise<InstallationEvent> {
-    const told = await readInstallation(access, grants, event.installation);
-    return told.ok && told.value !== null ? { ...event, account: told.value.account } : event;
   }
 
   return {
@@ -90,6 +83,14 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
       const looked = await looker.look(installation, repository);
       if (!looked.ok) return looked;
       return ok(looked.value === null ? { kind: "gone" } : { kind: "seen", repository: looked.value.repository });
+    },
+    async repository(installation, id) {
+      // Its name is not looked at: it is asked for by its id.
+      const looked = await looker.look(installation, { ...id, fullName: id.id, private: true });
+      if (!looked.ok || looked.value === null) return looked.ok ? ok(null) : looked;
+      const { provider, host, fullName, private: isPrivate } = looked.value.repository;
+      // Bitbucket has no archive.
+      return ok({ provider, host, id: id.id, fullName, private: isPrivate, archived: false });
     },
     async file(installation, repository, at, path) {
       const place = placeOf(installation, repository);

@@ -68,7 +68,7 @@ const CLOSED_STATES: ReadonlyMap<string, PullRequestEvent["action"]> = new Map([
 const REPOSITORY_ACTIONS: ReadonlyMap<string, RepositoryEvent["action"]> = new Map([
   ["repo:created", "created"],
   ["repo:imported", "created"],
-  ["repo:updated", "renamed"],
+  ["repo:updated", "updated"],
   ["repo:transfer", "moved"],
   ["repo:deleted", "deleted"],
 ]);
@@ -244,7 +244,6 @@ function parseRepositoryEvent(
   content: object,
   context: ParseContext,
 ): ParseResult {
-  if (action === "renamed" && !isRenamed(content)) return ignored("The repository kept its name.");
   const result = repositoryEventSchema.safeParse(content);
   if (!result.success) return rejected(event, result.error);
   const { repository } = result.data;
@@ -252,14 +251,14 @@ function parseRepositoryEvent(
   if (installation === null) return homeless(event);
   return parsed({
     type: "repository",
-    action,
+    action: action === "updated" && isRenamed(content) ? "renamed" : action,
     repository: toRepositoryName(repository, context),
     installation,
     actor: actorOf(content),
   });
 }
 
-/** Descriptions, websites and languages change under the same event. */
+/** Descriptions change under the same event, and so may what is not documented to be told: whether it is private. */
 function isRenamed(content: object): boolean {
   const result = repositoryChangesSchema.safeParse(content);
   return result.success && Boolean(result.data.changes.full_name ?? result.data.changes.name);

@@ -75,9 +75,11 @@ export interface ApprovalEvent {
 /** The life of an installation. */
 export interface InstallationEvent {
   readonly type: "installation";
-  readonly action: "created" | "removed" | "suspended" | "unsuspended" | "permissions";
+  /** `renamed`: its account. */
+  readonly action: "created" | "removed" | "suspended" | "unsuspended" | "permissions" | "renamed";
   readonly installation: HostId;
   readonly account: Account;
+  /** Empty where the payload lists none. */
   readonly permissions: Readonly<Record<string, string>>;
   /** Repositories the payload lists; null when it lists none (the host must be asked). */
   readonly repositories: readonly RepositoryName[] | null;
@@ -97,7 +99,17 @@ export interface RepositoriesEvent {
 /** A repository itself changed. What is true of it now is asked of its host. */
 export interface RepositoryEvent {
   readonly type: "repository";
-  readonly action: "created" | "renamed" | "moved" | "deleted";
+  /** `moved`: to another account. `updated`: the payload does not say what of it. */
+  readonly action:
+    | "created"
+    | "renamed"
+    | "updated"
+    | "moved"
+    | "archived"
+    | "unarchived"
+    | "made-private"
+    | "made-public"
+    | "deleted";
   readonly repository: RepositoryName;
   readonly installation: HostId;
   readonly actor: Actor | null;

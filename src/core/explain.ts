@@ -36,6 +36,7 @@ const QUIET: readonly SkipReason[] = [
   "no-namespace",
   "paused",
   "suspended",
+  "archived",
   "ref-deleted",
   "superseded",
   "duplicate",

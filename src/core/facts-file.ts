@@ -27,7 +27,7 @@ const INSTALLATION = z
     state: z.enum(["active", "suspended", "paused", "removed"]).default("active"),
     /** Left out: the account's name. */
     namespace: z.string().min(1).nullable().optional(),
-    link: z.enum(["linked", "unlinked", "paused"]).default("linked"),
+    link: z.enum(["linked", "unlinked", "archived", "paused"]).default("linked"),
     policy: POLICY.optional(),
   })
   /** Null: the app is not installed. */

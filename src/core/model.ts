@@ -121,8 +121,11 @@ export interface Installation extends HostId {
   readonly policy: Policy;
 }
 
-/** How a repository stands towards its installation. `unlinked`: the installation does not cover it (any more). */
-export type LinkState = "linked" | "unlinked" | "paused";
+/**
+ * How a repository stands towards its installation. `unlinked`: the installation does not cover it (any more); `archived`:
+ * it does, and its host lets nobody change it.
+ */
+export type LinkState = "linked" | "unlinked" | "archived" | "paused";
 
 export type Change = RefChange | PullRequestChange;
 
@@ -218,6 +221,7 @@ export type SkipReason =
   | "tag-not-granted"
   | "paused"
   | "suspended"
+  | "archived"
   | "config-missing"
   | "config-invalid"
   | "untrusted-fork"

@@ -13,6 +13,7 @@ export const SKIP_REASONS: Readonly<Record<SkipReason, string>> = {
   "tag-not-granted": "The file on the default branch grants none of these tags to this branch or tag.",
   paused: "Builds of this repository, or of the whole installation, are paused.",
   suspended: "The installation is suspended at its host.",
+  archived: "The repository is archived at its host. It is built again once it is not.",
   "config-missing": "There is no `.wharfinger.yml` at this commit.",
   "config-invalid": "The file has errors; the check shows each at its line.",
   "untrusted-fork": "The pull request comes from a fork, and the file or the installation lets none of those be built.",

@@ -7,6 +7,8 @@ export interface Claims {
    * on. Safe to repeat. Fails only where the registry has to be asked and does not answer.
    */
   settle(installation: { readonly id: HostId; readonly account: Account }): Promise<Outcome<Settled>>;
+  /** An installation has ended: what its account still asks for is not asked for any more. What it owns stays its own. */
+  withdraw(installation: HostId): Promise<void>;
 }
 
 export type Settled =

@@ -1,21 +1,35 @@
-/** Keeps the table of installations and their repositories as the hosts announce it. */
+/** Keeps what is known of installations and their repositories as hosts tell of them: takes the steps of core/lifecycle. */
+import type { By } from "../core/audit.ts";
 import type { InstallationEvent, RepositoriesEvent, RepositoryEvent, RepositoryName } from "../core/events.ts";
-import { type HostId, hostKey, type Installation, type LinkState, type Outcome, ok } from "../core/model.ts";
-import { namespaceFor } from "../core/namespaces.ts";
+import type { InstallationEffect } from "../core/lifecycle/installation.ts";
+import type { RepositoryNews } from "../core/lifecycle/repository.ts";
+import {
+  type Actor,
+  failed,
+  type HostId,
+  hostKey,
+  type Installation,
+  type LinkState,
+  type Outcome,
+  ok,
+} from "../core/model.ts";
+import type { Claims } from "./claims-port.ts";
+import type { InstallationHeard, InstallationTaken } from "./lifecycle-port.ts";
 import type { Host, Logger, Seen } from "./ports.ts";
+import { tellReplayed } from "./replay.ts";
 import type { Store } from "./store-port.ts";
 
 export interface Installations {
   /** The event's meaning for people, or why it has to wait. Safe to call again for the same event. */
   apply(host: Host, event: InstallationEvent | RepositoriesEvent | RepositoryEvent): Promise<Outcome<string>>;
   /**
-   * The installation as recorded; one never heard of (its event was lost, or comes later) is asked for and recorded.
-   * Null: the host does not know it either.
+   * The installation as recorded; one never heard of (its event was lost, or comes later) is asked for and recorded, and
+   * so is one that is suspended: its host sends nothing while it is. Null: the host does not know it either.
    */
   known(host: Host, id: HostId): Promise<Outcome<Installation | null>>;
   /**
-   * How a repository stands, after asking the host what is true of it where its events do not say: what it covers is
-   * linked, what is gone is not any more.
+   * How a repository stands, after asking the host what is true of it where its events do not say, or say something else
+   * than is recorded: what it covers is linked, what is gone is not any more.
    */
   standing(host: Host, id: HostId, repository: RepositoryName): Promise<Outcome<RepositoryStanding>>;
 }
@@ -29,103 +43,181 @@ export interface RepositoryStanding {
 export type InstallationStore = Pick<
   Store,
   | "getInstallation"
-  | "saveInstallation"
-  | "setInstallationState"
-  | "linkRepositories"
-  | "unlinkRepositories"
+  | "hearInstallation"
+  | "hearRepositories"
+  | "recordedRepository"
+  | "countRepositories"
   | "linkState"
-  | "cancelInstallation"
   | "reviveChecks"
+  | "replayDeliveries"
 >;
 
-type Learned = Outcome<Installation | null>;
+export interface InstallationsOptions {
+  readonly store: InstallationStore;
+  readonly claims: Claims;
+  readonly log: Logger;
+}
 
-export function createInstallations({ store, log }: { store: InstallationStore; log: Logger }): Installations {
-  /** Asks the host what is true now and records it. */
-  async function learn(host: Host, id: HostId, { unheardOf }: { unheardOf: boolean }): Promise<Learned> {
+type Taken = Extract<InstallationTaken, { kind: "taken" | "refused" }>;
+
+/** How often the host is asked while what is recorded changes under the question. */
+const MAX_QUESTIONS = 3;
+
+export function createInstallations({ store, claims, log }: InstallationsOptions): Installations {
+  /** Takes a step, and those that follow from what the host answers. */
+  async function hear(host: Host, heard: InstallationHeard): Promise<Outcome<Taken>> {
+    const { id, by } = heard;
+    let taken = await store.hearInstallation(heard);
+    for (let asked = 0; taken.kind === "ask" || taken.kind === "stale"; asked += 1) {
+      if (asked === MAX_QUESTIONS)
+        return failed("the installation changes while it is asked about", { retryable: true });
+      if (taken.kind === "ask" && taken.forget) host.forget(id);
+      const found = await find(host, id);
+      if (!found.ok) return found;
+      taken = await store.hearInstallation({ ...found.value, id, by, asked: taken.recorded });
+    }
+    if (taken.kind === "refused") {
+      log.warn(
+        { installation: hostKey(id), reason: "other-account", why: taken.why },
+        "an installation is not changed",
+      );
+      return ok(taken);
+    }
+    for (const effect of taken.effects) {
+      const done = await perform(host, heard, effect);
+      if (!done.ok) return done;
+    }
+    for (const other of taken.replaced) {
+      host.forget(other);
+      await claims.withdraw(other);
+      log.warn({ installation: hostKey(other), by: hostKey(id) }, "an installation ended without a word of its end");
+    }
+    for (const repository of taken.unsure) {
+      const settled = await ask(host, id, repository, by);
+      if (!settled.ok) return settled;
+    }
+    return ok(taken);
+  }
+
+  async function find(host: Host, id: HostId): Promise<Outcome<Pick<InstallationHeard, "news" | "told">>> {
     const told = await host.installation(id);
     if (!told.ok) return told;
-    if (told.value === null) return ok(null);
+    if (told.value === null) return ok({ news: "found-gone", told: null });
+    const { account, permissions, state } = told.value;
+    // Nobody may ask more while it is suspended.
+    if (state === "suspended")
+      return ok({ news: "found-suspended", told: { account, permissions, repositories: null } });
     const repositories = await host.repositories(id);
     if (!repositories.ok) return repositories;
-    // Its own event came while we asked, and may know better: removed, say.
-    const recorded = unheardOf ? await store.getInstallation(id) : null;
-    if (recorded !== null) return ok(recorded);
-    const saved = await store.saveInstallation({ id, ...told.value, namespace: namespaceFor(told.value.account) });
-    await store.linkRepositories(id, repositories.value, { complete: true });
-    log.info({ installation: hostKey(id), account: told.value.account.login }, "learned of an installation");
-    return ok(saved);
+    return ok({ news: "found-active", told: { account, permissions, repositories: repositories.value } });
   }
 
-  async function created(host: Host, event: InstallationEvent): Promise<Outcome<string>> {
-    const listed = event.repositories === null ? await host.repositories(event.installation) : ok(event.repositories);
-    if (!listed.ok) return listed;
-    const saved = await store.saveInstallation({
-      id: event.installation,
-      account: event.account,
-      state: "active",
-      permissions: event.permissions,
-      namespace: namespaceFor(event.account),
-    });
-    await store.linkRepositories(event.installation, listed.value, { complete: true });
-    const owns = saved.namespace === null ? "no namespace is free for it" : `it publishes into ${saved.namespace}/`;
-    return ok(`installed on ${event.account.login} with ${count(listed.value.length, "repository")}; ${owns}`);
+  /** What the database has no part in; the rest is done. */
+  async function perform(host: Host, { id }: InstallationHeard, effect: InstallationEffect): Promise<Outcome<true>> {
+    if (effect === "forget") host.forget(id);
+    if (effect === "withdraw") await claims.withdraw(id);
+    if (effect === "revive") await store.reviveChecks(id);
+    if (effect === "replay") tellReplayed(await store.replayDeliveries({ kind: "installation", id }), log);
+    if (effect !== "settle") return ok(true);
+    const recorded = await store.getInstallation(id);
+    if (recorded === null) return ok(true);
+    const settled = await claims.settle({ id, account: recorded.account });
+    return settled.ok ? ok(true) : settled;
   }
 
-  /**
-   * Nothing of this installation may run any more: the host refuses its tokens from now on. One never heard of is
-   * recorded too, so that a push on its way does not make it active again.
-   */
-  async function halt(host: Host, event: InstallationEvent, state: "removed" | "suspended"): Promise<string> {
-    const { installation: id, account, permissions } = event;
-    await store.saveInstallation({ id, account, state, permissions, namespace: null });
-    host.forget(event.installation);
-    const stopped = await store.cancelInstallation(event.installation);
-    return `${state}; ${count(stopped, "build")} canceled`;
-  }
-
-  /** The host knows nothing of it: it was removed between sending the event and our asking. */
-  async function gone(id: HostId): Promise<string> {
-    await store.setInstallationState(id, "removed");
-    return "the host does not know this installation any more";
+  /** Asks the host about one repository. Null: it said no in a way that it will say again. */
+  async function ask(host: Host, id: HostId, about: RepositoryName, by: By): Promise<Outcome<null>> {
+    const now = await host.repository(id, about);
+    if (!now.ok) {
+      if (now.retryable) return now;
+      log.warn(
+        { installation: hostKey(id), repository: hostKey(about), reason: now.message },
+        "left as it is recorded",
+      );
+      return ok(null);
+    }
+    const news = now.value === null ? "found-gone" : now.value.archived ? "found-archived" : "found";
+    const repositories = [now.value ?? about];
+    await store.hearRepositories({ installation: id, news, repositories, by });
+    return ok(null);
   }
 
   async function installation(host: Host, event: InstallationEvent): Promise<Outcome<string>> {
+    const { installation: id, action, account, permissions, repositories } = event;
+    const told = { account, permissions, repositories };
+    const heard = await hear(host, { id, news: action, told, by: byOf(id, event.actor) });
+    if (!heard.ok) return heard;
+    if (heard.value.kind === "refused") return ok(`not taken: ${heard.value.why}`);
+    return ok(await noteOf(event, heard.value));
+  }
+
+  async function noteOf(event: InstallationEvent, taken: Extract<Taken, { kind: "taken" }>): Promise<string> {
+    const { after, effects, canceled } = taken;
+    if (after === "removed" && event.action !== "removed") return "the host does not know this installation any more";
+    if (after === "removed" || after === "suspended") {
+      return effects.length === 0 ? `${after} already` : `${after}; ${count(canceled, "build")} canceled`;
+    }
+    const recorded = await store.getInstallation(event.installation);
+    if (recorded === null) return "the host does not know this installation";
+    const { account, namespace } = recorded;
     switch (event.action) {
-      case "created":
-        return created(host, event);
-      case "removed":
-      case "suspended":
-        return ok(await halt(host, event, event.action));
+      case "permissions":
+        return "new permissions accepted";
       case "unsuspended":
-      case "permissions": {
-        host.forget(event.installation);
-        const learned = await learn(host, event.installation, { unheardOf: false });
-        if (!learned.ok) return learned;
-        if (learned.value === null) return ok(await gone(event.installation));
-        await store.reviveChecks(event.installation);
-        return ok(event.action === "permissions" ? "new permissions accepted" : "active again");
+        return "active again";
+      case "renamed":
+        return `the account is called ${account.login} now; images stay where they are`;
+      default: {
+        const covered = (await store.countRepositories([recorded])).get(hostKey(recorded)) ?? 0;
+        const owns = namespace === null ? "no namespace is free for it" : `it publishes into ${namespace}/`;
+        return `installed on ${account.login} with ${count(covered, "repository")}; ${owns}`;
       }
     }
   }
 
   async function repositories(host: Host, event: RepositoriesEvent): Promise<Outcome<string>> {
-    const known = await installations.known(host, event.installation);
+    const { installation: id, added, removed, actor } = event;
+    const known = await installations.known(host, id);
     if (!known.ok) return known;
-    await store.linkRepositories(event.installation, event.added, { complete: false });
-    await store.unlinkRepositories(event.installation, event.removed);
-    return ok(`${count(event.added.length, "repository")} added, ${event.removed.length} removed`);
+    const by = byOf(id, actor);
+    await store.hearRepositories({ installation: id, news: "removed", repositories: removed, by });
+    if (isOver(known.value)) return ok(overNote(known.value));
+    const unsure = await store.hearRepositories({ installation: id, news: "added", repositories: added, by });
+    for (const one of unsure) {
+      const asked = await ask(host, id, one, by);
+      if (!asked.ok) return asked;
+    }
+    return ok(`${count(added.length, "repository")} added, ${removed.length} removed`);
   }
 
   async function repository(host: Host, event: RepositoryEvent): Promise<Outcome<string>> {
-    const known = await installations.known(host, event.installation);
+    const { installation: id, action, actor } = event;
+    const known = await installations.known(host, id);
     if (!known.ok) return known;
-    if (known.value?.state !== "active") return ok(`the installation is ${known.value?.state ?? "unknown"}`);
-    const now = await installations.standing(host, event.installation, event.repository);
-    if (!now.ok) return now;
-    const { seen, link } = now.value;
-    const name = seen.kind === "seen" ? seen.repository.fullName : event.repository.fullName;
-    return ok(`${name} was ${event.action}; it is ${seen.kind === "gone" ? "not covered any more" : link}`);
+    const by = byOf(id, actor);
+    const unsure = await store.hearRepositories({
+      installation: id,
+      news: action,
+      repositories: [event.repository],
+      by,
+    });
+    if (isOver(known.value)) return ok(overNote(known.value));
+    for (const one of unsure) {
+      const asked = await ask(host, id, one, by);
+      if (!asked.ok) return asked;
+    }
+    const now = await store.recordedRepository(id, event.repository);
+    const link = now === null || now.link === "unlinked" ? "not covered" : now.link;
+    return ok(`${now?.fullName ?? event.repository.fullName}: ${MEANINGS[action]}; it is ${link} now`);
+  }
+
+  /** Where its owner has another name than the account, that has changed without a word. */
+  async function checkName(host: Host, id: HostId, fullName: string, by: By): Promise<Outcome<true>> {
+    const known = await store.getInstallation(id);
+    const owner = fullName.split("/")[0] ?? "";
+    if (known === null || owner.toLowerCase() === known.account.login.toLowerCase()) return ok(true);
+    const heard = await hear(host, { id, news: "renamed", told: null, by });
+    return heard.ok ? ok(true) : heard;
   }
 
   const installations: Installations = {
@@ -133,21 +225,90 @@ export function createInstallations({ store, log }: { store: InstallationStore; 
       if (event.type === "installation") return installation(host, event);
       return event.type === "repositories" ? repositories(host, event) : repository(host, event);
     },
+
     async standing(host, id, about) {
       const looked = await host.look(id, about);
       if (!looked.ok) return looked;
       const seen = looked.value;
-      if (seen.kind === "seen") await store.linkRepositories(id, [seen.repository], { complete: false });
-      if (seen.kind === "gone") await store.unlinkRepositories(id, [about]);
+      const by = byOf(id, null);
+      const recorded = await store.recordedRepository(id, about);
+      const told = seen.kind === "seen" ? seen.repository : about;
+      if (seen.kind === "gone") {
+        await store.hearRepositories({ installation: id, news: "found-gone", repositories: [about], by });
+      } else if (!agrees(recorded, told)) {
+        if (seen.kind === "seen") {
+          await store.hearRepositories({ installation: id, news: "found", repositories: [told], by });
+        } else {
+          const asked = await ask(host, id, about, by);
+          if (!asked.ok) return asked;
+        }
+        if (recorded !== null && recorded.fullName !== told.fullName) {
+          const checked = await checkName(host, id, told.fullName, by);
+          if (!checked.ok) return checked;
+        }
+      }
       return ok({ seen, link: await store.linkState(id, about) });
     },
+
     async known(host, id) {
       const recorded = await store.getInstallation(id);
-      return recorded === null ? learn(host, id, { unheardOf: true }) : ok(recorded);
+      if (recorded !== null && recorded.state !== "suspended") return settledAnew(recorded);
+      // Not told, unless by its sending something: of what is recorded the host has the last word.
+      const news = recorded === null ? "unsuspended" : "renamed";
+      const heard = await hear(host, { id, news, told: null, by: byOf(id, null) });
+      if (!heard.ok) return recorded === null ? heard : ok(recorded);
+      const now = await store.getInstallation(id);
+      if (recorded === null && now !== null) {
+        log.info({ installation: hostKey(id), account: now.account.login }, "learned of an installation");
+      }
+      return ok(now);
     },
   };
+
+  /** Its claim may not have been heard: the registry was away when it was to be asked. */
+  async function settledAnew(recorded: Installation): Promise<Outcome<Installation>> {
+    if (recorded.state === "removed" || recorded.namespace !== null || recorded.claim !== undefined)
+      return ok(recorded);
+    const settled = await claims.settle({ id: recorded, account: recorded.account });
+    if (!settled.ok) return settled;
+    return ok((await store.getInstallation(recorded)) ?? recorded);
+  }
+
   return installations;
 }
+
+/** By a signed payload of the host; the sender is whom it names. */
+function byOf({ provider, host }: HostId, actor: Actor | null): By {
+  return { kind: "host", provider, host, actor };
+}
+
+function isOver(installation: Installation | null): boolean {
+  return installation === null || installation.state === "removed" || installation.state === "suspended";
+}
+
+function overNote(installation: Installation | null): string {
+  return `the installation is ${installation?.state ?? "unknown"}`;
+}
+
+function agrees(
+  recorded: { readonly link: LinkState; readonly fullName: string; readonly private: boolean } | null,
+  told: RepositoryName,
+): boolean {
+  if (recorded === null || recorded.link === "unlinked" || recorded.link === "archived") return false;
+  return recorded.fullName === told.fullName && recorded.private === told.private;
+}
+
+const MEANINGS: Readonly<Record<RepositoryEvent["action"], string>> = {
+  created: "it was made",
+  renamed: "it got another name",
+  updated: "something about it was changed",
+  moved: "it went to another account",
+  archived: "it was archived",
+  unarchived: "it is not archived any more",
+  "made-private": "it was made private",
+  "made-public": "it was made public",
+  deleted: "it was deleted",
+} satisfies Readonly<Partial<Record<RepositoryNews, string>>>;
 
 function count(n: number, noun: string): string {
   const plural = noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`;

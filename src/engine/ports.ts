@@ -100,6 +100,11 @@ export interface Host {
   ): Promise<void>;
   /** What is true of a repository now, as far as its events do not say. */
   look(installation: HostId, repository: RepositoryName): Promise<Outcome<Seen>>;
+  /**
+   * A repository as it is now, by its id whatever it is called; null: it is not there, or the installation does not cover
+   * it.
+   */
+  repository(installation: HostId, id: HostId): Promise<Outcome<RepositoryNow | null>>;
   /** `path` at a commit, or at the tip of a branch; a branch that is not there has no files. */
   file(
     installation: HostId,
@@ -154,6 +159,10 @@ export type Seen =
   | { readonly kind: "seen"; readonly repository: Repository }
   /** Deleted, moved to another account, or out of the installation's reach. */
   | { readonly kind: "gone" };
+
+export interface RepositoryNow extends RepositoryName {
+  readonly archived: boolean;
+}
 
 export interface Survey {
   /** The one that was looked at. */

@@ -39,6 +39,7 @@ const SILENT: readonly Skip["reason"][] = [
   "config-missing",
   "not-linked",
   "suspended",
+  "archived",
   "paused",
   "pull-request-closed",
   "unsupported-event",

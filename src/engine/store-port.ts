@@ -33,6 +33,7 @@ import type { AuditStore } from "./audit-port.ts";
 import type { ClaimStore } from "./claims-store-port.ts";
 import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
 import type { PauseStore } from "./pause-port.ts";
+import type { LifecycleStore } from "./lifecycle-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 
 export interface Journal {
@@ -258,7 +259,7 @@ export interface PageQuery {
  * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
  * ends nobody else gets the same thing; a lease that ended without word is claimable again.
  */
-export interface Store extends Journal, AuditStore, ClaimStore, AccessTokenStore, FurtherRepositoryStore, PauseStore {
+export interface Store extends Journal, AuditStore, ClaimStore, AccessTokenStore, FurtherRepositoryStore, PauseStore, LifecycleStore, ReceiptStore {
   // deliveries
   /**
    * The deliveries whose turn it is, at most `limit`, never two of one stream at a time, and of a stream always the oldest.

@@ -10,6 +10,8 @@ const HANDLED = [
   "merge_group",
   "installation",
   "installation_repositories",
+  "installation_target",
+  "repository",
   "check_run",
   "check_suite",
   "ping",

@@ -8,6 +8,7 @@ import { redact } from "./api.ts";
 import { githubApp } from "./app.ts";
 import { readChangedPaths, readFile, readInstallation, readRepositories, readScope, readTags } from "./facts.ts";
 import { readHead, readPermission } from "./pulls.ts";
+import { readRepository } from "./repository.ts";
 import { readSurvey } from "./survey.ts";
 
 export interface GithubHostOptions {
@@ -26,6 +27,7 @@ export function createGithubHost(options: GithubHostOptions): Host {
     host: access.host,
     receive,
     look: async () => ok({ kind: "as-told" }),
+    repository: (installation, id) => readRepository(access, installation, id),
     file: (installation, repository, at, path) => readFile(access, installation, repository, at, path),
     head: (event) => readHead(access, event),
     permission: (installation, repository, actor) => readPermission(access, installation, repository, actor),

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { CheckAction } from "../core/check.ts";
-import type { IgnoredEvent, InstallationEvent, ParseResult } from "../core/events.ts";
+import type { IgnoredEvent, InstallationEvent, ParseResult, RepositoryEvent } from "../core/events.ts";
 import { parseSha, type RefChange } from "../core/model.ts";
 import { parseMergeGroup, parsePullRequest } from "./parse-pulls.ts";
 import {
@@ -11,7 +11,9 @@ import {
   checkSuiteRerequestedSchema,
   installationEventSchema,
   installationRepositoriesSchema,
+  installationTargetSchema,
   pushSchema,
+  repositoryEventSchema,
   type repositorySchema,
   requestedActionSchema,
 } from "./payloads.ts";
@@ -60,6 +62,10 @@ function parseEvent(event: string, payload: object, context: ParseContext): Pars
       return parseInstallation(payload, context);
     case "installation_repositories":
       return parseInstallationRepositories(payload, context);
+    case "installation_target":
+      return parseInstallationTarget(payload, context);
+    case "repository":
+      return parseRepositoryEvent(payload, context);
     case "check_run":
       return parseCheckRun(payload, context);
     case "check_suite":
@@ -159,6 +165,51 @@ function parseInstallationRepositories(payload: unknown, context: ParseContext):
     account: toAccount(installation.account, context),
     added: repositories_added.map((item) => toRepositoryName(item, context)),
     removed: repositories_removed.map((item) => toRepositoryName(item, context)),
+    actor: actorOf(payload),
+  });
+}
+
+/** An account got another name. */
+function parseInstallationTarget(payload: unknown, context: ParseContext): ParseResult {
+  const action = actionOf(payload);
+  if (action !== "renamed") return unsupported("installation_target", action);
+  const result = installationTargetSchema.safeParse(payload);
+  if (!result.success) return rejected("installation_target", result.error);
+  const { installation, account } = result.data;
+  return parsed({
+    type: "installation",
+    action,
+    installation: hostId(installation.id, context),
+    account: toAccount(account, context),
+    permissions: {},
+    repositories: null,
+    actor: actorOf(payload),
+  });
+}
+
+/** Edited is for descriptions, and for the default branch, which each push names. */
+const REPOSITORY_ACTIONS: ReadonlyMap<string, RepositoryEvent["action"]> = new Map([
+  ["created", "created"],
+  ["renamed", "renamed"],
+  ["transferred", "moved"],
+  ["archived", "archived"],
+  ["unarchived", "unarchived"],
+  ["privatized", "made-private"],
+  ["publicized", "made-public"],
+  ["deleted", "deleted"],
+]);
+
+function parseRepositoryEvent(payload: unknown, context: ParseContext): ParseResult {
+  const action = REPOSITORY_ACTIONS.get(actionOf(payload) ?? "");
+  if (action === undefined) return unsupported("repository", actionOf(payload));
+  const result = repositoryEventSchema.safeParse(payload);
+  if (!result.success) return rejected("repository", result.error);
+  const { repository, installation } = result.data;
+  return parsed({
+    type: "repository",
+    action,
+    repository: toRepositoryName(repository, context),
+    installation: hostId(installation?.id ?? NO_INSTALLATION, context),
     actor: actorOf(payload),
   });
 }

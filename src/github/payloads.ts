@@ -123,6 +123,17 @@ export const installationRepositoriesSchema = z.object({
   repositories_removed: z.array(repositoryNameSchema),
 });
 
+export const repositoryEventSchema = z.object({
+  repository: repositoryNameSchema,
+  installation: installationRef.nullish(),
+});
+
+/** The installation is named by its id alone. */
+export const installationTargetSchema = z.object({ account: accountSchema, installation: installationRef });
+
+/** Of a repository as the API describes it. Older servers do not say of all whether they are archived. */
+export const repositoryNowSchema = repositoryNameSchema.extend({ archived: z.boolean().nullish() });
+
 /** Most events are about one repository. */
 export const aboutRepositorySchema = z.object({ repository: repositoryNameSchema });
 

@@ -7,6 +7,7 @@ import { pullRequests } from "./migrations/0004-pull-requests.ts";
 import { configCheck } from "./migrations/0005-config-check.ts";
 import { audit } from "./migrations/0006-audit.ts";
 import { claims } from "./migrations/0007-claims.ts";
+import { lifecycle } from "./migrations/0008-lifecycle.ts";
 import { pauses } from "./migrations/0009-pauses.ts";
 import { registries } from "./migrations/0010-registries.ts";
 import { accessTokens } from "./migrations/0011-access-tokens.ts";
@@ -31,6 +32,7 @@ const MIGRATIONS: readonly Migration[] = [
   audit,
   claims,
   pauses,
+  lifecycle,
   registries,
   accessTokens,
   variables,

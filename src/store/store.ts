@@ -17,6 +17,7 @@ import { createFurtherRepositories } from "./further-repositories.ts";
 import { createGrants } from "./grants.ts";
 import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
+import { createLifecycle } from "./lifecycle.ts";
 import { createLogRows } from "./log-rows.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
 import { createNamespaceCodes } from "./namespace-codes.ts";
@@ -82,7 +83,8 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createDeliveries(database, clock),
     ...createPlans(parts),
     ...createPauses(parts),
-    ...createInstallations(database, clock),
+    ...createInstallations(database),
+    ...createLifecycle(parts),
     ...createBuilds(parts),
     ...createApprovals(parts),
     ...createPublications(parts),

@@ -11,6 +11,7 @@ import { parseFacts } from "../../src/core/facts-file.ts";
 import { type HeldBuild, ok, type PlannedBuild, type Policy, type Provider, parseSha } from "../../src/core/model.ts";
 import { namespaceFor } from "../../src/core/namespaces.ts";
 import { type PlanReport, planReport } from "../../src/core/plan-report.ts";
+import { createFirstCome } from "../../src/engine/first-come.ts";
 import { createInstallations } from "../../src/engine/installations.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { Host } from "../../src/engine/ports.ts";
@@ -169,7 +170,7 @@ async function stored(told: Told, event: Moving): Promise<Stored> {
     const processor = createProcessor({
       store,
       hosts: [hostFrom(told, event)],
-      installations: createInstallations({ store, log }),
+      installations: createInstallations({ store, claims: createFirstCome(store), log }),
       pauses: createPauses(clock),
       clock,
       log,

@@ -146,6 +146,7 @@ export function hostOf(events: readonly HostEvent[], more: Partial<Host> = {}): 
       for (const event of events) await handle(event);
     },
     look: async () => ok({ kind: "as-told" }),
+    repository: async () => ok(null),
     file: async (): Promise<Outcome<FetchedFile>> => ok({ kind: "file", text: CONFIG }),
     changedPaths: async () => ok(null),
     tags: async () => ok(null),

@@ -6,6 +6,7 @@ import { buildRequest } from "../../src/core/build-request.ts";
 import { failed, ok } from "../../src/core/model.ts";
 import { createExchange } from "../../src/engine/credentials.ts";
 import { createDispatcher } from "../../src/engine/dispatch.ts";
+import { createFirstCome } from "../../src/engine/first-come.ts";
 import { createInstallations } from "../../src/engine/installations.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { BuildContext, BuildEnd, Builder, Host, LogStore, Registry, Reporter } from "../../src/engine/ports.ts";
@@ -139,7 +140,7 @@ function createEngine(store: OpenedStore, outside: Outside, scene: Scene, sabote
   const processor = createProcessor({
     ...common,
     hosts: [receiving],
-    installations: createInstallations({ store: sabotaged, log }),
+    installations: createInstallations({ store: sabotaged, claims: createFirstCome(sabotaged), log }),
     pauses,
     write: (build, origin) => parts.signer.sign(buildRequest(build, origin, settings)),
     onRecorded: () => undefined,
