@@ -9,16 +9,12 @@ import { checkGithub } from "./checks-github.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
 import type { Installation } from "./core/model.ts";
+import { DEFAULT_REGISTRY } from "./core/registry-settings.ts";
 import type { Connections } from "./engine/connections-port.ts";
 import type { ConnectClient, Connection } from "./engine/grants-port.ts";
 import type { Page } from "./engine/store-port.ts";
-import {
-  createConfiguredBuildah,
-  createConfiguredRegistry,
-  GITHUB_WEBHOOK_PATH,
-  openConfiguredStore,
-  systemClock,
-} from "./parts.ts";
+import { createConfiguredBuildah, GITHUB_WEBHOOK_PATH, openConfiguredStore, systemClock } from "./parts.ts";
+import { createConfiguredRegistries } from "./registry-parts.ts";
 import { withoutPassword } from "./store/postgres-url.ts";
 import type { OpenedStore } from "./store/store.ts";
 
@@ -174,7 +170,11 @@ function unserved({ login }: ConnectClient): CheckResult {
 
 async function checkRegistry({ registry, dataDir }: Config): Promise<CheckResult> {
   if (registry === null) return bad("not configured", "Set REGISTRY_URL.");
-  const answer = await createConfiguredRegistry({ registry, dataDir }, systemClock, null).registry.check();
+  const store = { registryRecords: async () => ({ registries: [], credentials: [] }), registryOf: async () => null };
+  const configured = createConfiguredRegistries({ registry, dataDir }, { store, guests: null, clock: systemClock });
+  const known = await configured.registries.named(DEFAULT_REGISTRY);
+  if (known === null) return bad("not configured", "Set REGISTRY_URL.");
+  const answer = await known.client(null).check();
   if (answer.ok)
     return good(`${registry.url} answers${registry.credentials === null ? "" : " and takes the credentials"}`);
   return bad(answer.message, "Check REGISTRY_URL, REGISTRY_USERNAME and REGISTRY_PASSWORD.");
@@ -182,8 +182,7 @@ async function checkRegistry({ registry, dataDir }: Config): Promise<CheckResult
 
 async function checkBuilder(config: Config): Promise<CheckResult> {
   if (config.builder === "webhook") return good("builders elsewhere claim what there is to build; none is needed here");
-  const registry = config.registry ?? { name: "localhost", insecure: false, credentials: null };
-  const builder = createConfiguredBuildah(config, registry, pino({ level: "silent" }));
+  const builder = createConfiguredBuildah(config, { all: async () => [] }, pino({ level: "silent" }));
   const missing = await builder.check();
   if (missing.length === 0) return good(`${builder.name} has what it needs`);
   return bad(

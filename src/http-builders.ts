@@ -5,6 +5,7 @@ import { createOutsideExchange } from "./engine/credentials.ts";
 import { type Loop, startLoop } from "./engine/loop.ts";
 import { createOffers } from "./engine/offers.ts";
 import type { Clock, Host, Logger, LogStore, OfferSender } from "./engine/ports.ts";
+import type { Registries } from "./engine/registries.ts";
 import type { SettleOptions } from "./engine/settle.ts";
 import type { Store } from "./engine/store-port.ts";
 import type { BuilderDoor } from "./web/builder.ts";
@@ -33,7 +34,7 @@ export function createHttpBuilders(
     readonly store: Store;
     readonly logs: LogStore;
     readonly hosts: readonly { readonly host: Host }[];
-    readonly registryCredentials: { readonly username: string; readonly password: string } | null;
+    readonly registries: Pick<Registries, "signIn">;
     readonly clock: Clock;
     readonly log: Logger;
   },
@@ -49,7 +50,7 @@ export function createHttpBuilders(
     ...options,
     store,
     logs: parts.logs,
-    exchange: createOutsideExchange({ hosts, registry: parts.registryCredentials }),
+    exchange: createOutsideExchange({ hosts, registries: parts.registries }),
     clock,
     log,
     worker: "http",

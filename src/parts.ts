@@ -6,18 +6,17 @@ import { type BitbucketOptions, createBitbucketParts } from "./bitbucket-parts.t
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { createOfferSender } from "./builders/webhook.ts";
 import { type Config, type GithubConfig, type RegistryConfig, secretKeys } from "./config.ts";
-import { createAccounts } from "./engine/accounts.ts";
-import type { Builder, Clock, Logger, LogStore, Registry } from "./engine/ports.ts";
+import type { Builder, Clock, Logger, LogStore } from "./engine/ports.ts";
+import type { Registries } from "./engine/registries.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
 import { createGithubHost } from "./github/host.ts";
 import { createGithubReporter } from "./github/reporter.ts";
 import { ensureKeyFile } from "./keys.ts";
-import { createRegistryClient } from "./registry/client.ts";
 import { createStagingNames, type StagingNames } from "./registry/staging.ts";
-import { openTokenKeys } from "./registry/token-keys.ts";
-import { createTokenService, SERVICE_USER, type TokenService } from "./registry/token-service.ts";
+import { SERVICE_USER } from "./registry/token-service.ts";
+import { createConfiguredRegistries, registriesOfBuilds } from "./registry-parts.ts";
 import type { HostParts, Parts } from "./server.ts";
 import { createLogStore } from "./store/logs.ts";
 import { type OpenedStore, openStore } from "./store/store.ts";
@@ -61,19 +60,17 @@ export async function createParts(
   const { github, registry } = configured(config);
   // Whatever is the first to make it: what builds and pushes leave there is for this user only.
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const builder = builds && config.builder === "buildah" ? await createConfiguredBuilder(config, registry, log) : null;
+  const buildsHere = builds && config.builder === "buildah";
+  if (buildsHere) await demandBuildah(config, log);
   const store = await openConfiguredStore(config, clock);
-  const {
-    tokens,
-    staging,
-    registry: client,
-  } = createConfiguredRegistry({ ...config, registry }, clock, { store, log });
+  const guests = { store, log };
+  const { tokens, registries } = createConfiguredRegistries({ ...config, registry }, { store, guests, clock });
+  const staging = createStagingNames(registry.staging);
   const { eventsSecret } = registry;
   return {
     store,
     logs: logsOf(store, config, log),
-    registry: client,
-    registryCredentials: registry.credentials,
+    registries,
     registryDoors: {
       tokens,
       events:
@@ -85,9 +82,8 @@ export async function createParts(
               onPush: async (event) => noticePush(event, staging, log),
             },
     },
-    staging: staging.of,
     signer: createConfiguredSigner(config.dataDir),
-    builder,
+    builder: buildsHere ? createConfiguredBuildah(config, registries, log) : null,
     ...createConfiguredHttpBuilders(config, clock),
     ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment }),
     clock,
@@ -96,7 +92,7 @@ export async function createParts(
 }
 
 /** Each host that is configured; Bitbucket always is, as far as connections go. */
-function createConfiguredHosts(
+export function createConfiguredHosts(
   { github, bitbucket, publicUrl }: Pick<Config, "github" | "bitbucket" | "publicUrl">,
   given: Omit<BitbucketOptions, "publicUrl">,
 ): Required<Pick<Parts, "hosts" | "addon">> {
@@ -117,14 +113,16 @@ export async function createWorkerParts(config: Config, log: Logger, clock: Cloc
     throw new StartError(["BUILDER is webhook: builders claim from `serve`, and `work` has nothing to do."]);
   }
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const builder = await createConfiguredBuilder(config, registry, log);
+  await demandBuildah(config, log);
   const store = await openConfiguredStore(config, clock);
+  const options = { store, guests: null, clock, signs: false };
+  const { registries } = createConfiguredRegistries({ ...config, registry }, options);
   return {
     store,
     logs: logsOf(store, config, log),
-    builder,
+    builder: createConfiguredBuildah(config, registries, log),
     hosts: createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment: {} }).hosts,
-    registryCredentials: registry.credentials,
+    registries,
     requestKeys: async () => (await store.requestKeys()).map((key) => key.publicKey),
     clock,
     log,
@@ -143,16 +141,14 @@ function configured({ github, bitbucket, registry }: Config): {
 
 export function createConfiguredBuildah(
   { dataDir, publicUrl, builds }: Pick<Config, "dataDir" | "publicUrl" | "builds">,
-  registry: Pick<RegistryConfig, "name" | "insecure" | "credentials">,
+  registries: Pick<Registries, "all">,
   log: Logger,
 ): Builder {
   const { network, diskBytes, cpus, resolver } = builds;
   return createBuildahBuilder({
     workDir: join(dataDir, "builder"),
-    registry: { name: registry.name, insecure: registry.insecure },
+    registries: () => registriesOfBuilds(registries, publicUrl),
     network,
-    // The registry sends its clients there for tokens.
-    ways: registry.credentials === null ? [new URL(publicUrl).host] : [],
     diskBytes,
     ...(cpus === null ? {} : { cpus }),
     ...(resolver === null ? {} : { resolver }),
@@ -160,11 +156,10 @@ export function createConfiguredBuildah(
   });
 }
 
-async function createConfiguredBuilder(config: Config, registry: RegistryConfig, log: Logger): Promise<Builder> {
-  const builder = createConfiguredBuildah(config, registry, log);
-  const missing = await builder.check();
+/** Throws a {@link StartError} with all that is missing to build here. */
+async function demandBuildah(config: Config, log: Logger): Promise<void> {
+  const missing = await createConfiguredBuildah(config, { all: async () => [] }, log).check();
   if (missing.length > 0) throw new StartError(missing);
-  return builder;
 }
 
 /** Files where one process works; in the database where several do, which all show them. */
@@ -187,33 +182,6 @@ export function newRequestKey(): string {
 /** Signs build requests with the key in the data folder, made there at the first start. */
 export function createConfiguredSigner(dataDir: string): RequestSigner {
   return createRequestSigner(ensureKeyFile(dataDir, REQUEST_KEY_FILE, newRequestKey));
-}
-
-/** The registry, and what it asks of us; `guests` is null where nobody else is to be let in (`doctor`). */
-export function createConfiguredRegistry(
-  config: Pick<Config, "dataDir"> & { readonly registry: RegistryConfig },
-  clock: Clock,
-  guests: Pick<Parameters<typeof createAccounts>[0], "store" | "log"> | null,
-): { readonly registry: Registry; readonly staging: StagingNames; readonly tokens: TokenService | null } {
-  const { url, credentials, staging: template, tokens: named, name } = config.registry;
-  const staging = createStagingNames(template);
-  if (credentials !== null) {
-    return { registry: createRegistryClient({ url, ...credentials }), staging, tokens: null };
-  }
-  const tokens = createTokenService({
-    issuer: named.issuer,
-    service: named.service ?? name,
-    kidFormat: named.kid,
-    keys: openTokenKeys(config.dataDir, ensureKeyFile, clock.now()),
-    guests: guests && { accounts: createAccounts({ ...guests, staging: staging.of, clock }), log: guests.log },
-    staging,
-    clock,
-  });
-  return {
-    registry: createRegistryClient({ url, username: null, password: null, issue: tokens.issue }),
-    staging,
-    tokens,
-  };
 }
 
 /** The service publishes by copying; others push with access tokens, to images no repository owns. */

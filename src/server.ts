@@ -6,20 +6,24 @@ import type { Config } from "./config.ts";
 import { buildRequest, type RequestSettings } from "./core/build-request.ts";
 import type { Build } from "./core/model.ts";
 import { namespaceOf } from "./core/registry-settings.ts";
-import { createFirstCome } from "./engine/first-come.ts";
+import { createClaims } from "./engine/claims.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
 import { withMemory } from "./engine/memory.ts";
 import { createPauses } from "./engine/pauses.ts";
-import type { Builder, Clock, Entrance, Host, Logger, LogStore, Registry, Reporter } from "./engine/ports.ts";
+import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
 import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
+import type { Registries } from "./engine/registries.ts";
+import { createReplay } from "./engine/replay.ts";
 import { createReports } from "./engine/report.ts";
 import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
 import type { RequestWriter, Store } from "./engine/store-port.ts";
 import { createSurveys } from "./engine/surveys.ts";
+import { createUninstall } from "./engine/uninstall.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
+import type { VariableStore } from "./engine/variables-port.ts";
 import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { version } from "./version.ts";
@@ -50,15 +54,11 @@ export interface AddonParts {
 }
 
 export interface Parts {
-  readonly store: Store;
+  readonly store: Store & Pick<VariableStore, "eraseVariables">;
   readonly logs: LogStore;
-  readonly registry: Registry;
-  /** Those of the instance; null: the registry trusts our token service, or nobody has to sign in. */
-  readonly registryCredentials: { readonly username: string; readonly password: string } | null;
-  /** What the registry and its clients ask of us. */
+  readonly registries: Registries;
+  /** What registries and their clients ask of us. */
   readonly registryDoors: RegistryDoors;
-  /** Where a build pushes to. */
-  readonly staging: Parameters<typeof createStagingCleaner>[0]["staging"];
   readonly signer: RequestSigner;
   /** Null: others build, and claim what there is. */
   readonly builder: Builder | null;
@@ -72,7 +72,8 @@ export interface Parts {
 }
 
 /** What of the configuration the server itself uses; port 0 is any free one. */
-export interface ServerSettings extends Pick<Config, "host" | "port" | "publicUrl" | "adminToken" | "retention"> {
+export interface ServerSettings
+  extends Pick<Config, "host" | "port" | "publicUrl" | "adminToken" | "namespaces" | "retention"> {
   readonly builds: Omit<Config["builds"], "cpus" | "diskBytes" | "resolver">;
   /** Folder with the templates. */
   readonly views: string;
@@ -99,7 +100,7 @@ const HOUR_MS = 60 * 60 * 1_000;
 
 /** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
 export async function startServer(parts: Parts, settings: ServerSettings): Promise<Running> {
-  const { store, logs, registry, builder, clock, log } = parts;
+  const { store, logs, registries, builder, clock, log } = parts;
   const pauses = createPauses(clock);
   const metrics = createMetrics();
   const hosts = parts.hosts.map((one) => withMemory(one.host));
@@ -107,28 +108,43 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const workerSettings = { concurrency: settings.builds.concurrency, leaseMs };
   // Builds that wait may be signed with a key from before this start.
   const requestKeys = async () => (await store.requestKeys()).map((key) => key.publicKey);
-  const requestSettings: RequestSettings = {
-    registry: registry.name,
+  const requestSettings: Pick<RequestSettings, "network" | "limits"> = {
     network: settings.builds.network,
     limits: {
       seconds: settings.builds.timeoutSeconds,
       memoryBytes: settings.builds.memoryBytes,
       logBytes: settings.builds.logBytes,
     },
-    staging: parts.staging,
   };
-  const write: RequestWriter = (build, origin) => parts.signer.sign(buildRequest(build, origin, requestSettings));
+  const write: RequestWriter = (build, origin) => {
+    // In a transaction, where nobody else is asked: who throws here is called again, and then it is known.
+    const registry = registries.known(build.registry);
+    if (registry === null) throw new Error(`the registry ${build.registry} is not known yet`);
+    const staging = (id: string) => registry.staging.of(id, namespaceOf(build.image));
+    const request = buildRequest(build, origin, { ...requestSettings, registry: registry.host, staging });
+    return parts.signer.sign(request);
+  };
+  const registryHost = async (build: Build) => (await registries.named(build.registry))?.host ?? null;
 
+  const claims = createClaims({
+    store,
+    registries,
+    policy: settings.namespaces,
+    log,
+    onGranted: () => loops?.processing.wake(),
+  });
   const processor = createProcessor({
     store,
     hosts,
-    installations: createInstallations({ store, claims: createFirstCome(store), log }),
+    installations: createInstallations({ store, claims, log }),
     pauses,
     clock,
     log,
     write,
     onRecorded(outcome) {
       metrics.processed(outcome);
+      // Perhaps an account has left.
+      if (outcome === "applied") loops?.uninstalling.wake();
       worker?.wake();
       httpBuilders?.wake();
       loops?.reporting.wake();
@@ -152,18 +168,17 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     leaseMs,
     heartbeatMs: leaseMs / 3,
     store,
-    registry,
+    place: registries.place,
     clock,
     log,
     concurrency: PROMOTIONS,
-    staging: parts.staging,
     onChange() {
       onChange();
       loops?.cleaning.wake();
     },
     onEnd: metrics.ended,
   });
-  const cleaner = createStagingCleaner({ store, registry, log, staging: parts.staging });
+  const cleaner = createStagingCleaner({ store, place: registries.place, log });
   const reports = createReports({
     store,
     logs,
@@ -173,9 +188,10 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     clock,
     log,
     publicUrl: settings.publicUrl,
-    registryName: registry.name,
+    registryHost,
   });
   const upkeep = createUpkeep({ store, clock, log, ...settings.retention });
+  const uninstall = createUninstall({ store, logs, clock, log, keepDays: settings.retention.uninstalledDays });
 
   const inbox = createInbox(store, {
     onStored: () => loops?.processing.wake(),
@@ -197,13 +213,14 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const web = createWeb({
     store,
     surveys,
+    preview: createReplay({ store, hosts, pauses, clock, log }).preview,
     logs,
     adminToken: settings.adminToken,
     publicUrl: settings.publicUrl,
     clock,
     log,
     metrics,
-    registryName: registry.name,
+    registryHost,
     registry: parts.registryDoors,
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     ...(addon === undefined ? {} : { addon }),
@@ -214,12 +231,19 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     if (!intake.handle(req, res)) web(req, res);
   });
 
+  /** Requests are written for registries as they are known: no older than the step. */
+  async function processing(): Promise<boolean> {
+    await registries.all();
+    return await processor.step();
+  }
+
   function startLoops() {
     return {
-      processing: startLoop({ name: "process", idleMs: POLL_MS, log, step: processor.step }),
+      processing: startLoop({ name: "process", idleMs: POLL_MS, log, step: processing }),
       promoting: startLoop({ name: "promote", idleMs: POLL_MS, log, step: promoter.step }),
       cleaning: startLoop({ name: "clean", idleMs: MINUTE_MS, log, step: cleaner.step }),
       reporting: startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step }),
+      uninstalling: startLoop({ name: "uninstall", idleMs: MINUTE_MS, log, step: uninstall.step }),
       caring: startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step }),
       proving: parts.addon ? startLoop({ name: "prove", idleMs: POLL_MS, log, step: parts.addon.prover.step }) : null,
     };
@@ -252,6 +276,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       closeServer(server).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.caring.stop(),
+      loops?.uninstalling.stop(),
       loops?.proving?.stop(),
       loops?.cleaning.stop(),
       worker?.stop(graceMs),
@@ -276,8 +301,10 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
 
   try {
     await listen(server, settings);
+    await registries.refresh();
     await store.takeOver();
     await store.saveRequestKey(parts.signer);
+    await claims.begin();
     loops = startLoops();
     if (builder !== null)
       worker = startWorker({ ...parts, builder, requestKeys }, workerSettings, { onChange, onEnd: metrics.ended });
@@ -290,7 +317,12 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const address = server.address() as AddressInfo;
   const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
   log.info(
-    { url, version, builder: builder?.name ?? (httpBuilders === null ? "others" : "webhook"), registry: registry.name },
+    {
+      url,
+      version,
+      builder: builder?.name ?? (httpBuilders === null ? "others" : "webhook"),
+      registries: (await registries.all()).map(({ host }) => host),
+    },
     "listening",
   );
   return { url, stop };

@@ -4,6 +4,7 @@ import { createExchange } from "./engine/credentials.ts";
 import { createDispatcher } from "./engine/dispatch.ts";
 import { type Loop, startLoop } from "./engine/loop.ts";
 import type { Builder, Clock, Host, Logger, LogStore } from "./engine/ports.ts";
+import type { Registries } from "./engine/registries.ts";
 import { createRequestVerifier } from "./engine/signing.ts";
 import type { Store } from "./engine/store-port.ts";
 
@@ -19,8 +20,7 @@ export interface WorkerParts {
   readonly logs: LogStore;
   readonly builder: Builder;
   readonly hosts: readonly { readonly host: Host }[];
-  /** Those of the instance; null: the registry trusts our token service, or nobody has to sign in. */
-  readonly registryCredentials: { readonly username: string; readonly password: string } | null;
+  readonly registries: Pick<Registries, "signIn">;
   /** Public keys (PEM) of those who sign requests. */
   requestKeys(): Promise<readonly string[]>;
   readonly clock: Clock;
@@ -57,7 +57,7 @@ export function startWorker(
     builder,
     // Read for each build: the service may have got a new key since this process began.
     verify: async (request) => createRequestVerifier(await parts.requestKeys())(request),
-    exchange: createExchange({ hosts: parts.hosts.map((one) => one.host), registry: parts.registryCredentials }),
+    exchange: createExchange({ hosts: parts.hosts.map((one) => one.host), registries: parts.registries }),
     clock,
     log,
     worker: WORKER_NAME,

@@ -9,6 +9,7 @@ import { openStore } from "../src/store/store.ts";
 import { delivery } from "./contract/store.samples.ts";
 import { hostOf, recordingLog, registryOf } from "./engine/fakes.ts";
 import { requestParts } from "./support/request-parts.ts";
+import { soleRegistry } from "./support/sole-registry.ts";
 
 const SETTINGS: ServerSettings = {
   host: "127.0.0.1",
@@ -16,6 +17,7 @@ const SETTINGS: ServerSettings = {
   publicUrl: "http://wharfinger.test",
   adminToken: null,
   views: fileURLToPath(new URL("../views", import.meta.url)),
+  namespaces: { kind: "approve" },
   builds: { concurrency: 1, network: "none", timeoutSeconds: 1, memoryBytes: 1, logBytes: 1 },
   retention: { bodiesDays: 30, deliveriesDays: 400 },
   stopGraceMs: 0,
@@ -54,7 +56,7 @@ function partsWith(store: Store): Parts {
       read: async () => null,
       tail: async () => [],
     },
-    registry: registryOf(),
+    registries: soleRegistry(registryOf()),
     ...requestParts(),
     builder: { name: "none", check: async () => [], build: async () => ({ kind: "stopped" }) },
     hosts: [

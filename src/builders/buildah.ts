@@ -3,10 +3,12 @@ import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { BuildRequest } from "../core/build-request.ts";
 import type { Failure } from "../core/model.ts";
+import { namespaceOf } from "../core/registry-settings.ts";
 import type { BuildContext, BuildEnd, Builder, Logger } from "../engine/ports.ts";
 import { createCgroup, sweepCgroups } from "./cgroup.ts";
 import { watchDisk } from "./disk.ts";
-import { createJob, type OverlayFeatures, TOOL_PATH } from "./job.ts";
+import { sweepSecrets } from "./given.ts";
+import { type BuildRegistry, createJob, type OverlayFeatures, TOOL_PATH } from "./job.ts";
 import { type BuildNetwork, createNetwork } from "./network.ts";
 import { runInSandbox } from "./process.ts";
 import { missingRequirements } from "./requirements.ts";
@@ -16,17 +18,11 @@ import { createStores } from "./stores.ts";
 export interface BuildahOptions {
   /** Everything lies below it: layers, caches, the folders of running builds. One running program per folder. */
   readonly workDir: string;
-  readonly registry: {
-    /** Host and port, as image names carry it. */
-    readonly name: string;
-    /** Speaks http, or has a certificate nobody signed. */
-    readonly insecure: boolean;
-  };
+  /** Those that requests may name, as they are now. */
+  registries(): Promise<readonly BuildRegistry[]>;
   readonly log: Logger;
   /** What requests will ask for: decides what {@link Builder.check} looks for. Without it: not the machine's network. */
   readonly network?: BuildRequest["inputs"]["network"];
-  /** `host:port` of other places that builds must reach to pull from it, such as the one that gives out its tokens. */
-  readonly ways?: readonly string[];
   /** IPv4 address of the name server of builds with a network; without it, the machine's own. */
   readonly resolver?: string;
   /** Between SIGTERM and SIGKILL when a build is stopped. */
@@ -44,9 +40,9 @@ export interface BuildahOptions {
 
 export interface BuildahBuilder extends Builder {
   /**
-   * Removes what builds of an earlier run left when the program was killed: their folders and control groups. The first
-   * build does it by itself; calling it at the start frees the disk sooner. Left-over containers of a repository go when
-   * its next build begins.
+   * Removes what builds of an earlier run left when the program was killed: their folders, secrets and control groups.
+   * To be called at the start, for the secrets; the first build makes sure of it. Left-over containers of a repository go
+   * when its next build begins.
    */
   sweep(): Promise<void>;
 }
@@ -60,6 +56,8 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   // Tools run in another working directory.
   const workDir = resolve(options.workDir);
   const jobs = join(workDir, "jobs");
+  const trustedScopes = join(workDir, "scopes");
+  const untrustedScopes = join(workDir, "scopes-untrusted");
   // Several instances on one machine keep their groups apart.
   const cgroupPrefix = `${createHash("sha256").update(workDir).digest("hex").slice(0, 12)}-`;
   /** Of a build that went well: one that was stopped may have been in the middle of finding out. */
@@ -68,13 +66,19 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   const owned = { owner: idBase, clean: removeContainers };
   // Apart, so that no name of a scope ever leads from one to the other. A fork can have any number of pull requests.
   const stores = {
-    trusted: createStores({ ...owned, folder: join(workDir, "scopes") }),
-    untrusted: createStores({ ...owned, folder: join(workDir, "scopes-untrusted"), keep: KEPT_UNTRUSTED }),
+    trusted: createStores({ ...owned, folder: trustedScopes }),
+    untrusted: createStores({ ...owned, folder: untrustedScopes, keep: KEPT_UNTRUSTED }),
   };
 
   function sweep(): Promise<void> {
-    swept ??= rm(jobs, { recursive: true, force: true }).then(() => sweepCgroups(cgroupPrefix));
+    swept ??= sweepAll();
     return swept;
+  }
+
+  async function sweepAll(): Promise<void> {
+    await rm(jobs, { recursive: true, force: true });
+    for (const scopes of [trustedScopes, untrustedScopes]) await sweepSecrets(scopes);
+    await sweepCgroups(cgroupPrefix);
   }
 
   /** Of builds that were killed; builds that end by themselves remove their own. */
@@ -83,7 +87,8 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
       jobs,
       scope,
       owner: idBase,
-      registry: { ...options.registry, credential: null },
+      registries: [],
+      login: null,
       buildah: tools.buildah,
       overlayFeatures,
     });
@@ -149,8 +154,21 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
       const { message, retryable, retryAfter } = credentials;
       return { kind: "failed", failure: { class: "checkout", message }, retryable, retryAfter };
     }
-    const registry = { ...options.registry, credential: credentials.value.registry };
-    const job = await createJob({ jobs, scope, owner: idBase, registry, buildah: tools.buildah, overlayFeatures });
+    const registries = await options.registries();
+    const { image } = context.request;
+    const registry = registries.find(({ name }) => name === image.registry);
+    if (registry === undefined) return { kind: "failed", failure: unknownRegistry(image.registry), retryable: false };
+    const opens = credentials.value.registry;
+    const login = opens === null ? null : { registry: registry.name, ...opens };
+    const job = await createJob({
+      jobs,
+      scope,
+      owner: idBase,
+      registries,
+      login,
+      buildah: tools.buildah,
+      overlayFeatures,
+    });
     const { memoryBytes } = context.request.limits;
     const processes = options.processes ?? 4096;
     const cgroup = await createCgroup(`${cgroupPrefix}${job.id}`, {
@@ -160,7 +178,7 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
     });
     const disk = watchDisk({ scope, folder: job.folder, maxBytes: diskBytes });
     // Made while the commit is fetched; whoever needs it learns why it could not be.
-    const network = networkOf(context.request, job.id);
+    const network = networkOf(context.request, registry, job.id);
     network?.catch(() => undefined);
     try {
       const run = {
@@ -194,17 +212,22 @@ export function createBuildahBuilder(options: BuildahOptions): BuildahBuilder {
   }
 
   /** Null: the machine's, which the operator chose. */
-  function networkOf({ inputs }: BuildRequest, jobId: string): Promise<BuildNetwork> | null {
+  function networkOf({ inputs, image }: BuildRequest, registry: BuildRegistry, jobId: string) {
     if (inputs.network === "host") return null;
-    return createNetwork({
-      // Beside the job's folder, not in it: that one belongs to the sandbox.
-      folder: join(jobs, `${jobId}.network`),
-      internet: inputs.network === "internet",
-      ways: [options.registry.name, ...(options.ways ?? [])],
-      resolver: options.resolver ?? null,
-      tools,
-      path: TOOL_PATH,
-    });
+    return made();
+
+    async function made(): Promise<BuildNetwork> {
+      const ways = [registry.name, ...(await registry.ways(namespaceOf(image.name)))];
+      return await createNetwork({
+        // Beside the job's folder, not in it: that one belongs to the sandbox.
+        folder: join(jobs, `${jobId}.network`),
+        internet: inputs.network === "internet",
+        ways,
+        resolver: options.resolver ?? null,
+        tools,
+        path: TOOL_PATH,
+      });
+    }
   }
 
   return {
@@ -232,6 +255,14 @@ function refuse(request: BuildRequest): Failure | null {
   return {
     class: "dockerfile",
     message: `This builder builds for ${own} only, not for ${other}. Take it out of \`platforms\`.`,
+  };
+}
+
+function unknownRegistry(name: string): Failure {
+  const advice = "Push again; if it stays so, the operator should look at `wharfinger registry list`.";
+  return {
+    class: "internal",
+    message: `The registry ${name}, which this build is for, is not configured here. ${advice}`,
   };
 }
 

@@ -62,12 +62,23 @@ const CAPABILITIES = [
 /** Where tools are looked for; the environment of this program is never handed on. */
 export const TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-export interface RegistryAccess {
-  /** Host and port. */
+/** A registry that builds pull from or push to. */
+export interface BuildRegistry {
+  /** Host and port, as image names carry it. */
   readonly name: string;
-  /** Speaks http, or has a certificate nobody signed. */
+  /** Speaks http, or whatever certificate it has is taken. */
   readonly insecure: boolean;
-  readonly credential: { readonly username: string; readonly password: string } | null;
+  /** PEM of certificates that are trusted there besides the machine's own; null: none. */
+  readonly ca: string | null;
+  /** `host:port` of other places that builds of this namespace must reach to pull from it, such as its token service. */
+  ways(namespace: string): Promise<readonly string[]>;
+}
+
+/** Opens the registry of this name, and no other. */
+export interface RegistryLogin {
+  readonly registry: string;
+  readonly username: string;
+  readonly password: string;
 }
 
 export async function createJob(options: {
@@ -75,7 +86,9 @@ export async function createJob(options: {
   /** Folder of the cache scope. */
   readonly scope: string;
   readonly owner: number;
-  readonly registry: RegistryAccess;
+  readonly registries: readonly Omit<BuildRegistry, "ways">[];
+  /** Null: none. */
+  readonly login: RegistryLogin | null;
   readonly buildah: string;
   readonly overlayFeatures: OverlayFeatures;
 }): Promise<Job> {
@@ -83,15 +96,15 @@ export async function createJob(options: {
   const folder = join(options.jobs, id);
   await mkdir(folder, { recursive: true, mode: 0o711 });
   await own(folder, options.owner, 0o711);
-  for (const part of ["src", "git", "run", "run/overlay", "conf.d", "empty"]) {
+  for (const part of ["src", "git", "home", "run", "run/overlay", "conf.d", "empty"]) {
     await mkdir(join(folder, part));
     await own(join(folder, part), options.owner, 0o700);
   }
-  const { registry } = options;
-  const auths = registry.credential === null ? {} : { [registry.name]: { auth: basic(registry.credential) } };
+  const { registries, login } = options;
+  const auths = login === null ? {} : { [login.registry]: { auth: basic(login) } };
   const files = {
     "auth.json": JSON.stringify({ auths }),
-    "registries.conf": registriesConf(registry),
+    "registries.conf": registriesConf(registries),
     "pull.json": JSON.stringify(PULL_POLICY),
     "containers.conf": `[containers]\ndefault_capabilities = ${JSON.stringify(CAPABILITIES)}\n`,
     "storage.conf": '[storage]\ndriver = "overlay"\n',
@@ -101,6 +114,7 @@ export async function createJob(options: {
     await writeFile(join(folder, name), text, { mode: 0o600 });
     await own(join(folder, name), options.owner, 0o600);
   }
+  for (const { name, ca } of registries) if (ca !== null) await trust(folder, options.owner, name, ca);
   return {
     id,
     folder,
@@ -112,7 +126,8 @@ export async function createJob(options: {
     env: {
       PATH: TOOL_PATH,
       LC_ALL: "C.UTF-8",
-      HOME: "/mnt/scope/home",
+      // Of this job: buildah looks there for the certificates of registries.
+      HOME: "/mnt/job/home",
       TMPDIR: "/mnt/scope/tmp",
       XDG_RUNTIME_DIR: "/mnt/job/run",
       XDG_CONFIG_HOME: "/mnt/scope/home/config",
@@ -149,13 +164,26 @@ export async function createJob(options: {
 }
 
 /** Short names mean Docker Hub, as in every Dockerfile's documentation; nothing of the machine's own settings applies. */
-function registriesConf(registry: RegistryAccess): string {
-  const location = JSON.stringify(registry.name);
-  const ours = registry.insecure ? `[[registry]]\nlocation = ${location}\ninsecure = true\n` : "";
-  return `unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n${ours}`;
+function registriesConf(registries: Parameters<typeof createJob>[0]["registries"]): string {
+  const insecure = registries
+    .filter((registry) => registry.insecure)
+    .map(({ name }) => `[[registry]]\nlocation = ${JSON.stringify(name)}\ninsecure = true\n`);
+  return `unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n${insecure.join("")}`;
 }
 
-function basic(credential: { readonly username: string; readonly password: string }): string {
+/** By host, so that what vouches for one registry vouches for no other. */
+async function trust(folder: string, owner: number, registry: string, ca: string): Promise<void> {
+  let path = folder;
+  for (const part of ["home", ".config", "containers", "certs.d", registry]) {
+    path = join(path, part);
+    await mkdir(path, { recursive: true });
+    await own(path, owner, 0o700);
+  }
+  await writeFile(join(path, "ca.crt"), ca, { mode: 0o600 });
+  await own(join(path, "ca.crt"), owner, 0o600);
+}
+
+function basic(credential: RegistryLogin): string {
   return Buffer.from(`${credential.username}:${credential.password}`).toString("base64");
 }
 

@@ -69,7 +69,8 @@ async function probe(options: { readonly workDir: string; readonly owner: number
     jobs: scope,
     scope,
     owner: options.owner,
-    registry: { name: "localhost", insecure: false, credential: null },
+    registries: [],
+    login: null,
     buildah: "buildah",
     overlayFeatures: [],
   });

@@ -10,8 +10,8 @@ export interface TextOptions {
   buildUrl(id: string): string;
   /** The last lines of a build's log; empty when there is none. */
   logTail(buildId: string): readonly string[];
-  /** Host and port of the registry, as image names carry it. */
-  readonly registry: string;
+  /** Host and port of a build's registry, as image names carry it; null: it is not known any more. */
+  registry(build: Build): string | null;
 }
 
 /** Lines about what is not built; a file may hold thousands of rules. */
@@ -81,8 +81,10 @@ function duration(build: Build): string {
   return minutes === 0 ? `${seconds} s` : `${minutes} min ${seconds % 60} s`;
 }
 
-function pullCommand({ digest, image }: Build, { registry }: TextOptions): readonly string[] {
-  return digest === null ? [] : [fenced([`docker pull ${shellQuote(`${registry}/${image}@${digest}`)}`], "sh")];
+function pullCommand(build: Build, options: TextOptions): readonly string[] {
+  const { digest, image } = build;
+  const registry = digest === null ? null : options.registry(build);
+  return registry === null ? [] : [fenced([`docker pull ${shellQuote(`${registry}/${image}@${digest}`)}`], "sh")];
 }
 
 /** Tags that something newer has. */

@@ -1,18 +1,31 @@
 /** What a build's lease is exchanged for. */
 import { type Build, failed, type Outcome, ok } from "../core/model.ts";
+import { namespaceOf } from "../core/registry-settings.ts";
 import type { BuildCredentials, Host } from "./ports.ts";
+import type { Registries } from "./registries.ts";
 
 /** `secret`: of the lease. Nothing of the answer is stored anywhere. */
 export type CredentialExchange = (build: Build, secret: string) => Promise<Outcome<BuildCredentials>>;
 
-/**
- * `registry`: the instance's own credentials; null: the registry trusts our token service, which takes the lease's secret
- * for a password and opens the build's staging repository with it.
- */
-export function createExchange(options: {
+interface ExchangeOptions {
   readonly hosts: readonly Pick<Host, "provider" | "host" | "cloneCredential">[];
-  readonly registry: { readonly username: string; readonly password: string } | null;
-}): CredentialExchange {
+  readonly registries: Pick<Registries, "signIn">;
+}
+
+/** For builders of this program: they are given the registry's own credentials where it does not trust our tokens. */
+export function createExchange(options: ExchangeOptions): CredentialExchange {
+  return exchangeWith(options, { outside: false });
+}
+
+/**
+ * For builders outside this program. Credentials of a registry's own open more than the one build's staging repository, so
+ * they never leave it: the registry has to trust our tokens.
+ */
+export function createOutsideExchange(options: ExchangeOptions): CredentialExchange {
+  return exchangeWith(options, { outside: true });
+}
+
+function exchangeWith(options: ExchangeOptions, { outside }: { readonly outside: boolean }): CredentialExchange {
   return async (build, secret) => {
     const { provider, host } = build.repository;
     const found = options.hosts.find((one) => one.provider === provider && one.host === host);
@@ -20,26 +33,46 @@ export function createExchange(options: {
       return failed(`This instance is no longer set up for the host ${host}.`, { retryable: false });
     }
     const { planned } = build;
+    // Code of strangers pushes nothing, and bases its images on what everybody may pull.
+    const registry = planned.trust === "untrusted" ? ok(null) : await registryCredential(build, secret);
+    if (!registry.ok) return registry;
     const open = planned.checkout?.anonymous === true;
     const clone = open ? ok(null) : await found.cloneCredential(build.installation, build.repository);
     if (!clone.ok) return { ...clone, message: `The Git host gave no access to the repository: ${clone.message}` };
-    // Code of strangers pushes nothing, and bases its images on what everybody may pull.
-    const registry =
-      planned.trust === "untrusted" ? null : (options.registry ?? { username: leaseUser(build.id), password: secret });
-    return ok({ clone: clone.value, registry });
+    return ok({ clone: clone.value, registry: registry.value });
   };
+
+  async function registryCredential(build: Build, secret: string) {
+    const { registry } = build;
+    const signIn = await options.registries.signIn(build);
+    if (signIn === null) {
+      const message = `The registry ${registry}, for which this build was planned, is not configured any more. Push again.`;
+      return failed(message, { retryable: false });
+    }
+    if (outside && signIn.kind !== "lease") return failed(staysHere(registry), { retryable: false });
+    switch (signIn.kind) {
+      case "lease":
+        return ok({ username: leaseUser(build.id), password: secret });
+      case "missing":
+        return failed(noCredential(registry, namespaceOf(build.image)), { retryable: false });
+      case "credential":
+        return ok({ username: signIn.username, password: signIn.password });
+    }
+  }
 }
 
-/**
- * For builders outside this program. The instance's own registry credentials open every image there is, so they never
- * leave it: the registry has to trust our tokens, which open the staging repository of the one build.
- */
-export function createOutsideExchange(options: Parameters<typeof createExchange>[0]): CredentialExchange {
-  if (options.registry === null) return createExchange({ hosts: options.hosts, registry: null });
-  const message =
-    "This instance signs in to its registry with REGISTRY_USERNAME, which no HTTP builder is given. Let the registry " +
-    "trust Wharfinger's tokens (docs/operations.md), and take REGISTRY_USERNAME out.";
-  return async () => failed(message, { retryable: false });
+function staysHere(registry: string): string {
+  return (
+    `The registry ${registry} is signed in to with a user name and password, which no HTTP builder is given. Let it trust ` +
+    "Wharfinger's tokens, or build with BUILDER=buildah (docs/registries.md)."
+  );
+}
+
+function noCredential(registry: string, namespace: string): string {
+  return (
+    `The registry ${registry} wants a user name and password, and none is kept for ${namespace}. The operator gives one: ` +
+    `wharfinger registry credential set ${registry} --namespace ${namespace}`
+  );
 }
 
 const LEASE_USER = /^build-([0-9a-z-]{1,64})$/;

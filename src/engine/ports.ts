@@ -8,6 +8,7 @@ import type { CheckContent } from "../core/check.ts";
 import type { HostEvent, PullRequestEvent, RepositoryName } from "../core/events.ts";
 import type { FurtherRepository } from "../core/further-repositories.ts";
 import type { Account, Actor, Change, Failure, HostId, Outcome, Provider, Repository, Sha } from "../core/model.ts";
+import type { HostRole } from "../core/roles.ts";
 import type { ShownCheck } from "./store-port.ts";
 
 export interface Clock {
@@ -116,6 +117,11 @@ export interface Host {
   head(event: PullRequestEvent): Promise<Outcome<PullHead | null>>;
   /** What somebody may do in a repository now. Asked by name where the host wants that, believed by id only. */
   permission(installation: HostId, repository: Repository, actor: Actor): Promise<Outcome<Permission>>;
+  /**
+   * Somebody's role in a repository, or (null) towards the account that installed us: `owner` administers the account,
+   * `read` is one of its people. Asked at that moment, and believed by id only; fails where the host does not tell.
+   */
+  role(installation: HostId, repository: Repository | null, actor: Actor): Promise<Outcome<HostRole>>;
   /**
    * Paths a change touched, renames with both sides; of a pull request since it left its target. Null: not known (too
    * many, history gone). Then we build.
@@ -228,6 +234,8 @@ export interface BuildCredentials {
   readonly variables?: Readonly<Record<string, string>>;
   /** For `RUN --mount=type=secret,id=NAME`: values by name. Left out: none, as of every untrusted build. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** What the build's log is to say of them; left out: nothing. */
+  readonly notes?: readonly string[];
   /** The request's further repositories, each with what opens it; left out: none. */
   readonly furtherRepositories?: readonly (Pick<FurtherRepository, "fullName" | "cloneUrl"> & {
     readonly credential: CloneCredential;
@@ -291,6 +299,8 @@ export interface Registry {
   digest(repository: string, reference: string): Promise<Outcome<string | null>>;
   /** Credentials work and the registry answers. */
   check(): Promise<Outcome<true>>;
+  /** Whether it has repositories whose first component is `namespace`; null: it does not say. */
+  occupied(namespace: string): Promise<Outcome<boolean | null>>;
   /** For a push by the builder; null: none needed. */
   credentials(): { readonly username: string; readonly password: string } | null;
   /**
@@ -307,6 +317,17 @@ export interface Registry {
   discard(repository: string, digest: string, signal?: AbortSignal): Promise<Outcome<true>>;
 }
 
+/** What an operator has to know of a registry before anything is published there. */
+export interface RegistryAccess {
+  /** Whether the credential may push to the repository: an upload is begun there and taken back. */
+  mayPush(repository: string): Promise<Outcome<true>>;
+  /**
+   * Host and port of the token service of its own that the registry sends its clients to; null: it has none, it does not
+   * answer, or it is ours.
+   */
+  signInPlace(): Promise<string | null>;
+}
+
 /** Build logs: appended while a build runs, read while and after. */
 export interface LogStore {
   /** Starts the log of a build anew. */
@@ -319,6 +340,8 @@ export interface LogStore {
   ): Promise<{ readonly bytes: Buffer; readonly size: number } | null>;
   /** The last `lines` lines; empty when there is none. */
   tail(buildId: string, lines: number): Promise<readonly string[]>;
+  /** Forgets the log of a build that has ended; does nothing where there is none. */
+  remove(buildId: string): Promise<void>;
 }
 
 export interface LogWriter {

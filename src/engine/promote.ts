@@ -1,18 +1,19 @@
 /** A staged image becomes the published one. */
-import type { Build, BuildStep, Failure, Outcome, PublishedTags } from "../core/model.ts";
+import { type Build, type BuildStep, type Failure, failed, type Outcome, type PublishedTags } from "../core/model.ts";
 import { mayMove } from "../core/supersede.ts";
 import { type Crew, createCrew } from "./crew.ts";
 import { createSteps, startHeartbeat } from "./lease.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Clock, Logger, Registry } from "./ports.ts";
-import type { BuildResult, ClaimedPromotion, Store } from "./store-port.ts";
+import type { BuildResult, ClaimedPromotion, StagingLeftover, Store } from "./store-port.ts";
 
 export interface PromoterOptions {
   readonly store: Pick<
     Store,
     "claimPromotion" | "heartbeat" | "tagMoved" | "publishedDigest" | "finishBuild" | "releasePromotion" | "rebuildTwin"
   >;
-  readonly registry: Pick<Registry, "name" | "digest" | "copy" | "tag">;
+  /** Where a build's image goes, and where it was pushed to; null: that registry is not configured any more. */
+  place(build: Pick<Build, "id" | "registry" | "image">): Promise<PromotionPlace | null>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly worker: string;
@@ -20,10 +21,15 @@ export interface PromoterOptions {
   readonly concurrency: number;
   readonly leaseMs: number;
   readonly heartbeatMs: number;
-  /** Where a build has pushed to. */
-  staging(buildId: string): { readonly repository: string };
   onChange(): void;
   onEnd?(build: Build, result: BuildResult): void;
+}
+
+export interface PromotionPlace {
+  readonly registry: Pick<Registry, "digest" | "copy" | "tag">;
+  readonly staging: { readonly repository: string };
+  /** Builds push to where the image would be published. */
+  readonly closed: boolean;
 }
 
 /** Tries of one promotion, those that a stop or a crash ended among them: about an hour of a registry that is away. */
@@ -54,7 +60,7 @@ type End =
  * may have written over a later one, and puts back what is recorded.
  */
 export function createPromoter(options: PromoterOptions): Crew {
-  const { store, registry, clock, log } = options;
+  const { store, clock, log } = options;
 
   async function run(claimed: ClaimedPromotion, stop: AbortController): Promise<void> {
     const { build, attempt } = claimed;
@@ -82,19 +88,21 @@ export function createPromoter(options: PromoterOptions): Crew {
     }
   }
 
-  async function publish(
-    { build, attempt, digest, canceled, twin, othersImage, tags }: ClaimedPromotion,
-    signal: AbortSignal,
-  ) {
-    if (canceled) return { kind: "canceled" } as const;
+  async function publish(claimed: ClaimedPromotion, signal: AbortSignal): Promise<End> {
+    const { build, attempt, digest, canceled, twin, othersImage, tags } = claimed;
+    if (canceled) return { kind: "canceled" };
     if (othersImage !== null) {
       log.warn({ build: build.id, image: build.image, owner: othersImage }, "the image is another repository's");
       return refused(notOwned(build.image));
     }
-    const staged = twin ? build.image : options.staging(build.id).repository;
+    const place = await options.place(build);
+    if (place === null) return refused(registryGone(build.registry));
+    if (place.closed) return refused(stagingName(build.image));
+    const { registry } = place;
+    const staged = twin ? build.image : place.staging.repository;
     const found = await registry.digest(staged, digest);
     if (!found.ok) return outside(found, signal);
-    if (found.value !== digest && twin) return { kind: "gone" } as const;
+    if (found.value !== digest && twin) return { kind: "gone" };
     if (found.value !== digest) {
       return refused(
         `The registry does not have the image that was pushed (${digest}). Is something deleting from it?`,
@@ -112,21 +120,21 @@ export function createPromoter(options: PromoterOptions): Crew {
       }
       const moved = await registry.tag(build.image, tag, digest, signal);
       // Unheard is not undone: the registry may have moved it all the same.
-      if (!moved.ok) return signal.reason === "lost" ? putBack(build.image, tag) : outside(moved, signal);
-      if (!(await store.tagMoved(build.id, attempt, tag, wanted))) return putBack(build.image, tag);
+      if (!moved.ok) return signal.reason === "lost" ? putBack(registry, build.image, tag) : outside(moved, signal);
+      if (!(await store.tagMoved(build.id, attempt, tag, wanted))) return putBack(registry, build.image, tag);
       // Somebody who was late may have written over it between the two.
       const seen = await registry.digest(build.image, tag);
-      if (seen.ok && seen.value !== digest) await putBack(build.image, tag);
+      if (seen.ok && seen.value !== digest) await putBack(registry, build.image, tag);
       published.push(tag);
     }
-    return { kind: "published", tags: { published, older } } as const;
+    return { kind: "published", tags: { published, older } };
   }
 
   /**
    * Points a tag to what is recorded of it, until nothing was recorded meanwhile. Who moves a tag records it and then
    * looks; who puts one back looks at the record afterwards: whichever of the two comes last sees what the other did.
    */
-  async function putBack(image: string, tag: string): Promise<End> {
+  async function putBack(registry: PromotionPlace["registry"], image: string, tag: string): Promise<End> {
     let put: string | null = null;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const recorded = await store.publishedDigest(image, tag);
@@ -215,19 +223,36 @@ function notOwned(image: string): string {
   );
 }
 
+function registryGone(name: string): string {
+  return `The registry ${name}, for which this build was planned, is not configured any more. Push again, or re-run its check.`;
+}
+
+function stagingName(image: string): string {
+  return (
+    `${image} is the name of the repository that builds push to before they are published. ` +
+    "Give the image another `name` in .wharfinger.yml."
+  );
+}
+
 /** Removes what builds left in their staging repositories. `step` answers whether there may be more. */
 export function createStagingCleaner(options: {
   readonly store: Pick<Store, "stagingLeftovers" | "stagingGone">;
-  readonly registry: Pick<Registry, "digest" | "discard">;
+  /** Where a build pushed to; null: that registry is not configured any more. */
+  place(build: { readonly id: string; readonly registry: string; readonly image: string }): Promise<{
+    readonly registry: Pick<Registry, "digest" | "discard">;
+    readonly staging: { readonly repository: string; readonly tag: string; readonly own: boolean };
+  } | null>;
   readonly log: Logger;
-  staging(buildId: string): { readonly repository: string; readonly tag: string; readonly own: boolean };
 }): { step(): Promise<boolean> } {
-  const { store, registry, log } = options;
+  const { store, log } = options;
   const BATCH = 20;
 
   /** A later attempt, or one that was lost, may have moved the tag to another image. */
-  async function clean(buildId: string, digest: string | null): Promise<Outcome<true>> {
-    const { repository, tag, own } = options.staging(buildId);
+  async function clean({ buildId, registry: name, image, digest }: StagingLeftover): Promise<Outcome<true>> {
+    const place = await options.place({ id: buildId, registry: name, image });
+    if (place === null) return failed(`the registry ${name} is not configured any more`, { retryable: false });
+    const { registry } = place;
+    const { repository, tag, own } = place.staging;
     // Manifests go by their digest, and another build may have the same.
     if (!own) return { ok: true, value: true };
     const tagged = await registry.digest(repository, tag);
@@ -244,8 +269,9 @@ export function createStagingCleaner(options: {
     async step() {
       const leftovers = await store.stagingLeftovers(BATCH);
       let later: { readonly build: string; readonly reason: string } | null = null;
-      for (const { buildId, digest } of leftovers) {
-        const cleaned = await clean(buildId, digest);
+      for (const leftover of leftovers) {
+        const { buildId } = leftover;
+        const cleaned = await clean(leftover);
         if (!cleaned.ok && cleaned.retryable) {
           later ??= { build: buildId, reason: cleaned.message };
           continue;

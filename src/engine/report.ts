@@ -1,7 +1,7 @@
 /** What was recorded of a commit is shown on it: queued, in progress, and always a conclusion. */
 import type { CheckContent } from "../core/check.ts";
 import { checkContent } from "../core/explain.ts";
-import type { HostId } from "../core/model.ts";
+import type { Build, HostId } from "../core/model.ts";
 import { backoff, isoTime } from "./loop.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Logger, LogStore, Reporter } from "./ports.ts";
@@ -22,8 +22,8 @@ export interface ReportOptions {
   readonly log: Logger;
   /** How people and hosts reach us, without a slash at the end. */
   readonly publicUrl: string;
-  /** Host and port of the registry, for `docker pull`. */
-  readonly registryName: string;
+  /** Host and port of a build's registry, for `docker pull`; null: it is not configured any more. */
+  registryHost(build: Build): Promise<string | null>;
 }
 
 /** `step` shows what is due and answers whether there was anything. */
@@ -100,11 +100,15 @@ export function createReports(options: ReportOptions): { step(): Promise<boolean
     const broken = check.facts.builds.filter((build) => build.failure !== null);
     const tails = new Map<string, readonly string[]>();
     for (const build of broken) tails.set(build.id, await options.logs.tail(build.id, LOG_TAIL_LINES));
+    const hosts = new Map<string, string | null>();
+    for (const build of check.facts.builds) {
+      if (build.digest !== null) hosts.set(build.registry, await options.registryHost(build));
+    }
     return checkContent(check.name, check.facts, {
       buildUrl: (id) => `${options.publicUrl}/builds/${id}`,
       commitUrl: `${options.publicUrl}/builds`,
       logTail: (id) => tails.get(id) ?? [],
-      registry: options.registryName,
+      registry: ({ registry }) => hosts.get(registry) ?? null,
       now: isoTime(clock.now()),
     });
   }

@@ -32,9 +32,10 @@ import type { AccessTokenStore } from "./access-tokens-port.ts";
 import type { AuditStore } from "./audit-port.ts";
 import type { ClaimStore } from "./claims-store-port.ts";
 import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
-import type { PauseStore } from "./pause-port.ts";
 import type { LifecycleStore } from "./lifecycle-port.ts";
+import type { PauseStore } from "./pause-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
+import type { ReceiptStore } from "./receipts-port.ts";
 
 export interface Journal {
   /**
@@ -184,6 +185,9 @@ export interface PublishedImage {
 /** A staging repository that is not needed any more. */
 export interface StagingLeftover {
   readonly buildId: string;
+  /** Of the build. */
+  readonly registry: string;
+  readonly image: string;
   /** What is known to be in it; null: perhaps nothing. */
   readonly digest: string | null;
 }
@@ -259,7 +263,15 @@ export interface PageQuery {
  * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
  * ends nobody else gets the same thing; a lease that ended without word is claimable again.
  */
-export interface Store extends Journal, AuditStore, ClaimStore, AccessTokenStore, FurtherRepositoryStore, PauseStore, LifecycleStore, ReceiptStore {
+export interface Store
+  extends Journal,
+    AuditStore,
+    ClaimStore,
+    AccessTokenStore,
+    FurtherRepositoryStore,
+    PauseStore,
+    LifecycleStore,
+    ReceiptStore {
   // deliveries
   /**
    * The deliveries whose turn it is, at most `limit`, never two of one stream at a time, and of a stream always the oldest.
@@ -299,14 +311,12 @@ export interface Store extends Journal, AuditStore, ClaimStore, AccessTokenStore
   pastDeliveries(options: { repository: HostId; limit: number }): Promise<readonly PastDelivery[]>;
 
   // installations
-  /** Creates or updates by id; gives the account's namespace if it owns one or `namespace` is free, else null. */
+  /** Creates or updates by id; answers it with what its account owns. */
   saveInstallation(installation: {
     readonly id: HostId;
     readonly account: Account;
     readonly state: HostState;
     readonly permissions: Readonly<Record<string, string>>;
-    /** The namespace to bind if the account owns none yet and nobody else owns it; null: bind nothing. */
-    readonly namespace: string | null;
   }): Promise<Installation>;
   setInstallationState(id: HostId, state: HostState): Promise<void>;
   /** Changes what is given of an installation's policy; answers all of it. Null: no such installation. */

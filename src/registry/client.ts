@@ -1,5 +1,7 @@
 import { type Outcome, ok } from "../core/model.ts";
-import type { Registry } from "../engine/ports.ts";
+import type { Registry, RegistryAccess } from "../engine/ports.ts";
+import { createAccess } from "./access.ts";
+import { createCatalog } from "./catalog.ts";
 import { damaged, headManifest, type Manifest, readManifest } from "./manifests.ts";
 import { blobPath, digestOf, scope } from "./names.ts";
 import { createPromotion } from "./promote.ts";
@@ -10,7 +12,7 @@ export interface RegistryOptions extends SessionOptions {
   readonly totalMs?: number;
 }
 
-export interface RegistryClient extends Registry {
+export interface RegistryClient extends Registry, RegistryAccess {
   /** Null: there is no such manifest. Its bytes are checked against the digest. */
   getManifest(repository: string, reference: string): Promise<Outcome<Manifest | null>>;
   /** Null: there is no such blob. Its bytes are checked against the digest. At most `maxBytes`. */
@@ -29,6 +31,8 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
     name: session.name,
     credentials: () => session.credential,
     getManifest,
+    ...createAccess(session),
+    ...createCatalog(session),
     ...createPromotion(session, options.totalMs ?? 10 * 60_000),
 
     async digest(repository, reference) {

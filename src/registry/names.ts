@@ -25,6 +25,11 @@ export function blobPath(repository: string, digest: string): string {
   return `${repositoryPath(repository)}/blobs/${checkedDigest(digest)}`;
 }
 
+/** Opens an upload of a blob. */
+export function uploadsPath(repository: string): string {
+  return `${repositoryPath(repository)}/blobs/uploads/`;
+}
+
 /** Opens an upload of a blob, or takes it over from another repository of the same registry. */
 export function mountPath(repository: string, digest: string, from: string): string {
   const query = new URLSearchParams({ mount: checkedDigest(digest), from: checkedRepository(from) });

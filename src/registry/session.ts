@@ -54,6 +54,8 @@ export interface Session {
   open<T>(question: Question, use: (response: Response) => Promise<Outcome<T>>): Promise<Outcome<T>>;
   /** Path and query of an address the registry gave; null if it leads elsewhere. */
   pathOf(location: string | null): string | null;
+  /** Host and port of the token service the registry named last; null: it named none, or ours makes its tokens. */
+  realm(): string | null;
   /** Failures, in the registry's own words. */
   refusal(answer: Answer): Outcome<never>;
   denied(why: string): Outcome<never>;
@@ -173,6 +175,7 @@ export function createSession(options: SessionOptions): Session {
       return url.host === base.host && /^https?:$/.test(url.protocol) ? url.pathname + url.search : null;
     },
 
+    realm: signIn.realm,
     refusal: (answer) => refusal(`The registry ${name}`, answer, signIn.hide),
     denied: signIn.denied,
   };

@@ -34,6 +34,8 @@ export interface SignIn {
     signal?: AbortSignal,
   ): Promise<Outcome<string>>;
   denied(why: string): Outcome<never>;
+  /** Host and port of the token service that was named last; null: none was, or it is ours. */
+  realm(): string | null;
   /** The text without passwords and tokens. */
   hide(text: string): string;
 }
@@ -152,6 +154,7 @@ export function createSignIn(options: SignInOptions): SignIn {
     },
 
     denied,
+    realm: () => (asked?.scheme === "bearer" && issue === null ? new URL(asked.realm).host : null),
     hide,
   };
 }

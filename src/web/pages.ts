@@ -6,13 +6,15 @@ import { approveHeld } from "../engine/approval.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Decision, Page } from "../engine/store-port.ts";
 import type { Surveys } from "../engine/surveys.ts";
-import { type ApiStore, demandApproved, knownBuild, methodNotAllowed } from "./api.ts";
+import { type ApiStore, demandApproved, hostIdIn, knownBuild, methodNotAllowed } from "./api.ts";
+import { noReceipt } from "./api-receipts.ts";
 import type { Gate, Session } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
 import { demandOwnForm, readForm } from "./forms.ts";
 import { type InstallationsStore, installationData, installationsData } from "./installations.ts";
 import { type Logs, logHtml, sendLog } from "./log.ts";
 import { buildView, decisionView, deliveryView, pullCommand, stepViews, timeView } from "./present.ts";
+import { receiptView } from "./receipts.ts";
 import { createSignIn, demandToken } from "./sign-in.ts";
 import { holdView, traceView } from "./verdicts.ts";
 import type { Views } from "./views.ts";
@@ -25,9 +27,9 @@ export function createPages(options: {
   gate: Gate;
   views: Views;
   clock: Clock;
-  registryName: string;
+  registryHost(build: Build): Promise<string | null>;
 }): Router {
-  const { store, surveys, logs, gate, views, clock, registryName } = options;
+  const { store, surveys, logs, gate, views, clock } = options;
   const pages = express.Router({ caseSensitive: true });
 
   const page = (path: string | string[], show: (req: Request, res: Response, session: Session) => Promise<void>) => {
@@ -66,7 +68,7 @@ export function createPages(options: {
       started: build.startedAt === null ? null : timeView(build.startedAt, now),
       finished: build.finishedAt === null ? null : timeView(build.finishedAt, now),
       steps: stepViews(build.steps, now),
-      pull: pullCommand(build, registryName),
+      pull: pullCommand(build, await options.registryHost(build)),
       delivery: build.deliveryId,
       trust: build.planned.trust,
       hold: await holdView(store, build, now),
@@ -133,6 +135,15 @@ export function createPages(options: {
   page("/installations/:provider/:host/:id", async (req, res, { formToken }) => {
     const data = await installationData({ store, surveys, now: clock.now }, req);
     res.send(views.render("installation", { ...data, title: data.login, section: "installations", formToken }));
+  });
+
+  page("/installations/:provider/:host/:id/receipt", async (req, res, { formToken }) => {
+    const id = hostIdIn(req);
+    const receipt = id === null ? null : await store.receipt(id);
+    if (receipt === null) throw noReceipt();
+    const data = receiptView(receipt, clock.now());
+    const title = `Receipt of ${data.login}`;
+    res.send(views.render("receipt", { ...data, title, section: "installations", formToken }));
   });
 
   pages.use("/auth", createSignIn(gate, views));

@@ -96,9 +96,10 @@ export function stepViews(steps: readonly BuildStep[], now: number): readonly { 
   return steps.map((step) => ({ name: step.name, duration: between(step.startedAt, step.finishedAt, now) }));
 }
 
-/** The command that fetches exactly what was pushed; null: nothing was. */
-export function pullCommand(build: Build, registryName: string): string | null {
-  return build.digest === null ? null : `docker pull ${registryName}/${build.image}@${build.digest}`;
+/** The command that fetches exactly what was pushed; null: nothing was, or its registry is not known any more. */
+export function pullCommand(build: Build, registryHost: string | null): string | null {
+  if (build.digest === null || registryHost === null) return null;
+  return `docker pull ${registryHost}/${build.image}@${build.digest}`;
 }
 
 export interface DeliveryView {

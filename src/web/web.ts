@@ -1,5 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import type { Build } from "../core/model.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
+import type { Replay } from "../engine/replay.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { Surveys } from "../engine/surveys.ts";
 import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
@@ -18,6 +20,8 @@ export interface WebOptions {
   readonly store: ApiStore & InstallationsStore & Pick<Store, "stats">;
   /** What repositories hold, as pages show it. */
   readonly surveys: Pick<Surveys, "within">;
+  /** What would be built if something were resumed. */
+  readonly preview: Replay["preview"];
   readonly logs: Logs;
   /** Null: pages and API stay closed. */
   readonly adminToken: string | null;
@@ -27,8 +31,8 @@ export interface WebOptions {
   readonly log: Logger;
   readonly ready: () => Promise<readonly Readiness[]>;
   readonly metrics: Metrics;
-  /** Host and port of the registry, as image names carry it. */
-  readonly registryName: string;
+  /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
+  registryHost(build: Build): Promise<string | null>;
   /** Left out: neither tokens nor notifications are served. */
   readonly registry?: RegistryDoors;
   /** Left out: nobody builds over HTTP. */
@@ -56,8 +60,8 @@ export function createWeb(options: WebOptions): Express {
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
   if (options.addon !== undefined) app.use(options.addon);
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
-  app.use("/api/v1", createApi({ store, logs, gate }));
-  app.use(createPages({ store, surveys, logs, gate, views, clock, registryName: options.registryName }));
+  app.use("/api/v1", createApi({ store, logs, gate, preview: options.preview }));
+  app.use(createPages({ store, surveys, logs, gate, views, clock, registryHost: options.registryHost }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });

@@ -160,7 +160,7 @@ const options = {
   buildUrl: (id: string) => `https://wharfinger.test/builds/${id}`,
   commitUrl: "https://wharfinger.test/builds",
   logTail: () => [],
-  registry: "registry.test",
+  registry: () => "registry.test",
   now: "2026-11-20T11:00:00.000Z",
 };
 

@@ -8,10 +8,12 @@ import { join } from "node:path";
 import type { BuildahOptions } from "../../src/builders/buildah.ts";
 import { type BuildNetwork, buildRequest } from "../../src/core/build-request.ts";
 import { type Build, ok, type PlannedBuild } from "../../src/core/model.ts";
+import type { Variables } from "../../src/core/variables.ts";
 import { createAccounts } from "../../src/engine/accounts.ts";
 import { createExchange, leaseUser } from "../../src/engine/credentials.ts";
-import type { Builder } from "../../src/engine/ports.ts";
+import type { BuildContext, Builder } from "../../src/engine/ports.ts";
 import { createRequestVerifier } from "../../src/engine/signing.ts";
+import { withVariables } from "../../src/engine/variables.ts";
 import { ensureKeyFile } from "../../src/keys.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import { openTokenKeys } from "../../src/registry/token-keys.ts";
@@ -39,6 +41,8 @@ export interface LeaseWorld {
   /** The next build's id, user name and secret. */
   next(): { readonly id: string; readonly username: string; readonly secret: string };
   build(files: Readonly<Record<string, TreeEntry>>, options?: LeasedBuild): Promise<Ran>;
+  /** The same, but for who builds it: what a builder is given. */
+  lease(files: Readonly<Record<string, TreeEntry>>, options?: LeasedBuild): Promise<Leased>;
   stop(): Promise<void>;
 }
 
@@ -49,11 +53,19 @@ export interface LeasedBuild {
   readonly anonymous?: boolean;
   readonly inputs?: Partial<PlannedBuild["inputs"]>;
   readonly network?: BuildNetwork;
+  /** What owners have set for the installation; left out: nothing. */
+  readonly set?: Variables;
+  readonly signal?: AbortSignal;
+  onLog?(text: string): void;
 }
+
+type Leased = Pick<BuildContext, "request" | "credentials">;
 
 export const SERVICE = "registry.example.com";
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const LIMITS = { seconds: 60, memoryBytes: 512 * 1024 ** 2, logBytes: 1024 ** 2 };
+
+const NOTHING_SET: Variables = { variables: {}, secrets: {} };
 
 export async function createLeaseWorld(
   kind: "tokens" | "account",
@@ -75,13 +87,50 @@ export async function createLeaseWorld(
   const { username, password } = registry;
   const exchange = createExchange({
     hosts: [{ provider: "github", host: "default", cloneCredential: async () => ok(git.credential) }],
-    registry: username === null || password === null ? null : { username, password },
+    registries: {
+      signIn: async () =>
+        username === null || password === null ? { kind: "lease" } : { kind: "credential", username, password },
+    },
   });
   let count = 0;
 
   function next() {
     const id = `b-${count + 1}`;
     return { id, username: leaseUser(id), secret: `secret-of-the-lease-of-${id}` };
+  }
+
+  async function lease(files: Readonly<Record<string, TreeEntry>>, options: LeasedBuild = {}): Promise<Leased> {
+    const { id, secret } = next();
+    count += 1;
+    const name = options.anonymous === true ? "fork" : "api";
+    const sha = await git.commit(name, files);
+    if (options.anonymous === true) git.open(name);
+    const plain = buildOf();
+    const cloneUrl = `${git.url}/${name}.git`;
+    const { fork } = options;
+    const planned: PlannedBuild = {
+      ...plain.planned,
+      sha,
+      inputs: { ...plain.planned.inputs, buildArgs: {}, cache: true, ...options.inputs },
+      ...(fork !== undefined && {
+        trust: "untrusted",
+        push: false,
+        pull: { number: fork, target: "main", fork: true },
+        checkout: { cloneUrl, ref: "refs/heads/main", anonymous: options.anonymous === true },
+      }),
+    };
+    const build = buildOf({ id, planned, repository: { ...plain.repository, cloneUrl } });
+    builds.set(id, { build, secret });
+    const request = buildRequest(
+      build,
+      { actor: null, configDigest: null },
+      { registry: registry.name, network: options.network ?? "none", limits: LIMITS, staging: staging.of },
+    );
+    const { set = NOTHING_SET } = options;
+    const given = withVariables(exchange, {
+      variablesOf: async () => ({ installation: set, repository: NOTHING_SET }),
+    });
+    return { request: verify(signer.sign(request)), credentials: () => given(build, secret) };
   }
 
   return {
@@ -91,38 +140,11 @@ export async function createLeaseWorld(
     realm: place.realm,
     base: { private: own ?? "", public: open ?? "" },
     next,
+    lease,
     async build(files, options = {}) {
-      const { id, secret } = next();
-      count += 1;
-      const name = options.anonymous === true ? "fork" : "api";
-      const sha = await git.commit(name, files);
-      if (options.anonymous === true) git.open(name);
-      const plain = buildOf();
-      const cloneUrl = `${git.url}/${name}.git`;
-      const { fork } = options;
-      const planned: PlannedBuild = {
-        ...plain.planned,
-        sha,
-        inputs: { ...plain.planned.inputs, buildArgs: {}, cache: true, ...options.inputs },
-        ...(fork !== undefined && {
-          trust: "untrusted",
-          push: false,
-          pull: { number: fork, target: "main", fork: true },
-          checkout: { cloneUrl, ref: "refs/heads/main", anonymous: options.anonymous === true },
-        }),
-      };
-      const build = buildOf({ id, planned, repository: { ...plain.repository, cloneUrl } });
-      builds.set(id, { build, secret });
-      const request = buildRequest(
-        build,
-        { actor: null, configDigest: null },
-        { registry: registry.name, network: options.network ?? "none", limits: LIMITS, staging: staging.of },
-      );
-      const ran = await runBuild(builder, {
-        request: verify(signer.sign(request)),
-        credentials: () => exchange(build, secret),
-      });
-      builds.delete(id);
+      const leased = await lease(files, options);
+      const ran = await runBuild(builder, leased, options);
+      builds.delete(leased.request.id);
       return ran;
     },
     async stop() {
@@ -135,17 +157,19 @@ export async function createLeaseWorld(
 
 async function runBuild(
   builder: Builder,
-  context: Pick<Parameters<Builder["build"]>[0], "request" | "credentials">,
+  leased: Leased,
+  { signal = new AbortController().signal, onLog }: LeasedBuild,
 ): Promise<Ran> {
   let log = "";
   const steps: string[] = [];
   const end = await builder.build({
-    ...context,
+    ...leased,
     log(text) {
       log += text;
+      onLog?.(text);
     },
     step: (name) => steps.push(name),
-    signal: new AbortController().signal,
+    signal,
   });
   return { end, log, steps };
 }

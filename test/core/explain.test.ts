@@ -8,7 +8,7 @@ const options: ExplainOptions = {
   buildUrl: (id) => `https://ci.example/builds/${id}`,
   commitUrl: "https://ci.example/builds",
   logTail: () => [],
-  registry: "registry.example:5000",
+  registry: () => "registry.example:5000",
   now: "2026-11-20T11:00:00.000Z",
 };
 

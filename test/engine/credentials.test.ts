@@ -19,10 +19,13 @@ function hostNamed(host: string, asked: unknown[] = [], provider: "github" | "bi
   };
 }
 
+const LEASE = { signIn: async () => ({ kind: "lease" }) as const };
+const CREDENTIAL = { signIn: async () => ({ kind: "credential", ...INSTANCE }) as const };
+
 describe("the exchange of a lease", () => {
   it("opens the build's own repository, and the registry under the build's name with the lease's secret", async () => {
     const asked: unknown[] = [];
-    const exchange = createExchange({ hosts: [hostNamed("default", asked)], registry: null });
+    const exchange = createExchange({ hosts: [hostNamed("default", asked)], registries: LEASE });
     expect(await exchange(buildOf({ id: "b-1" }), "lease-secret")).toEqual(
       ok({ clone: CLONE, registry: { username: "build-b-1", password: "lease-secret" } }),
     );
@@ -30,17 +33,38 @@ describe("the exchange of a lease", () => {
   });
 
   it("hands out the instance's own credentials where the registry asks for those, and no secret of a lease", async () => {
-    const exchange = createExchange({ hosts: [hostNamed("default")], registry: INSTANCE });
+    const exchange = createExchange({ hosts: [hostNamed("default")], registries: CREDENTIAL });
     expect(await exchange(buildOf(), "lease-secret")).toEqual(ok({ clone: CLONE, registry: INSTANCE }));
+  });
+
+  it("says what to do where the registry wants a credential and has none, or is gone", async () => {
+    const hosts = [hostNamed("default")];
+    const missing = { signIn: async () => ({ kind: "missing" }) as const };
+    const build = buildOf({ registry: "hub" });
+    expect(await createExchange({ hosts, registries: missing })(build, "lease-secret")).toEqual(
+      failed(
+        "The registry hub wants a user name and password, and none is kept for acme. The operator gives one: " +
+          "wharfinger registry credential set hub --namespace acme",
+        { retryable: false },
+      ),
+    );
+    const gone = { signIn: async () => null };
+    for (const create of [createExchange, createOutsideExchange]) {
+      const outcome = await create({ hosts, registries: gone })(build, "lease-secret");
+      expect(outcome).toMatchObject({
+        ok: false,
+        message: expect.stringMatching(/^The registry hub, .* not configured/),
+      });
+    }
   });
 
   it("asks the host the repository is on, and no other", async () => {
     const asked: unknown[] = [];
     const hosts = [hostNamed("default", asked, "bitbucket"), hostNamed("ghes", asked), hostNamed("default", asked)];
-    await createExchange({ hosts, registry: null })(buildOf(), "lease-secret");
+    await createExchange({ hosts, registries: LEASE })(buildOf(), "lease-secret");
     expect(asked).toEqual([["default", installationId("7"), repository("1")]]);
     const others = [hostNamed("default", asked, "bitbucket"), hostNamed("ghes", asked)];
-    expect(await createExchange({ hosts: others, registry: INSTANCE })(buildOf(), "lease-secret")).toEqual(
+    expect(await createExchange({ hosts: others, registries: CREDENTIAL })(buildOf(), "lease-secret")).toEqual(
       failed("This instance is no longer set up for the host default.", { retryable: false }),
     );
     expect(asked).toHaveLength(1);
@@ -51,7 +75,7 @@ describe("the exchange of a lease", () => {
       ...hostNamed("default"),
       cloneCredential: async () => failed("503", { retryable: true, retryAfter: 9 }),
     };
-    expect(await createExchange({ hosts: [away], registry: INSTANCE })(buildOf(), "lease-secret")).toEqual(
+    expect(await createExchange({ hosts: [away], registries: CREDENTIAL })(buildOf(), "lease-secret")).toEqual(
       failed("The Git host gave no access to the repository: 503", { retryable: true, retryAfter: 9 }),
     );
   });
@@ -65,9 +89,9 @@ describe("the exchange of a lease for a pull request", () => {
 
   it("from a public fork opens nothing at all, and does not ask the host", async () => {
     const build = buildOf({ planned: { ...planned, pull, checkout: fork, trust: "untrusted", push: false } });
-    for (const registry of [null, INSTANCE]) {
+    for (const registries of [LEASE, CREDENTIAL]) {
       const asked: unknown[] = [];
-      const exchange = createExchange({ hosts: [hostNamed("default", asked)], registry });
+      const exchange = createExchange({ hosts: [hostNamed("default", asked)], registries });
       expect(await exchange(build, "lease-secret")).toEqual(ok({ clone: null, registry: null }));
       expect(asked).toEqual([]);
     }
@@ -75,15 +99,15 @@ describe("the exchange of a lease for a pull request", () => {
 
   it("from a fork opens the base repository to read its commit from, and no registry", async () => {
     const build = buildOf({ planned: { ...planned, pull, checkout: base, trust: "untrusted", push: false } });
-    for (const registry of [null, INSTANCE]) {
-      const exchange = createExchange({ hosts: [hostNamed("default")], registry });
+    for (const registries of [LEASE, CREDENTIAL]) {
+      const exchange = createExchange({ hosts: [hostNamed("default")], registries });
       expect(await exchange(build, "lease-secret")).toEqual(ok({ clone: CLONE, registry: null }));
     }
   });
 
   it("of a branch of the repository opens its base images, too", async () => {
     const build = buildOf({ id: "b-1", planned: { ...planned, pull: { ...pull, fork: false }, push: false } });
-    const exchange = createExchange({ hosts: [hostNamed("default")], registry: null });
+    const exchange = createExchange({ hosts: [hostNamed("default")], registries: LEASE });
     expect(await exchange(build, "lease-secret")).toEqual(
       ok({ clone: CLONE, registry: { username: "build-b-1", password: "lease-secret" } }),
     );
@@ -92,7 +116,7 @@ describe("the exchange of a lease for a pull request", () => {
 
 describe("the exchange for builders outside the program", () => {
   it("gives what a build's own lease opens", async () => {
-    const exchange = createOutsideExchange({ hosts: [hostNamed("default")], registry: null });
+    const exchange = createOutsideExchange({ hosts: [hostNamed("default")], registries: LEASE });
     expect(await exchange(buildOf({ id: "b-1" }), "lease-secret")).toEqual(
       ok({ clone: CLONE, registry: { username: "build-b-1", password: "lease-secret" } }),
     );
@@ -100,14 +124,14 @@ describe("the exchange for builders outside the program", () => {
 
   it("never gives the instance's own credentials, and nothing else in their place", async () => {
     const asked: unknown[] = [];
-    const exchange = createOutsideExchange({ hosts: [hostNamed("default", asked)], registry: INSTANCE });
+    const exchange = createOutsideExchange({ hosts: [hostNamed("default", asked)], registries: CREDENTIAL });
     const outcome = await exchange(buildOf(), "lease-secret");
     expect(outcome).toEqual({
       ok: false,
       retryable: false,
       retryAfter: null,
       message: expect.stringMatching(
-        /REGISTRY_USERNAME, which no HTTP builder is given.* take REGISTRY_USERNAME out\.$/,
+        /^The registry default is signed in to with a user name and password, which no HTTP builder is given\./,
       ),
     });
     expect(JSON.stringify(outcome)).not.toContain(INSTANCE.password);

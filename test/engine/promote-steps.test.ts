@@ -2,8 +2,13 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { type Build, failed, type Outcome, ok } from "../../src/core/model.ts";
 import type { Publication } from "../../src/core/supersede.ts";
-import { createPromoter, createStagingCleaner, type PromoterOptions } from "../../src/engine/promote.ts";
-import type { BuildResult, ClaimedPromotion } from "../../src/engine/store-port.ts";
+import {
+  createPromoter,
+  createStagingCleaner,
+  type PromoterOptions,
+  type PromotionPlace,
+} from "../../src/engine/promote.ts";
+import type { BuildResult, ClaimedPromotion, StagingLeftover } from "../../src/engine/store-port.ts";
 import { testClock } from "../contract/store.samples.ts";
 import { buildOf, type Line, recordingLog } from "./fakes.ts";
 
@@ -47,7 +52,7 @@ beforeEach(() => {
   ended = [];
 });
 
-type Registry = PromoterOptions["registry"];
+type Registry = PromotionPlace["registry"] & { readonly name: string };
 type Store = PromoterOptions["store"];
 
 function registryOf(more: Partial<Registry> = {}): Registry {
@@ -98,6 +103,8 @@ function storeOf(claimed: ClaimedPromotion, more: Partial<Store> = {}): Store {
 interface Fakes {
   readonly claimed?: Partial<ClaimedPromotion>;
   readonly registry?: Partial<Registry>;
+  /** Left out: there is one, and it publishes the image. */
+  readonly place?: PromotionPlace | null;
   readonly store?: Partial<Store>;
   readonly heartbeatMs?: number;
   /** How long the work may go on after the stop. */
@@ -112,14 +119,16 @@ async function promote(fakes: Fakes = {}): Promise<void> {
   lines = recorded.lines;
   const crew = createPromoter({
     store: storeOf(claim(fakes.claimed), fakes.store),
-    registry: registryOf(fakes.registry),
+    place: async ({ id }) =>
+      fakes.place === undefined
+        ? { registry: registryOf(fakes.registry), staging: { repository: `staging/${id}` }, closed: false }
+        : fakes.place,
     clock,
     log: recorded.log,
     worker: "me",
     concurrency: 1,
     leaseMs: 15_000,
     heartbeatMs: fakes.heartbeatMs ?? 60_000,
-    staging: (id) => ({ repository: `staging/${id}` }),
     onChange: () => undefined,
     ...(fakes.unheard === true ? {} : { onEnd: (build, result) => ended.push([build, result]) }),
   });
@@ -234,6 +243,17 @@ describe("a promotion", () => {
     await promote({ registry: { copy }, store: { heartbeat }, heartbeatMs: 1 });
     expect(beats).toBeGreaterThanOrEqual(3);
     expect(results).toMatchObject([{ state: "succeeded" }]);
+  });
+
+  it("of a registry that is gone, or under a name that builds push to, asks no registry and says what to do", async () => {
+    await promote({ place: null });
+    calls = [];
+    await promote({ place: { registry: registryOf(), staging: { repository: "acme/api" }, closed: true } });
+    expect(calls.filter((call) => /^(?:digest|copy|tag)/.test(call))).toEqual([]);
+    expect(results.map(({ state, failure }) => [state, failure?.message])).toEqual([
+      ["failed", expect.stringMatching(/^The registry default, for which this build was planned, is not configured/)],
+      ["failed", expect.stringMatching(/^acme\/api is the name of the repository that builds push to/)],
+    ]);
   });
 
   it("of another repository's image asks the registry nothing, and does not say whose it is", async () => {
@@ -410,10 +430,7 @@ describe("putting a tag back", () => {
 });
 
 describe("cleaning staging repositories", () => {
-  interface Leftover {
-    readonly buildId: string;
-    readonly digest: string | null;
-  }
+  type Leftover = Pick<StagingLeftover, "buildId" | "digest"> & Partial<StagingLeftover>;
 
   /** One step over these; answers what it answered, and `calls` holds what was done. */
   async function clean(
@@ -423,33 +440,40 @@ describe("cleaning staging repositories", () => {
   ): Promise<boolean> {
     const recorded = recordingLog();
     lines = recorded.lines;
+    const watched = {
+      digest: async (repository: string, tag: string) => {
+        calls.push(`digest ${repository} ${tag}`);
+        return registry.digest ?? ok(DIGEST);
+      },
+      discard: async (repository: string, digest: string) => {
+        calls.push(`discard ${repository} ${digest.slice(7, 8)}`);
+        return registry.discard?.(repository) ?? ok(true);
+      },
+    };
     const cleaner = createStagingCleaner({
       store: {
         stagingLeftovers: async (limit) => {
           calls.push(`leftovers ${limit}`);
-          return leftovers;
+          return leftovers.map((one) => ({ registry: "default", image: "acme/api", ...one }));
         },
         stagingGone: async (id) => {
           calls.push(`gone ${id}`);
         },
       },
-      registry: {
-        digest: async (repository, tag) => {
-          calls.push(`digest ${repository} ${tag}`);
-          return registry.digest ?? ok(DIGEST);
-        },
-        discard: async (repository, digest) => {
-          calls.push(`discard ${repository} ${digest.slice(7, 8)}`);
-          return registry.discard?.(repository) ?? ok(true);
-        },
-      },
+      place: async ({ id, registry: name }) =>
+        name === "gone" ? null : { registry: watched, staging: { repository: `staging/${id}`, tag: "build", own } },
       log: recorded.log,
-      staging: (id) => ({ repository: `staging/${id}`, tag: "build", own }),
     });
     const answer = await cleaner.step();
     expect(calls.shift()).toBe("leftovers 20");
     return answer;
   }
+
+  it("leaves alone what was staged in a registry that is gone, and says so", async () => {
+    await clean([{ buildId: "b1", digest: DIGEST, registry: "gone" }]);
+    expect(calls).toEqual(["gone b1"]);
+    expect(lines).toContainEqual(expect.objectContaining({ level: "warn", message: "staging can not be removed" }));
+  });
 
   it("discards what was staged, once", async () => {
     expect(await clean([{ buildId: "b1", digest: DIGEST }])).toBe(false);

@@ -89,18 +89,19 @@ afterEach(async () => {
 });
 
 const staging = (id: string) => ({ repository: `staging/${id}`, tag: "build", own: true });
+/** Asked each time: tests put another registry in its place. */
+const place = async ({ id }: { readonly id: string }) => ({ registry, staging: staging(id), closed: false });
 
 function promoter(more: Partial<PromoterOptions> = {}): Crew {
   return createPromoter({
     store,
-    registry,
+    place,
     clock,
     log,
     worker: "test",
     concurrency: 4,
     leaseMs: LEASE_MS,
     heartbeatMs: 1_000,
-    staging,
     onChange: () => undefined,
     ...more,
   });
@@ -169,7 +170,7 @@ describe("a staged image", () => {
       tags: { published: ["latest", "1"], older: [] },
       steps: [{ name: "publish", finishedAt: expect.any(String) }],
     });
-    const cleaner = createStagingCleaner({ store, registry, log: recordingLog().log, staging });
+    const cleaner = createStagingCleaner({ store, place, log: recordingLog().log });
     expect(await cleaner.step()).toBe(false);
     expect(registry.digests.get(`staging/${id}`)?.size).toBe(0);
     expect(await store.stagingLeftovers(10)).toEqual([]);
@@ -197,7 +198,7 @@ describe("a staged image", () => {
     await stage(stuck, other);
     await promoteAll();
     registry.before = async (call) => (call.includes(stuck) ? failed("503", { retryable: true }) : null);
-    const cleaner = createStagingCleaner({ store, registry, log, staging });
+    const cleaner = createStagingCleaner({ store, place, log });
     expect(await cleaner.step()).toBe(false);
     expect((await store.stagingLeftovers(10)).map(({ buildId }) => buildId)).toEqual([stuck]);
     registry.before = async () => null;
@@ -209,8 +210,11 @@ describe("a staged image", () => {
     const id = await plan(change("a", "b"));
     await stage(id);
     await promoteAll();
-    const shared = (build: string) => ({ ...staging(build), own: false });
-    await createStagingCleaner({ store, registry, log, staging: shared }).step();
+    const shared: typeof place = async ({ id: build }) => ({
+      ...(await place({ id: build })),
+      staging: { ...staging(build), own: false },
+    });
+    await createStagingCleaner({ store, place: shared, log }).step();
     expect(registry.calls.filter((call) => call.startsWith("discard"))).toEqual([]);
     expect(await store.stagingLeftovers(10)).toEqual([]);
   });

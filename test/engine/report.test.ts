@@ -85,7 +85,7 @@ function reportsOf(setting: Setting) {
     clock,
     log: recorded.log,
     publicUrl: "https://wharfinger.test",
-    registryName: "registry.test",
+    registryHost: async () => "registry.test",
   });
   return (...checks: ClaimedCheck[]) => {
     due = checks;

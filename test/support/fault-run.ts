@@ -4,9 +4,9 @@
  */
 import { buildRequest } from "../../src/core/build-request.ts";
 import { failed, ok } from "../../src/core/model.ts";
+import { createClaims } from "../../src/engine/claims.ts";
 import { createExchange } from "../../src/engine/credentials.ts";
 import { createDispatcher } from "../../src/engine/dispatch.ts";
-import { createFirstCome } from "../../src/engine/first-come.ts";
 import { createInstallations } from "../../src/engine/installations.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { BuildContext, BuildEnd, Builder, Host, LogStore, Registry, Reporter } from "../../src/engine/ports.ts";
@@ -15,12 +15,14 @@ import { createPromoter, createStagingCleaner } from "../../src/engine/promote.t
 import { createReports } from "../../src/engine/report.ts";
 import { createRequestVerifier } from "../../src/engine/signing.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import { createStagingNames } from "../../src/registry/staging.ts";
 import { type OpenedStore, openStore } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
 import type { TestClock } from "../contract/store.samples.ts";
 import { recordingLog, registryOf, settled } from "../engine/fakes.ts";
 import { requestParts } from "./request-parts.ts";
 import { createSaboteur, type Fault, type Saboteur } from "./saboteur.ts";
+import { soleRegistry } from "./sole-registry.ts";
 
 const IMAGE = "acme/api";
 const LEASE_MS = 15_000;
@@ -103,6 +105,7 @@ function createOutside() {
 
 type Outside = ReturnType<typeof createOutside>;
 const parts = requestParts();
+const staging = createStagingNames("staging/{build}");
 const verify = createRequestVerifier([parts.signer.publicKey]);
 
 /** What a host answers; the rest of it is wrapped by itself, or answers nothing. */
@@ -135,12 +138,19 @@ function createEngine(store: OpenedStore, outside: Outside, scene: Scene, sabote
     registry: "registry.test",
     network: "none",
     limits: { seconds: 60, memoryBytes: 1024 ** 3, logBytes: 1024 ** 2 },
-    staging: parts.staging,
+    staging: staging.of,
   } as const;
+  const { provider, host: name } = sides.host;
+  const claims = createClaims({
+    ...common,
+    registries: soleRegistry(registry),
+    policy: { kind: "automatic", provider, host: name },
+    onGranted: () => undefined,
+  });
   const processor = createProcessor({
     ...common,
     hosts: [receiving],
-    installations: createInstallations({ store: sabotaged, claims: createFirstCome(sabotaged), log }),
+    installations: createInstallations({ store: sabotaged, claims, log }),
     pauses,
     write: (build, origin) => parts.signer.sign(buildRequest(build, origin, settings)),
     onRecorded: () => undefined,
@@ -151,18 +161,19 @@ function createEngine(store: OpenedStore, outside: Outside, scene: Scene, sabote
     logs,
     builder,
     verify: async (request) => verify(request),
-    exchange: createExchange({ hosts: [host], registry: null }),
+    exchange: createExchange({ hosts: [host], registries: { signIn: async () => ({ kind: "lease" }) } }),
     concurrency: 2,
   });
-  const promoter = createPromoter({ ...common, ...leasing, registry, concurrency: 2, staging: parts.staging });
-  const cleaner = createStagingCleaner({ ...common, registry, staging: parts.staging });
+  const place = async ({ id }: { readonly id: string }) => ({ registry, staging: staging.of(id), closed: false });
+  const promoter = createPromoter({ ...common, ...leasing, place, concurrency: 2 });
+  const cleaner = createStagingCleaner({ ...common, place });
   const reports = createReports({
     ...common,
     logs,
     reporter: () => reporter,
     pauses,
     publicUrl: "http://wharfinger.test",
-    registryName: "registry.test",
+    registryHost: async () => "registry.test",
   });
 
   return {

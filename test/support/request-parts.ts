@@ -1,22 +1,17 @@
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequestSigner } from "../../src/engine/signing.ts";
-import { createStagingNames } from "../../src/registry/staging.ts";
 import type { Parts } from "../../src/server.ts";
 
 /**
- * What a server signs requests with and where its builds push, for tests in which nobody has to sign in. The key is a new
+ * What a server signs requests with, for tests in which nobody has to sign in to the registry. The key is a new
  * one, or the one that an earlier process left in the file.
  */
-export function requestParts(
-  keyFile?: string,
-): Pick<Parts, "registryCredentials" | "registryDoors" | "staging" | "signer"> {
+export function requestParts(keyFile?: string): Pick<Parts, "registryDoors" | "signer"> {
   const privateKey = keyFile !== undefined && existsSync(keyFile) ? readFileSync(keyFile, "utf8") : newKey();
   if (keyFile !== undefined) writeFileSync(keyFile, privateKey, { mode: 0o600 });
   return {
-    registryCredentials: null,
     registryDoors: { tokens: null, events: null },
-    staging: createStagingNames("staging/{build}").of,
     signer: createRequestSigner(privateKey),
   };
 }

@@ -13,6 +13,7 @@ import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, openStore } from "../../src/store/store.ts";
 import { registryOf } from "../engine/fakes.ts";
 import { requestParts } from "./request-parts.ts";
+import { soleRegistry } from "./sole-registry.ts";
 import { digestOf } from "./world.ts";
 
 export interface ServerChildInput {
@@ -48,7 +49,7 @@ async function main(input: ServerChildInput): Promise<void> {
     {
       store: await openStore({ url: input.databaseUrl, clock: Date }),
       logs: createLogStore(join(input.folder, "logs")),
-      registry: registryOf(),
+      registries: soleRegistry(registryOf()),
       ...requestParts(join(input.folder, "request-key.pem")),
       builder: notingBuilder(input.folder),
       hosts: [createGithubParts(github, silent, Date)],
@@ -61,6 +62,7 @@ async function main(input: ServerChildInput): Promise<void> {
       publicUrl: "http://wharfinger.test",
       adminToken: null,
       views: fileURLToPath(new URL("../../views", import.meta.url)),
+      namespaces: { kind: "automatic", provider: "github", host: "default" },
       builds: { concurrency: 4, network: "none", timeoutSeconds: 60, memoryBytes: 1024 ** 3, logBytes: 1024 ** 2 },
       retention: { bodiesDays: 30, deliveriesDays: 400 },
       leaseMs: input.leaseMs,

@@ -21,6 +21,7 @@ import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
 import { createFlowDatabase } from "./flow-database.ts";
 import { freePort } from "./free-port.ts";
 import { requestParts } from "./request-parts.ts";
+import { soleRegistry } from "./sole-registry.ts";
 
 export const SECRET = "a webhook secret of more than thirty-two characters";
 export const ADMIN_TOKEN = "an-admin-token-of-more-than-thirty-two-characters";
@@ -125,7 +126,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     const parts: Parts = {
       store,
       logs: createLogStore(join(folder, "logs")),
-      registry: registryOf(),
+      registries: soleRegistry(registryOf()),
       ...request,
       builder,
       hosts: [createGithubParts(githubConfig(github), log, clock), ...("host" in hostParts ? [hostParts] : [])],
@@ -139,6 +140,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       publicUrl,
       adminToken: ADMIN_TOKEN,
       views: VIEWS,
+      namespaces: { kind: "automatic", provider: bitbucket === null ? "github" : "bitbucket", host: "default" },
       builds: {
         concurrency: options.concurrency ?? 2,
         network: "none",

@@ -8,8 +8,10 @@ import { buildRequest } from "../../src/core/build-request.ts";
 import type { Failure, PlannedBuild } from "../../src/core/model.ts";
 import { type BuilderDesk, createBuilderDesk } from "../../src/engine/builder-desk.ts";
 import { createOutsideExchange } from "../../src/engine/credentials.ts";
+import type { SignInWith } from "../../src/engine/registries.ts";
 import { createRequestVerifier } from "../../src/engine/signing.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import { createStagingNames } from "../../src/registry/staging.ts";
 import { createLogStore } from "../../src/store/logs.ts";
 import { openStore } from "../../src/store/store.ts";
 import { packageRoot } from "../../src/version.ts";
@@ -56,7 +58,8 @@ export interface BuilderWorld {
 }
 
 export interface BuilderWorldOptions {
-  readonly registry?: { readonly username: string; readonly password: string };
+  /** Left out: the registry trusts our tokens. */
+  readonly signIn?: SignInWith;
   readonly host?: Parameters<typeof hostOf>[1];
 }
 
@@ -66,14 +69,18 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
   const store = await openStore({ url: "sqlite::memory:", clock });
   const logs = createLogStore(join(folder, "logs"));
   const { log } = recordingLog();
-  const { signer, staging } = requestParts();
+  const { signer } = requestParts();
+  const staging = createStagingNames("staging/{build}").of;
   const verify = createRequestVerifier([signer.publicKey]);
   const host = hostOf([], { cloneCredential: async () => ({ ok: true, value: CLONE }), ...options.host });
   const desk = createBuilderDesk({
     store,
     logs,
     verify: async (signed) => verify(signed),
-    exchange: createOutsideExchange({ hosts: [host], registry: options.registry ?? null }),
+    exchange: createOutsideExchange({
+      hosts: [host],
+      registries: { signIn: async () => options.signIn ?? { kind: "lease" } },
+    }),
     clock,
     log,
     worker: "test",
@@ -92,7 +99,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
     log,
     ready: async () => [],
     metrics: createMetrics(),
-    registryName: "registry.test",
+    registryHost: async () => "registry.test",
     builder: { desk, token: BUILDER_TOKEN },
     views: createViews(join(packageRoot, "views"), "1.2.3"),
   });

@@ -377,13 +377,13 @@ describe("a lease", () => {
 
 it("never gives out the instance's own registry credentials", async () => {
   const own = { username: "wharfinger", password: "opens-every-image" };
-  const other = await openBuilderWorld({ registry: own });
+  const other = await openBuilderWorld({ signIn: { kind: "credential", ...own } });
   try {
     await other.queue();
     const { lease } = await other.claim();
     const answer = await other.post("credentials", lease.token);
     const text = await answer.text();
-    expect([answer.status, text]).toEqual([403, expect.stringContaining("Let the registry trust Wharfinger's tokens")]);
+    expect([answer.status, text]).toEqual([403, expect.stringContaining("Let it trust Wharfinger's tokens")]);
     expect(text).not.toContain(own.password);
   } finally {
     await other.close();

@@ -224,7 +224,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     log: { info: note, warn: note, error: note },
     ready: world.ready,
     metrics: createMetrics(),
-    registryName: "registry.example.com",
+    registryHost: async () => "registry.example.com",
     registry: world.registry,
     views: createViews(join(packageRoot, "views"), "1.2.3"),
   });
