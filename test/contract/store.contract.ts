@@ -3,6 +3,7 @@ import type { GrantStore } from "../../src/engine/grants-port.ts";
 import type { RegistryStore } from "../../src/engine/registries-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import type { VariableStore } from "../../src/engine/variables-port.ts";
+import { accessTokensContract } from "./store.access-tokens.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { configChecksContract } from "./store.config-checks.ts";
@@ -57,6 +58,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     furtherRepositoriesContract(current);
     publicationsContract(current);
     twinsContract(current);
+    accessTokensContract(current);
     registriesContract(current);
     variablesContract(current);
     grantsContract(() => {
