@@ -204,15 +204,16 @@ function decisionOf(build: Omit<RecordedBuild, "twin">, about: NewDecision["abou
 }
 
 /**
- * What the payload says now; whose repository it is stays as it was linked. Locks the row, so that of two deliveries the
- * second one sees the refs, builds and skips of the first.
+ * What the payload says now. Whose repository it is, its name and whether it is private are the lifecycle's to keep
+ * (lifecycle-repositories.ts): the payload may be a late one. Locks the row, so that of two deliveries the second one sees the
+ * refs, builds and skips of the first.
  */
 async function saveRepository(sql: Sql, { repository }: PlanRecord): Promise<void> {
   await sql.query(
     `INSERT INTO repositories (key, provider, host, id, full_name, private, default_branch, clone_url, web_url)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-     ON CONFLICT (key) DO UPDATE SET full_name = excluded.full_name, private = excluded.private,
-       default_branch = excluded.default_branch, clone_url = excluded.clone_url, web_url = excluded.web_url`,
+     ON CONFLICT (key) DO UPDATE SET default_branch = excluded.default_branch, clone_url = excluded.clone_url,
+       web_url = excluded.web_url`,
     [
       hostKey(repository),
       repository.provider,

@@ -13,6 +13,8 @@ import { grantsContract } from "./store.grants.ts";
 import { holdsContract } from "./store.holds.ts";
 import { installationsContract } from "./store.installations.ts";
 import { plansContract } from "./store.plans.ts";
+import { lifecycleContract } from "./store.lifecycle.ts";
+import { pausesContract } from "./store.pauses.ts";
 import { publicationsContract } from "./store.publications.ts";
 import { pullsContract } from "./store.pulls.ts";
 import { registriesContract } from "./store.registries.ts";
@@ -55,6 +57,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     buildsContract(current);
     checksContract(current);
     configChecksContract(current);
+    lifecycleContract(current);
     furtherRepositoriesContract(current);
     publicationsContract(current);
     twinsContract(current);

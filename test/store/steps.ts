@@ -7,6 +7,7 @@ export const STEPS: readonly string[] = [
   "0005-config-check",
   "0006-audit",
   "0007-claims",
+  "0008-lifecycle",
   "0009-pauses",
   "0010-registries",
   "0011-access-tokens",
