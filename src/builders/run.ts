@@ -3,11 +3,13 @@ import { join } from "node:path";
 import type { BuildRequest } from "../core/build-request.ts";
 import { createLogLines, type LogLines } from "../core/log-lines.ts";
 import { createMasks, LONGEST_MASKED, type Masks } from "../core/masks.ts";
-import type { BuildContext, BuildCredentials, BuildEnd, CloneCredential } from "../engine/ports.ts";
+import type { BuildContext, BuildCredentials, BuildEnd } from "../engine/ports.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { checkout, resolveFiles } from "./checkout.ts";
+import { checkout } from "./checkout.ts";
+import { resolveFiles } from "./checkout-files.ts";
+import { createGit } from "./checkout-sandbox.ts";
 import { classify } from "./classify.ts";
-import { type Job, PLACES, TOOL_PATH } from "./job.ts";
+import { type Job, PLACES } from "./job.ts";
 import { type Exit, runInSandbox, type SandboxNetwork } from "./process.ts";
 
 /** Names or paths of the tools. */
@@ -49,6 +51,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
   const { context, credentials, stop, job, network, cgroup, maxFileBytes, tools, idBase, graceMs, spoiled } = options;
   const { request } = context;
   const { inputs } = request;
+  const further = credentials.furtherRepositories ?? [];
 
   function logWith(masks: Masks): LogLines {
     return createLogLines({
@@ -62,7 +65,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
   async function run(
     command: readonly [string, ...string[]],
     env: Readonly<Record<string, string>>,
-    log: LogLines,
+    log: Pick<LogLines, "chunk" | "flush" | "tail">,
     // What only speaks to the Git host and the registry uses the machine's: they may be in a private network.
     network: SandboxNetwork | null = null,
   ): Promise<Exit> {
@@ -89,12 +92,14 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
 
   async function all(): Promise<BuildEnd> {
     context.step("checkout");
-    const masks = createMasks([credentials.clone, credentials.registry].filter((one) => one !== null));
+    const masks = createMasks(
+      [credentials.clone, credentials.registry, ...further.map((one) => one.credential)].filter((one) => one !== null),
+    );
     const log = logWith(masks);
     const dockerfile = await timed(
       log,
       `Checkout of ${request.source.repository.fullName} at ${request.source.sha}`,
-      () => fetchSource(credentials.clone, masks, log),
+      () => fetchSource(masks, log),
     );
     if (inputs.testTarget !== null) {
       context.step("test");
@@ -114,26 +119,27 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
     return { kind: "built", image: { digest } };
   }
 
-  async function fetchSource(credential: CloneCredential | null, masks: Masks, log: LogLines): Promise<Dockerfile> {
+  async function fetchSource(masks: Masks, log: LogLines): Promise<Dockerfile> {
     const result = await checkout({
       cloneUrl: request.source.cloneUrl,
       sha: request.source.sha,
       pull: request.source.pull?.number ?? null,
       gitDir: PLACES.git,
       workTree: PLACES.source,
-      credential,
-      async git(commands, env) {
-        const said = createLogLines({
-          write: () => undefined,
-          mask: masks.mask,
-          longestSecret: LONGEST_MASKED,
-          maxBytes: 65_536,
-        });
-        const script = commands.map((args) => [tools.git, ...args].map(quoted).join(" ")).join(" && ");
-        const exit = await run(["sh", "-c", script], { ...env, PATH: TOOL_PATH, HOME: "/nonexistent" }, said);
-        if (exit.code !== 0) for (const line of said.tail()) log.line(line);
-        return { code: exit.code, said: said.tail() };
-      },
+      folder: job.source,
+      inputs,
+      credential: credentials.clone,
+      further,
+      trusted: request.trust === "trusted",
+      hasNetwork: inputs.network !== "none",
+      say: (line) => log.line(line),
+      git: createGit({
+        tool: tools.git,
+        masks,
+        log,
+        run: async (command, env, output, where) =>
+          run(command, env, output, where === "build" ? await buildNetwork() : null),
+      }),
     });
     if (!result.ok) throw new Ended({ kind: "failed", failure: result.failure, retryable: result.retryable });
     const files = await resolveFiles(job.source, inputs);
@@ -247,11 +253,6 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
 function whyNot({ source, trust }: BuildRequest): string {
   if (trust === "untrusted") return "the commit comes from people who may not push to the repository";
   return source.pull === undefined ? "the rule says `push: false`" : "this is a test of a pull request";
-}
-
-/** One word for sh. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** `context` and `path` inside the sandbox; `name` in the repository. */

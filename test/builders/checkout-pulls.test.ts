@@ -1,5 +1,4 @@
 /** Heads of pull requests, fetched by git from a real server: what is built is the commit that was planned, or nothing. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -7,9 +6,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { checkout, type RunGit } from "../../src/builders/checkout.ts";
+import { checkout } from "../../src/builders/checkout.ts";
 import type { Sha } from "../../src/core/model.ts";
 import { type GitServer, startGitServer } from "../support/git-server.ts";
+import { createLocalGit } from "../support/local-git.ts";
 
 let server: GitServer;
 let folder: string;
@@ -22,18 +22,6 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** git itself, without a sandbox, but with its environment: nothing of this machine's own. */
-const runGit: RunGit = async (commands, env) => {
-  let said = "";
-  for (const args of commands) {
-    const child = spawn("git", args, { env: { ...env, PATH: process.env["PATH"] }, stdio: ["ignore", "pipe", "pipe"] });
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk));
-    const [code] = (await once(child, "close")) as [number | null];
-    if (code !== 0) return { code, said: said.trimEnd().split("\n") };
-  }
-  return { code: 0, said: said.trimEnd().split("\n") };
-};
-
 async function fetched(name: string, sha: Sha, anonymous: boolean, url = server.url) {
   const workTree = join(folder, "src");
   await mkdir(workTree);
@@ -43,8 +31,14 @@ async function fetched(name: string, sha: Sha, anonymous: boolean, url = server.
     pull: 5,
     gitDir: join(folder, "git"),
     workTree,
+    folder: workTree,
+    inputs: { context: ".", dockerfile: "Dockerfile" },
     credential: anonymous ? null : server.credential,
-    git: runGit,
+    further: [],
+    trusted: !anonymous,
+    hasNetwork: true,
+    say: () => undefined,
+    git: createLocalGit(),
   });
   const text = result.ok ? await readFile(join(workTree, "which"), "utf8") : null;
   return { result, text };
