@@ -28,6 +28,7 @@ const OPERATIONS = [
   "GET /installation/repositories",
   "DELETE /installation/token",
   "GET /meta",
+  "GET /orgs/{org}/memberships/{username}",
   "GET /rate_limit",
   "GET /repos/{owner}/{repo}",
   "POST /repos/{owner}/{repo}/check-runs",

@@ -15,6 +15,7 @@ import { createLooker } from "./look.ts";
 import { parseBitbucket } from "./parse.ts";
 import { readPermission } from "./permission.ts";
 import { readHead } from "./pulls.ts";
+import { readRole } from "./roles.ts";
 import { readSurvey } from "./survey.ts";
 
 export interface BitbucketHostOptions {
@@ -102,6 +103,7 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     },
     head: (event) => readHead(access, event),
     permission: (installation, repository, actor) => readPermission(access, installation, repository, actor),
+    role: (installation, repository, actor) => readRole(access, installation, repository, actor),
     changedPaths(installation, repository, change) {
       const { defaultBranch } = repository;
       const place = placeOf(installation, repository);

@@ -197,6 +197,14 @@ export const gitCommitSchema = z.object({
 });
 
 /** `permission` is one of the old four words also for custom roles, which `role_name` would name. */
+/** Of somebody in an organization. */
+export const membershipSchema = z.object({
+  state: z.string(),
+  role: z.string(),
+  user: z.object({ id }).nullish(),
+  organization: z.object({ id }),
+});
+
 export const permissionSchema = z.object({ permission: z.string(), user: z.object({ id }).nullish() });
 
 export const refsSchema = z.array(z.object({ ref: z.string() }));

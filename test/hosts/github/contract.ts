@@ -47,6 +47,11 @@ export interface HostAccount {
   readonly type: "User" | "Organization";
 }
 
+export interface Membership {
+  readonly role: "admin" | "member" | "billing_manager";
+  readonly state: "active" | "pending";
+}
+
 export interface HostInstallation {
   readonly id: number;
   readonly account: HostAccount;
@@ -288,6 +293,15 @@ export interface GithubHost {
   rename(repository: HostRepository, name: string): Promise<EventDelivery>;
   /** Gives it to another account. Only an installation there is told (`repository.transferred`). */
   transfer(repository: HostRepository, owner: HostAccount): Promise<EventDelivery>;
+  /** Makes it read-only, or ends that: sends `repository.archived` or `repository.unarchived`. */
+  setArchived(repository: HostRepository, archived: boolean): Promise<EventDelivery>;
+  /** Sends `repository.privatized` or `repository.publicized`. */
+  setPrivate(repository: HostRepository, hidden: boolean): Promise<EventDelivery>;
+  /**
+   * Deletes it for good. An app that covered it is told twice, by `repository.deleted` and by
+   * `installation_repositories.removed`. Its name may be used again at once.
+   */
+  deleteRepository(repository: HostRepository): Promise<readonly EventDelivery[]>;
   /** Renames an account, and with it the path of all its repositories. Sends `installation_target.renamed`. */
   renameAccount(account: HostAccount, login: string): Promise<EventDelivery>;
 
@@ -368,6 +382,11 @@ export interface GithubHost {
    * organization's repositories the user `mona`, who acts for it.
    */
   setRole(repository: HostRepository, person: HostAccount, role: Role | CustomRole | null): void;
+  /**
+   * Makes somebody one of an organization's people, or (`pending`) invites them. Null: they are none. Until told otherwise
+   * the user `mona`, who acts for organizations, is an owner of each, and nobody else is anything.
+   */
+  setMembership(organization: HostAccount, person: HostAccount, membership: Membership | null): void;
   /**
    * `by` (default: somebody who acts for the owner) presses a button of a completed check and `check_run.requested_action`
    * is sent. Throws where there is no such button. Whether `by` may is for the app to find out.

@@ -35,6 +35,7 @@ import {
   DEFAULT_PERMISSIONS,
   type InstallationState,
   installationOf,
+  membershipKey,
   roleKey,
   type State,
   timestamp,
@@ -203,6 +204,9 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     setRole(repository, person, role) {
       if (role === null) state.roles.delete(roleKey(repository, person));
       else state.roles.set(roleKey(repository, person), role);
+    },
+    setMembership(organization, person, membership) {
+      state.memberships.set(membershipKey(organization, person), membership);
     },
     rerequest: (checkRun) => askOf(checkRun, "rerequested"),
     async pressButton(checkRun, identifier, by) {

@@ -1,10 +1,11 @@
-/** Who may do what in a repository. */
+/** Who may do what in a repository, and who belongs to an organization. */
 import type { Role } from "./contract.ts";
-import { type OperationHandler, repositoryFor } from "./operation.ts";
+import { installationToken, type OperationHandler, repositoryFor } from "./operation.ts";
 import { Refusal } from "./refusal.ts";
 import { personOf } from "./repositories.ts";
-import { collaboratorShape } from "./shapes.ts";
-import { type AccountState, type RepositoryState, roleKey, type State } from "./state.ts";
+import { collaboratorShape, membershipShape } from "./shapes.ts";
+import { type AccountState, membershipOf, type RepositoryState, roleKey, type State } from "./state.ts";
+import { allows } from "./tokens.ts";
 
 export const PEOPLE_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   "GET /repos/{owner}/{repo}/collaborators/{username}/permission": {
@@ -19,6 +20,25 @@ export const PEOPLE_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
       const { name, base } = roleOf(state, repository, account);
       const user = collaboratorShape(state, account, name);
       return { status: 200, body: { permission: base === null ? "none" : OLD_ROLES[base], role_name: name, user } };
+    },
+  },
+
+  "GET /orgs/{org}/memberships/{username}": {
+    identity: "installation",
+    async handle({ state }, request) {
+      const { installation, permissions } = installationToken(request);
+      const named = (type: AccountState["type"], login = "") =>
+        state.accounts.find((item) => item.type === type && item.login.toLowerCase() === login.toLowerCase());
+      const organization = named("Organization", request.params["org"]);
+      if (organization === undefined) throw new Refusal(404);
+      // What was granted is for the account that granted it.
+      if (!allows(permissions, "members", "read") || installation.account.id !== organization.id) {
+        throw new Refusal(403, "Resource not accessible by integration");
+      }
+      const user = named("User", request.params["username"]);
+      const membership = user === undefined ? null : membershipOf(state, organization, user);
+      if (user === undefined || membership === null) throw new Refusal(404);
+      return { status: 200, body: membershipShape(state, organization, user, membership) };
     },
   },
 };

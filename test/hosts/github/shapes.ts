@@ -2,7 +2,7 @@
 
 import type { CommitData, FileChange } from "../git/git-read.ts";
 import { isObject, type JsonObject, objectAt } from "../json.ts";
-import type { HostAccount, HostRepository, Permissions } from "./contract.ts";
+import type { HostAccount, HostRepository, Membership, Permissions } from "./contract.ts";
 import { examplePayload } from "./examples.ts";
 import { type CheckRunState, type InstallationState, nodeId, type RepositoryState, type State } from "./state.ts";
 
@@ -70,6 +70,7 @@ export function repositoryShape(state: State, repository: RepositoryState): Json
     full_name: repository.fullName,
     private: repository.private,
     visibility: repository.private ? "private" : "public",
+    archived: repository.archived,
     owner: accountShape(state, repository.owner),
     fork: repository.parent !== null,
     clone_url: repository.cloneUrl,
@@ -227,6 +228,37 @@ export function gitCommitShape(state: State, repository: HostRepository, commit:
 /** `role`: as GitHub calls it, or as an organization does. */
 export function collaboratorShape(state: State, account: HostAccount, role: string): JsonObject {
   return { ...accountShape(state, account), role_name: role };
+}
+
+export function membershipShape(
+  state: State,
+  organization: HostAccount,
+  person: HostAccount,
+  membership: Membership,
+): JsonObject {
+  const url = `${state.apiUrl}/orgs/${encodeURIComponent(organization.login)}`;
+  return {
+    url: `${url}/memberships/${encodeURIComponent(person.login)}`,
+    state: membership.state,
+    role: membership.role,
+    direct_membership: true,
+    organization_url: url,
+    organization: {
+      login: organization.login,
+      id: organization.id,
+      node_id: organization.nodeId,
+      url,
+      repos_url: `${url}/repos`,
+      events_url: `${url}/events`,
+      hooks_url: `${url}/hooks`,
+      issues_url: `${url}/issues`,
+      members_url: `${url}/members{/member}`,
+      public_members_url: `${url}/public_members{/member}`,
+      avatar_url: `${state.url}/avatars/${organization.id}`,
+      description: null,
+    },
+    user: accountShape(state, person),
+  };
 }
 
 export function fileShape(state: State, repository: HostRepository, sha: string, file: FileChange): JsonObject {

@@ -12,6 +12,7 @@ import type {
   HostInstallation,
   HostPull,
   HostRepository,
+  Membership,
   Permissions,
   Role,
   SecondaryLimits,
@@ -33,6 +34,8 @@ export type AccountState = Mutable<HostAccount>;
 export type RepositoryState = Mutable<HostRepository> & {
   /** What it is a fork of. */
   readonly parent: RepositoryState | null;
+  /** Nobody may change it. */
+  archived: boolean;
   readonly createdAt: string;
   pushedAt: string;
 };
@@ -95,6 +98,8 @@ export interface State {
   readonly pulls: PullState[];
   /** `<repository id>:<account id>` to what was set with `setRole`. */
   readonly roles: Map<string, Role | CustomRole>;
+  /** By {@link membershipKey}, what was set with `setMembership`; null: nothing. */
+  readonly memberships: Map<string, Membership | null>;
   readonly tokens: Map<string, InstallationToken>;
   readonly checkRuns: CheckRunState[];
   /** `<repository id>:<sha>` to the app's check suite there. */
@@ -157,6 +162,7 @@ export function createState(options: {
     formerNames: new Map(),
     pulls: [],
     roles: new Map(),
+    memberships: new Map(),
     tokens: new Map(),
     checkRuns: [],
     suites: new Map(),
@@ -215,6 +221,17 @@ export function findRepository(
 
 export function roleKey(repository: HostRepository, person: HostAccount): string {
   return `${repository.id}:${person.id}`;
+}
+
+export function membershipKey(organization: HostAccount, person: HostAccount): string {
+  return `${organization.id}:${person.id}`;
+}
+
+/** Null: not one of its people. */
+export function membershipOf(state: State, organization: HostAccount, person: HostAccount): Membership | null {
+  const known = state.memberships.get(membershipKey(organization, person));
+  if (known !== undefined) return known;
+  return person.login === "mona" ? { role: "admin", state: "active" } : null;
 }
 
 export function covers(installation: InstallationState, repository: HostRepository): boolean {
