@@ -9,6 +9,7 @@ import { checkout } from "./checkout.ts";
 import { resolveFiles } from "./checkout-files.ts";
 import { createGit } from "./checkout-sandbox.ts";
 import { classify } from "./classify.ts";
+import { type Given, layOutGiven } from "./given.ts";
 import { type Job, PLACES } from "./job.ts";
 import { type Exit, runInSandbox, type SandboxNetwork } from "./process.ts";
 
@@ -94,20 +95,16 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
     context.step("checkout");
     const masks = createMasks(
       [credentials.clone, credentials.registry, ...further.map((one) => one.credential)].filter((one) => one !== null),
+      Object.values(credentials.secrets ?? {}),
     );
     const log = logWith(masks);
+    for (const note of credentials.notes ?? []) log.line(note);
     const dockerfile = await timed(
       log,
       `Checkout of ${request.source.repository.fullName} at ${request.source.sha}`,
       () => fetchSource(masks, log),
     );
-    if (inputs.testTarget !== null) {
-      context.step("test");
-      const target = inputs.testTarget;
-      await timed(log, `Test: target ${target}`, () => buildImage("test", target, dockerfile, log));
-    }
-    context.step("build");
-    const image = await timed(log, "Build", () => buildImage("build", inputs.target, dockerfile, log));
+    const image = await testAndBuild(dockerfile, log);
     if (!request.image.push) {
       log.line(`==> Nothing is pushed: ${whyNot(request)}`);
       await discard(image, log);
@@ -117,6 +114,21 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
     const digest = await timed(log, "Push", () => push(image, dockerfile, log));
     await discard(image, log);
     return { kind: "built", image: { digest } };
+  }
+
+  async function testAndBuild(dockerfile: Dockerfile, log: LogLines): Promise<string> {
+    const given = await layOutGiven(credentials, { folder: job.folder, owner: idBase });
+    try {
+      if (inputs.testTarget !== null) {
+        context.step("test");
+        const target = inputs.testTarget;
+        await timed(log, `Test: target ${target}`, () => buildImage("test", target, dockerfile, given, log));
+      }
+      context.step("build");
+      return await timed(log, "Build", () => buildImage("build", inputs.target, dockerfile, given, log));
+    } finally {
+      await given.remove();
+    }
   }
 
   async function fetchSource(masks: Masks, log: LogLines): Promise<Dockerfile> {
@@ -158,6 +170,7 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
     part: "test" | "build",
     target: string | null,
     file: Dockerfile,
+    given: Given,
     log: LogLines,
   ): Promise<string> {
     const args = [
@@ -176,13 +189,14 @@ export function createRun(options: RunOptions): { all(): Promise<BuildEnd> } {
       `--iidfile=${PLACES.image}`,
       // Joined by `=`, so that no value is ever taken for an option.
       ...Object.entries(inputs.buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
+      ...given.options,
       ...Object.entries(inputs.labels).map(([name, value]) => `--label=${name}=${value}`),
       ...(target === null ? [] : [`--target=${target}`]),
       `--file=${file.path}`,
       "--",
       file.context,
     ];
-    const exit = await run([...job.buildah, ...args], job.env, log, await buildNetwork());
+    const exit = await run(given.wrap([...job.buildah, ...args]), job.env, log, await buildNetwork());
     if (exit.code !== 0) throw await failure(part, exit, target, file, log);
     return await job.read("image");
   }
