@@ -24,7 +24,6 @@ async function install(store: Store, id: string, state: "active" | "removed" = "
     account: account(id),
     state,
     permissions: {},
-    namespace: null,
   });
 }
 

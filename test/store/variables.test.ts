@@ -49,7 +49,7 @@ describe.each([
     place = await makePlace();
     await during([KEY], async (store) => {
       const state = { id: ALL.installation, account: account("7"), state: "active" } as const;
-      await store.saveInstallation({ ...state, permissions: {}, namespace: null });
+      await store.saveInstallation({ ...state, permissions: {} });
       await store.linkRepositories(ALL.installation, [repository("1")], { complete: true });
     });
   });
