@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseEnv } from "node:util";
 import pino from "pino";
+import { openTokens } from "./access-tokens.ts";
 import { parseBitbucket } from "./bitbucket/parse.ts";
 import { doctorChecks } from "./checks.ts";
 import type { CliParts } from "./cli/parts.ts";
@@ -17,6 +18,7 @@ import { openConnections } from "./connections.ts";
 import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
 import { createParts, createWorkerParts, openConfiguredStore, StartError } from "./parts.ts";
+import { openPausing } from "./pausing.ts";
 import { createRotations } from "./rotations.ts";
 import { startServer } from "./server.ts";
 import { migrateStore } from "./store/store.ts";
@@ -54,6 +56,11 @@ function createLogger(config: Config): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     ...(pretty ? { transport: { target: "pino-pretty", options: { translateTime: "SYS:HH:MM:ss" } } } : {}),
   });
+}
+
+/** Of commands, whose answer is on standard output. */
+function createErrorLogger(): Logger {
+  return pino({ level: "warn", base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one, whichever it is, ends the process at once. */
@@ -110,6 +117,8 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     severalProcesses: (config) => !config.databaseUrl.startsWith("sqlite:"),
     openStore: (config) => openConfiguredStore(config),
     openConnections: (config) => openConnections(config),
+    openTokens: (config) => openTokens(config),
+    openPausing: (config) => openPausing(config, createErrorLogger()),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,
     rotations: createRotations,

@@ -5,6 +5,7 @@ import { explain } from "./explain.ts";
 import { examples } from "./help.ts";
 import { image } from "./image.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
+import { type OpenPausing, pause, resume } from "./pause.ts";
 import { policy, settingsHelp } from "./policy.ts";
 import type { ExitCode } from "./terminal.ts";
 
@@ -48,6 +49,7 @@ export function addOperatorCommands<C>(program: Command, parts: CliParts<C>, don
     .action((account: string | undefined, { since, json }: { since?: string; json: boolean }) =>
       inStore((store) => audit({ account: account ?? null, since: since ?? null, json }, store, terminal)),
     );
+  addPauseCommands(program, parts, done);
   program
     .command("image")
     .description("say whose an image is and where its tags point; share it, or open it to anybody")
@@ -62,6 +64,51 @@ export function addOperatorCommands<C>(program: Command, parts: CliParts<C>, don
       const options = { share: flags.share, unshare: flags.unshare, public: open };
       return inStore((store) => image(name, options, store, terminal));
     });
+}
+
+interface PauseFlags {
+  readonly instance: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+function addPauseCommands<C>(program: Command, parts: CliParts<C>, done: (code: ExitCode) => void): void {
+  const { terminal } = parts;
+  const run = async (command: (pausing: OpenPausing) => Promise<ExitCode>) =>
+    done(
+      await withConfig(parts, async (config) => {
+        const pausing = await parts.openPausing(config);
+        try {
+          return await command(pausing);
+        } finally {
+          await pausing.close();
+        }
+      }),
+    );
+  const what = "ACCOUNT as with `policy`, or OWNER/NAME of a repository";
+  program
+    .command("pause")
+    .description("begin no more builds of an installation, a repository or everything; without a name: what is paused")
+    .argument("[name]", what)
+    .option("--instance", "everything: nothing is built, published or reported any more", false)
+    .option("--stop", "stop what is being built, too; it waits in the queue", false)
+    .option("--dry-run", "only say what would become of what runs and waits", false)
+    .option("--json", "print one JSON object", false)
+    .addHelpText("after", examples("pause", "pause acme --dry-run", "pause acme/api", "pause --instance --stop"))
+    .action((name: string | undefined, flags: PauseFlags & { stop: boolean }) =>
+      run((pausing) => pause({ ...flags, target: name ?? null }, pausing, terminal)),
+    );
+  program
+    .command("resume")
+    .description("end a pause, and build the newest of each branch, tag and pull request that waited")
+    .argument("[name]", what)
+    .option("--instance", "the pause of everything", false)
+    .option("--dry-run", "only say what would be built; the hosts are asked", false)
+    .option("--json", "print one JSON object", false)
+    .addHelpText("after", examples("resume acme --dry-run", "resume acme", "resume acme/api", "resume --instance"))
+    .action((name: string | undefined, flags: PauseFlags) =>
+      run((pausing) => resume({ ...flags, target: name ?? null }, pausing, terminal)),
+    );
 }
 
 interface ImageFlags {

@@ -1,5 +1,6 @@
 import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
+import type { OpenPausing } from "./pause.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { Rotation } from "./rotate.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
@@ -23,6 +24,8 @@ export interface CliParts<C> {
   openStore(config: C): Promise<CliStore>;
   /** Connections to Bitbucket; rejects as {@link openStore} does. */
   openConnections(config: C): Promise<OpenConnections>;
+  /** The database, and the hosts to ask what would be built; rejects as {@link openStore} does. */
+  openPausing(config: C): Promise<OpenPausing>;
   /** Brings the schema up to date; answers the names of what was applied. */
   migrate(config: C): Promise<readonly string[]>;
   /** Secrets and keys that can be changed. */

@@ -15,8 +15,10 @@ export interface PauseStore {
   resume(scope: Scope, by: By): Promise<Resumed | null>;
   /** All that hold up builds of these, the widest first; the instance's in any case. */
   pausesOf(about: { readonly installation?: HostId; readonly repository?: HostId }): Promise<readonly Pause[]>;
-  /** Builds of the scope. */
-  countBuilds(scope: Scope): Promise<BuildCounts>;
+  /** All that there are, the newest first. */
+  listPauses(): Promise<readonly ListedPause[]>;
+  /** Builds of the scope. Null: as with {@link pause}. */
+  countBuilds(scope: Scope): Promise<BuildCounts | null>;
   /**
    * Lanes of the scope whose newest change was not built only because nothing could be (paused, suspended, no namespace),
    * and that could be now; `lifted`: if the scope's own pause were over. Oldest delivery first.
@@ -37,6 +39,12 @@ export interface Paused {
   readonly began: boolean;
   /** Builds that were stopped now, and wait again. */
   readonly stopped: number;
+}
+
+/** `name`: as it is called today: `acme`, `acme/api`; of the instance `instance`. */
+export interface ListedPause extends Pause {
+  readonly scope: Scope;
+  readonly name: string;
 }
 
 export interface Resumed extends Replayed {

@@ -15,8 +15,11 @@ import type { Clock, Host, Logger } from "./ports.ts";
 import type { Store } from "./store-port.ts";
 
 export interface Replay {
-  /** What would be built of a scope if its own pause were over. Asks hosts; changes nothing. */
-  preview(scope: Scope): Promise<Preview>;
+  /**
+   * What would be built of a scope if its own pause were over. Asks hosts; changes nothing. Null: no such installation or
+   * repository.
+   */
+  preview(scope: Scope): Promise<Preview | null>;
   /**
    * Plans again what waited in a scope and can be built now. Safe to repeat, also after a crash: each delivery is
    * journalled again once, and what has moved on meanwhile is left out.
@@ -63,6 +66,8 @@ export function createReplay(options: ReplayOptions): Replay {
   const { store, log } = options;
   return {
     async preview(scope) {
+      const counts = await store.countBuilds(scope);
+      if (counts === null) return null;
       const waiting = await store.waitingLanes(scope, { lifted: true });
       const lanes: PreviewedLane[] = [];
       for (const lane of waiting.slice(0, MAX_PREVIEWED)) {
@@ -70,7 +75,7 @@ export function createReplay(options: ReplayOptions): Replay {
         const told = { repository, lane: lane.lane, sha, delivery: delivery.id };
         lanes.push({ lane: told, answer: await previewLane(lane, options) });
       }
-      return { ...(await store.countBuilds(scope)), lanes, further: waiting.length - lanes.length };
+      return { ...counts, lanes, further: waiting.length - lanes.length };
     },
 
     async replay(scope) {

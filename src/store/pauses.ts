@@ -53,15 +53,27 @@ export function createPauses({ database, clock, newId }: StoreParts): PauseStore
 
     pausesOf: (about) => database.reading((sql) => readPauses(sql, about)),
 
-    async countBuilds(scope) {
-      const [where, bind] = within(scope);
+    async listPauses() {
       const rows = await database.query(
-        `SELECT state, COUNT(*) AS count FROM builds WHERE state IN ('queued', 'running') AND ${where} GROUP BY state`,
-        bind,
+        `SELECT ${PAUSE_COLUMNS}, p.key, COALESCE(i.account_login, r.full_name, 'instance') AS name FROM pauses p
+         LEFT JOIN installations i ON p.kind = 'installation' AND i.key = p.key
+         LEFT JOIN repositories r ON p.kind = 'repository' AND r.key = p.key
+         ORDER BY p.since DESC, p.kind, p.key`,
       );
-      const counts = new Map(rows.map((row) => [text(row, "state"), integer(row, "count")]));
-      return { queued: counts.get("queued") ?? 0, running: counts.get("running") ?? 0 };
+      return rows.map((row) => ({ ...toPause(row), scope: scopeOf(row), name: text(row, "name") }));
     },
+
+    countBuilds: (scope) =>
+      database.reading(async (sql) => {
+        if ((await aboutScope(sql, scope)) === null) return null;
+        const [where, bind] = within(scope);
+        const rows = await sql.query(
+          `SELECT state, COUNT(*) AS count FROM builds WHERE state IN ('queued', 'running') AND ${where} GROUP BY state`,
+          bind,
+        );
+        const counts = new Map(rows.map((row) => [text(row, "state"), integer(row, "count")]));
+        return { queued: counts.get("queued") ?? 0, running: counts.get("running") ?? 0 };
+      }),
 
     waitingLanes: (scope, { lifted }) => database.reading((sql) => waitingLanes(sql, scope, lifted ? scope : null)),
 
@@ -83,6 +95,14 @@ function placeOf(scope: Scope): readonly [kind: string, key: string] {
   return [scope.kind, scope.kind === "instance" ? "" : hostKey(scope.id)];
 }
 
+function scopeOf(row: Row): Scope {
+  const { kind } = toPause(row);
+  const id = parseHostKey(text(row, "key"));
+  if (kind === "instance") return { kind };
+  if (id === null) throw new Error("a pause of nothing");
+  return { kind, id };
+}
+
 /** Condition on a row of builds. */
 function within(scope: Scope): readonly [where: string, bind: readonly Value[]] {
   return scope.kind === "instance" ? ["TRUE", []] : [`${scope.kind} = $1`, [hostKey(scope.id)]];
@@ -99,15 +119,17 @@ interface About {
  */
 async function lockScope(sql: Sql, scope: Scope): Promise<About | null> {
   await sql.lock("pause");
+  return aboutScope(sql, scope, "FOR NO KEY UPDATE");
+}
+
+async function aboutScope(sql: Sql, scope: Scope, lock: "" | "FOR NO KEY UPDATE" = ""): Promise<About | null> {
   if (scope.kind === "instance") return { subject: "instance", installation: null };
   const key = hostKey(scope.id);
   if (scope.kind === "installation") {
-    const [row] = await sql.query("SELECT account_login FROM installations WHERE key = $1 FOR NO KEY UPDATE", [key]);
+    const [row] = await sql.query(`SELECT account_login FROM installations WHERE key = $1 ${lock}`, [key]);
     return row === undefined ? null : { subject: text(row, "account_login"), installation: scope.id };
   }
-  const [row] = await sql.query("SELECT full_name, installation FROM repositories WHERE key = $1 FOR NO KEY UPDATE", [
-    key,
-  ]);
+  const [row] = await sql.query(`SELECT full_name, installation FROM repositories WHERE key = $1 ${lock}`, [key]);
   if (row === undefined) return null;
   const installation = textOrNull(row, "installation");
   return {

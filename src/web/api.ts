@@ -1,10 +1,13 @@
 import express, { type Request, type Router } from "express";
 import type { HostId, Provider } from "../core/model.ts";
 import { parsePolicyJson } from "../core/policy-settings.ts";
+import type { AccessTokens } from "../engine/access-tokens.ts";
 import { type Approving, approveHeld } from "../engine/approval.ts";
 import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
 import { addAudit } from "./api-audit.ts";
+import { addPauses, type Pausing } from "./api-pause.ts";
+import { addTokens } from "./api-tokens.ts";
 import type { Gate } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";
@@ -27,8 +30,14 @@ export type ApiStore = Pick<
 >;
 
 /** `/api/v1`, for scripts that hold the operator's token. */
-export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }): Router {
-  const { store, logs, gate } = options;
+export function createApi(options: {
+  store: ApiStore & Pausing["store"];
+  preview: Pausing["preview"];
+  logs: Logs;
+  gate: Gate;
+  accessTokens: AccessTokens;
+}): Router {
+  const { store, logs, gate, preview } = options;
   const api = express.Router({ caseSensitive: true });
   // For whoever checks a build request; there is nothing in it to keep from anybody.
   api.get(
@@ -41,6 +50,8 @@ export function createApi(options: { store: ApiStore; logs: Logs; gate: Gate }):
   );
   api.use(bearer(gate));
   addChanges(api, store);
+  addTokens(api, options.accessTokens);
+  addPauses(api, { store, preview });
   api.use((req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });

@@ -9,6 +9,7 @@ import {
   type Policy,
   type Provider,
 } from "../core/model.ts";
+import { type Pause, pauseText } from "../core/pause.ts";
 import { POLICY_SETTINGS, policyArguments } from "../core/policy-settings.ts";
 import { shellQuote } from "../core/reproduce.ts";
 import { suggestConfig } from "../core/suggest-config.ts";
@@ -16,9 +17,13 @@ import type { ListedRepository, Store } from "../engine/store-port.ts";
 import type { Surveyed, Surveys } from "../engine/surveys.ts";
 import { hostIdIn } from "./api.ts";
 import { WebError } from "./errors.ts";
+import { pauseSentence } from "./pause-notice.ts";
 import { type BuildView, buildView, type TimeView, timeView, webLink } from "./present.ts";
 
-export type InstallationsStore = Pick<Store, "getInstallation" | "repositoriesOf" | "countRepositories" | "listBuilds">;
+export type InstallationsStore = Pick<
+  Store,
+  "pausesOf" | "getInstallation" | "repositoriesOf" | "countRepositories" | "listBuilds"
+>;
 
 export interface InstallationView {
   readonly href: string;
@@ -64,6 +69,8 @@ interface RepositoryView {
   readonly fullName: string;
   readonly url: string | null;
   readonly link: LinkState;
+  /** Since when, and by whom; null: it is not paused by itself. */
+  readonly paused: string | null;
   readonly build: BuildView | null;
   /** Null: nobody looks into what is not built. */
   readonly survey: SurveyView | null;
@@ -115,22 +122,28 @@ export async function installationData(
     Promise.all(listed.map((repository) => lastBuild(store, repository))),
     surveys.within(PATIENCE_MS, installation, open),
   ]);
+  const own = await store.pausesOf({ installation });
+  const pauses = await Promise.all(listed.map((repository) => ownPause(store, repository)));
   const now = parts.now();
   const asked = new Map(open.map((repository, index) => [repository, answers[index] ?? null]));
   const view = installationView(installation, counted);
   return {
     ...view,
     account: installation.account,
+    paused: own.filter(({ kind }) => kind === "installation").map(pauseSentence),
+    resume: `wharfinger resume ${shellQuote(hostKey(installation))}`,
     settings: settingViews(policy),
     command: `wharfinger policy ${shellQuote(hostKey(installation))} zero-config=${policy.zeroConfig ? "off" : "on"}`,
     list: listed.map((repository, index): RepositoryView => {
       const { fullName, webUrl, link } = repository;
       const build = builds[index] ?? null;
       const answer = asked.get(repository);
+      const pause = pauses[index] ?? null;
       return {
         fullName,
         url: webLink(webUrl),
         link,
+        paused: pause === null ? null : pauseText(pause),
         build: build === null ? null : buildView(build, now),
         survey: answer === undefined ? null : surveyView(answer, policy, now),
       };
@@ -139,6 +152,12 @@ export async function installationData(
     before: number === 1 ? null : `${view.href}?page=${number - 1}`,
     after: found.length > REPOSITORIES ? `${view.href}?page=${number + 1}` : null,
   };
+}
+
+/** Null where it is paused by something wider only, or not at all. */
+async function ownPause(store: Pick<Store, "pausesOf">, repository: ListedRepository): Promise<Pause | null> {
+  if (repository.link !== "paused") return null;
+  return (await store.pausesOf({ repository })).find(({ kind }) => kind === "repository") ?? null;
 }
 
 function pageNumber(req: Request): number {

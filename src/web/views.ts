@@ -18,6 +18,8 @@ export interface PageData {
   readonly section: "builds" | "deliveries" | "installations" | null;
   /** Null: nobody is signed in, and the navigation is left out. */
   readonly formToken: string | null;
+  /** What everybody has to know who is signed in; null or left out: nothing. */
+  readonly notice?: string | null;
 }
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,10 +1,12 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import type { Build } from "../core/model.ts";
+import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { Replay } from "../engine/replay.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { Surveys } from "../engine/surveys.ts";
 import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
+import type { Pausing } from "./api-pause.ts";
 import { createGate } from "./auth.ts";
 import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
 import { publicError, WebError } from "./errors.ts";
@@ -12,12 +14,13 @@ import type { InstallationsStore } from "./installations.ts";
 import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { createPages } from "./pages.ts";
+import { createPauseNotice } from "./pause-notice.ts";
 import { createProbes, type Readiness } from "./probes.ts";
 import { createRegistryRoutes, type RegistryDoors } from "./registry.ts";
 import type { Views } from "./views.ts";
 
 export interface WebOptions {
-  readonly store: ApiStore & InstallationsStore & Pick<Store, "stats">;
+  readonly store: ApiStore & InstallationsStore & Pausing["store"] & Pick<Store, "stats">;
   /** What repositories hold, as pages show it. */
   readonly surveys: Pick<Surveys, "within">;
   /** What would be built if something were resumed. */
@@ -31,6 +34,7 @@ export interface WebOptions {
   readonly log: Logger;
   readonly ready: () => Promise<readonly Readiness[]>;
   readonly metrics: Metrics;
+  readonly accessTokens: AccessTokens;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
   /** Left out: neither tokens nor notifications are served. */
@@ -44,9 +48,10 @@ export interface WebOptions {
 
 /** Everything the server answers beside webhooks: pages, JSON API, probes. */
 export function createWeb(options: WebOptions): Express {
-  const { store, surveys, logs, clock, log, views } = options;
+  const { store, surveys, logs, clock, log } = options;
   const secure = options.publicUrl.startsWith("https:");
   const gate = createGate({ adminToken: options.adminToken, secure, clock });
+  const { views, look } = createPauseNotice(store, options.views, gate);
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
@@ -60,7 +65,8 @@ export function createWeb(options: WebOptions): Express {
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
   if (options.addon !== undefined) app.use(options.addon);
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
-  app.use("/api/v1", createApi({ store, logs, gate, preview: options.preview }));
+  app.use("/api/v1", createApi({ store, logs, gate, preview: options.preview, accessTokens: options.accessTokens }));
+  app.use(look);
   app.use(createPages({ store, surveys, logs, gate, views, clock, registryHost: options.registryHost }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));

@@ -92,6 +92,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
   const app = createWeb({
     store,
     surveys: { within: async () => [] },
+    preview: async () => null,
     logs,
     adminToken: null,
     publicUrl: "http://localhost:3000",

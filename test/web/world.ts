@@ -14,6 +14,8 @@ import {
   type Repository,
   type Sha,
 } from "../../src/core/model.ts";
+import type { Scope } from "../../src/core/pause.ts";
+import type { ListedPause } from "../../src/engine/pause-port.ts";
 import {
   BadCursor,
   type Delivery,
@@ -163,6 +165,10 @@ export interface World {
   /** Of the first installation. */
   readonly repositories: readonly ListedRepository[];
   readonly surveys: WebOptions["surveys"];
+  /** Those there are, by what they are of; what is paused or resumed meanwhile is noted in {@link World.pausing}. */
+  readonly pauses: readonly ListedPause[];
+  readonly pausing: unknown[];
+  readonly preview: WebOptions["preview"];
   readonly log: string;
   readonly adminToken: string | null;
   readonly publicUrl: string;
@@ -170,6 +176,7 @@ export interface World {
   readonly clock: { now(): number };
   readonly logs: WebOptions["logs"] | null;
   readonly registry: RegistryDoors;
+  readonly accessTokens: WebOptions["accessTokens"];
   /** Set: every question to the store fails with it. */
   readonly broken: Error | null;
 }
@@ -199,6 +206,9 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     audit: [],
     repositories: [],
     surveys: { within: async (_ms, _installation, repositories) => repositories.map(() => null) },
+    pauses: [],
+    pausing: [],
+    preview: async () => null,
     log: "STEP 1/2: FROM scratch\n",
     adminToken: TOKEN,
     publicUrl: "http://localhost:3000",
@@ -206,6 +216,11 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     clock: { now: () => NOW },
     logs: null,
     registry: { tokens: null, events: null },
+    accessTokens: {
+      make: () => Promise.reject(new Error("no access tokens in this test")),
+      list: async () => null,
+      revoke: async () => null,
+    },
     requests: new Map(),
     broken: null,
     ...changes,
@@ -217,6 +232,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   const app = createWeb({
     store: createStore(world),
     surveys: world.surveys,
+    preview: world.preview,
     logs: world.logs ?? createLogs(world),
     adminToken: world.adminToken,
     publicUrl: world.publicUrl,
@@ -224,6 +240,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     log: { info: note, warn: note, error: note },
     ready: world.ready,
     metrics: createMetrics(),
+    accessTokens: world.accessTokens,
     registryHost: async () => "registry.example.com",
     registry: world.registry,
     views: createViews(join(packageRoot, "views"), "1.2.3"),
@@ -255,6 +272,11 @@ function createStore(world: World): WebOptions["store"] {
   const ask = <T>(answer: () => T): Promise<T> =>
     world.broken === null ? Promise.resolve().then(answer) : Promise.reject(world.broken);
   const installations = new Map(world.installations.map((one) => [hostKey(one), one]));
+  const isKnown = (scope: Scope) => {
+    if (scope.kind === "instance") return true;
+    if (scope.kind === "installation") return installations.has(hostKey(scope.id));
+    return world.repositories.some((one) => hostKey(one) === hostKey(scope.id));
+  };
   return {
     approveBuild: (id, actor) =>
       ask(() => {
@@ -293,6 +315,26 @@ function createStore(world: World): WebOptions["store"] {
     getDelivery: (id) => ask(() => world.deliveries.find((delivery) => delivery.id === id) ?? null),
     findDelivery: (id) =>
       ask(() => world.deliveries.find((delivery) => delivery.id === id || delivery.deliveryId === id) ?? null),
+    pause: (scope, options) =>
+      ask(() => {
+        world.pausing.push({ scope, ...options });
+        const { by, stop: stops } = options;
+        const pause = { kind: scope.kind, since: "2026-11-20T10:00:00.000Z", by, stops };
+        return isKnown(scope) ? { pause, began: true, stopped: stops ? 2 : 0 } : null;
+      }),
+    resume: (scope, by) =>
+      ask(() => {
+        world.pausing.push({ scope, by });
+        const nothing = { ended: null, remaining: [], deliveries: [], lanes: [], lost: [] };
+        return isKnown(scope) ? nothing : null;
+      }),
+    listPauses: () => ask(() => world.pauses),
+    countBuilds: (scope) => ask(() => (isKnown(scope) ? { queued: 3, running: 1 } : null)),
+    pausesOf: ({ installation: of, repository }) =>
+      ask(() => {
+        const keys = [of, repository].flatMap((id) => (id === undefined ? [] : [hostKey(id)]));
+        return world.pauses.filter(({ scope }) => scope.kind === "instance" || keys.includes(hostKey(scope.id)));
+      }),
     repositoriesOf: (_installation, limit, offset = 0) => ask(() => world.repositories.slice(offset, offset + limit)),
     countRepositories: ([first]) =>
       ask(() => new Map(first === undefined ? [] : [[hostKey(first), world.repositories.length]])),
