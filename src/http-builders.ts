@@ -2,6 +2,7 @@
 import type { BuildRequest, SignedRequest } from "./core/build-request.ts";
 import { type BuilderDesk, createBuilderDesk } from "./engine/builder-desk.ts";
 import { createOutsideExchange } from "./engine/credentials.ts";
+import { createFurtherAccess } from "./engine/further-repositories.ts";
 import { type Loop, startLoop } from "./engine/loop.ts";
 import { createOffers } from "./engine/offers.ts";
 import type { Clock, Host, Logger, LogStore, OfferSender } from "./engine/ports.ts";
@@ -50,7 +51,14 @@ export function createHttpBuilders(
     ...options,
     store,
     logs: parts.logs,
-    exchange: createOutsideExchange({ hosts, registries: parts.registries }),
+    exchange: withVariables(
+      createOutsideExchange({
+        hosts,
+        registries: parts.registries,
+        further: createFurtherAccess({ store, log }),
+      }),
+      store,
+    ),
     clock,
     log,
     worker: "http",

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { createExchange } from "./engine/credentials.ts";
 import { createDispatcher } from "./engine/dispatch.ts";
+import { createFurtherAccess } from "./engine/further-repositories.ts";
 import { type Loop, startLoop } from "./engine/loop.ts";
 import type { Builder, Clock, Host, Logger, LogStore } from "./engine/ports.ts";
 import type { Registries } from "./engine/registries.ts";
@@ -57,7 +58,14 @@ export function startWorker(
     builder,
     // Read for each build: the service may have got a new key since this process began.
     verify: async (request) => createRequestVerifier(await parts.requestKeys())(request),
-    exchange: createExchange({ hosts: parts.hosts.map((one) => one.host), registries: parts.registries }),
+    exchange: withVariables(
+      createExchange({
+        hosts: parts.hosts.map((one) => one.host),
+        registries: parts.registries,
+        further: createFurtherAccess({ store, log }),
+      }),
+      store,
+    ),
     clock,
     log,
     worker: WORKER_NAME,

@@ -108,3 +108,21 @@ export function plannedRepositories(
     id === null ? [] : [{ id, fullName: name, cloneUrl: new URL(`/${name}.git`, cloneUrl).href }],
   );
 }
+
+/** Name of the build secret with what opens the repositories, for git inside of RUN. */
+export const GIT_CREDENTIALS = "git-credentials";
+
+/**
+ * Lines as git's credential store has them. Once with the ending and once without: with `credential.useHttpPath` git
+ * compares paths as they are written.
+ */
+export function gitCredentials(opened: {
+  readonly cloneUrl: string;
+  readonly credential: { readonly username: string; readonly password: string };
+}): string {
+  const url = new URL(opened.cloneUrl);
+  const { username, password } = opened.credential;
+  const who = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`;
+  const path = url.pathname.replace(/\.git$/, "");
+  return ["", ".git"].map((ending) => `${url.protocol}//${who}@${url.host}${path}${ending}\n`).join("");
+}

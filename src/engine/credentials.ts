@@ -1,6 +1,8 @@
 /** What a build's lease is exchanged for. */
+import { GIT_CREDENTIALS, gitCredentials } from "../core/further-repositories.ts";
 import { type Build, failed, type Outcome, ok } from "../core/model.ts";
 import { namespaceOf } from "../core/registry-settings.ts";
+import type { FurtherAccess } from "./further-repositories.ts";
 import type { BuildCredentials, Host } from "./ports.ts";
 import type { Registries } from "./registries.ts";
 
@@ -10,6 +12,8 @@ export type CredentialExchange = (build: Build, secret: string) => Promise<Outco
 interface ExchangeOptions {
   readonly hosts: readonly Pick<Host, "provider" | "host" | "cloneCredential">[];
   readonly registries: Pick<Registries, "signIn">;
+  /** What a build may read besides its own repository; left out: nothing. */
+  readonly further?: FurtherAccess;
 }
 
 /** For builders of this program: they are given the registry's own credentials where it does not trust our tokens. */
@@ -36,11 +40,30 @@ function exchangeWith(options: ExchangeOptions, { outside }: { readonly outside:
     // Code of strangers pushes nothing, and bases its images on what everybody may pull.
     const registry = planned.trust === "untrusted" ? ok(null) : await registryCredential(build, secret);
     if (!registry.ok) return registry;
-    const open = planned.checkout?.anonymous === true;
-    const clone = open ? ok(null) : await found.cloneCredential(build.installation, build.repository);
-    if (!clone.ok) return { ...clone, message: `The Git host gave no access to the repository: ${clone.message}` };
-    return ok({ clone: clone.value, registry: registry.value });
+    const opened = await openRepositories(found, build);
+    return opened.ok ? ok({ ...opened.value, registry: registry.value }) : opened;
   };
+
+  async function openRepositories(
+    host: ExchangeOptions["hosts"][number],
+    build: Build,
+  ): Promise<Outcome<Omit<BuildCredentials, "registry">>> {
+    const { planned, installation, repository } = build;
+    if (planned.checkout?.anonymous === true) return ok({ clone: null });
+    // Asked only for code of those who may push; whoever answers it says so once more.
+    const ask = planned.trust === "untrusted" ? undefined : options.further;
+    const further = ask === undefined ? ok([]) : await ask(build);
+    if (!further.ok) return further;
+    const access = await host.cloneCredential(installation, repository, further.value);
+    if (!access.ok) return { ...access, message: `The Git host gave no access to the repository: ${access.message}` };
+    const { further: each, ...clone } = access.value;
+    if (further.value.length === 0) return ok({ clone });
+    const furtherRepositories = further.value.map(({ fullName, cloneUrl }, index) => {
+      return { fullName, cloneUrl, credential: each?.[index] ?? clone };
+    });
+    const lines = [{ cloneUrl: repository.cloneUrl, credential: clone }, ...furtherRepositories].map(gitCredentials);
+    return ok({ clone, furtherRepositories, secrets: { [GIT_CREDENTIALS]: lines.join("") } });
+  }
 
   async function registryCredential(build: Build, secret: string) {
     const { registry } = build;

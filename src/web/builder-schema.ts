@@ -96,6 +96,20 @@ export const CredentialsAnswer = z
       "For the staging repository, where the build pushes, and for base images of the installation. Dies with the " +
         "lease. Null: none is needed, or the build is untrusted and gets none.",
     ),
+    furtherRepositories: z
+      .array(z.strictObject({ cloneUrl: z.string(), credential: Credential }))
+      .optional()
+      .describe(
+        "What opens `source.furtherRepositories`, read-only, for an hour at most: each its own address, and no other. " +
+          "Left out: there are none.",
+      ),
+    variables: Named.describe(
+      "Further build arguments, which the installation has set: none that `inputs.buildArgs` has. Nothing of an untrusted build's.",
+    ),
+    secrets: Named.describe(
+      "What `RUN --mount=type=secret,id=NAME` is to find, by name, which is the id. Not to be in the image, in arguments, or in " +
+        "the log, where the service hides it. Nothing of an untrusted build's.",
+    ),
   })
   .describe("Not to be stored, and to be kept from what the repository's code can read.");
 

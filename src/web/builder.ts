@@ -103,8 +103,15 @@ async function heartbeat(lease: DeskLease, req: Request, res: Response): Promise
 async function credentials(lease: DeskLease, _req: Request, res: Response): Promise<void> {
   const exchanged = await lease.credentials();
   if (exchanged.ok) {
-    const { clone, registry } = exchanged.value;
-    res.json({ clone: pair(clone), registry: pair(registry) });
+    const { clone, registry, furtherRepositories: further, variables = {}, secrets = {} } = exchanged.value;
+    const opened = further?.map(({ cloneUrl, credential }) => ({ cloneUrl, credential: pair(credential) }));
+    res.json({
+      clone: pair(clone),
+      registry: pair(registry),
+      ...(opened && { furtherRepositories: opened }),
+      variables,
+      secrets,
+    });
     return;
   }
   const { message, retryable, retryAfter } = exchanged;

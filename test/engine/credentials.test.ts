@@ -81,6 +81,84 @@ describe("the exchange of a lease", () => {
   });
 });
 
+describe("the exchange of a lease of a build with further repositories", () => {
+  const shared = { id: "2", fullName: "acme/shared", cloneUrl: "https://github.test/acme/shared.git" };
+  const further = async () => ok([shared]);
+
+  it("opens exactly these besides, and has git's own lines for them as a secret of the build", async () => {
+    const asked: unknown[] = [];
+    const host = {
+      ...hostNamed("default"),
+      async cloneCredential(_installation: HostId, _of: Repository, more: readonly object[] = []) {
+        asked.push(more);
+        return ok({ username: "x", password: "p@ss/word" });
+      },
+    };
+    const exchange = createExchange({ hosts: [host], registries: LEASE, further });
+    const clone = { username: "x", password: "p@ss/word" };
+    expect(await exchange(buildOf(), "lease-secret")).toMatchObject({
+      ok: true,
+      value: {
+        clone,
+        furtherRepositories: [
+          { fullName: "acme/shared", cloneUrl: "https://github.test/acme/shared.git", credential: clone },
+        ],
+        secrets: {
+          "git-credentials": [
+            "https://x:p%40ss%2Fword@github.test/acme/repository-1",
+            "https://x:p%40ss%2Fword@github.test/acme/repository-1.git",
+            "https://x:p%40ss%2Fword@github.test/acme/shared",
+            "https://x:p%40ss%2Fword@github.test/acme/shared.git",
+            "",
+          ].join("\n"),
+        },
+      },
+    });
+    expect(asked).toEqual([[shared]]);
+  });
+
+  it("has one credential for each where the host has no single one", async () => {
+    const own = { username: "x", password: "own-token" };
+    const other = { username: "x", password: "other-token" };
+    const host = { ...hostNamed("default"), cloneCredential: async () => ok({ ...own, further: [other] }) };
+    const exchanged = await createExchange({ hosts: [host], registries: LEASE, further })(buildOf(), "lease-secret");
+    expect(exchanged).toMatchObject({ value: { clone: own, furtherRepositories: [{ credential: other }] } });
+    const secret = exchanged.ok ? (exchanged.value.secrets?.["git-credentials"] ?? "") : "";
+    for (const line of secret.trim().split("\n")) {
+      expect(line).toContain(line.includes("/shared") ? "other-token" : "own-token");
+    }
+    expect(exchanged.ok ? Object.keys(exchanged.value.clone ?? {}) : []).toEqual(["username", "password"]);
+  });
+
+  it("opens nothing at all where one of them is refused, and does not ask the host", async () => {
+    const asked: unknown[] = [];
+    const refusing = async () => failed("Builds of acme/api may not read acme/shared.", { retryable: false });
+    const options = { hosts: [hostNamed("default", asked)], registries: LEASE, further: refusing };
+    for (const exchange of [createExchange(options), createOutsideExchange(options)]) {
+      expect(await exchange(buildOf(), "lease-secret")).toEqual(
+        failed("Builds of acme/api may not read acme/shared.", { retryable: false }),
+      );
+    }
+    expect(asked).toEqual([]);
+  });
+
+  it("gives code of strangers none of it, whatever is recorded, and does not even ask", async () => {
+    const { planned } = buildOf();
+    const build = buildOf({ planned: { ...planned, trust: "untrusted", push: false } });
+    const asking = async () => {
+      throw new Error("asked");
+    };
+    const exchange = createExchange({ hosts: [hostNamed("default")], registries: LEASE, further: asking });
+    expect(await exchange(build, "lease-secret")).toEqual(ok({ clone: CLONE, registry: null }));
+  });
+
+  it("has no such secret without further repositories", async () => {
+    const exchange = createExchange({ hosts: [hostNamed("default")], registries: LEASE, further: async () => ok([]) });
+    const exchanged = await exchange(buildOf(), "lease-secret");
+    expect(exchanged.ok ? Object.keys(exchanged.value).sort() : []).toEqual(["clone", "registry"]);
+  });
+});
+
 describe("the exchange of a lease for a pull request", () => {
   const { planned } = buildOf();
   const pull = { number: 5, target: "main", fork: true };

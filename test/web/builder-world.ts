@@ -8,6 +8,7 @@ import { buildRequest } from "../../src/core/build-request.ts";
 import type { Failure, PlannedBuild } from "../../src/core/model.ts";
 import { type BuilderDesk, createBuilderDesk } from "../../src/engine/builder-desk.ts";
 import { createOutsideExchange } from "../../src/engine/credentials.ts";
+import type { FurtherAccess } from "../../src/engine/further-repositories.ts";
 import type { SignInWith } from "../../src/engine/registries.ts";
 import { createRequestVerifier } from "../../src/engine/signing.ts";
 import type { Store } from "../../src/engine/store-port.ts";
@@ -61,6 +62,7 @@ export interface BuilderWorldOptions {
   /** Left out: the registry trusts our tokens. */
   readonly signIn?: SignInWith;
   readonly host?: Parameters<typeof hostOf>[1];
+  readonly further?: FurtherAccess;
 }
 
 export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promise<BuilderWorld> {
@@ -80,6 +82,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
     exchange: createOutsideExchange({
       hosts: [host],
       registries: { signIn: async () => options.signIn ?? { kind: "lease" } },
+      ...(options.further && { further: options.further }),
     }),
     clock,
     log,

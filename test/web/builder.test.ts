@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { ok } from "../../src/core/model.ts";
+import type { FurtherAccess } from "../../src/engine/further-repositories.ts";
 import { createRequestVerifier } from "../../src/engine/signing.ts";
 import { packageRoot } from "../../src/version.ts";
 import { builderApiDocument } from "../../src/web/builder-openapi.ts";
@@ -234,6 +236,21 @@ describe("a lease", () => {
     expect(answer.clone).toEqual(CLONE);
     expect(answer.registry.username).toBe(`build-${claimed.build}`);
     expect(await world.store.leaseHolder(claimed.build, answer.registry.password)).not.toBeNull();
+  });
+
+  it("is exchanged for what opens its further repositories, each at its address", async () => {
+    const cloneUrl = "https://example.com/acme/shared.git";
+    const further: FurtherAccess = async () => ok([{ id: "2", fullName: "acme/shared", cloneUrl }]);
+    const other = await openBuilderWorld({ further });
+    try {
+      const id = await other.queue();
+      const { lease } = await other.claim({ build: id });
+      const answer: unknown = await (await other.post("credentials", lease.token)).json();
+      expect(answer).toMatchObject({ clone: CLONE, furtherRepositories: [{ cloneUrl, credential: CLONE }] });
+      expect(CredentialsAnswer.safeParse(answer).success).toBe(true);
+    } finally {
+      await other.close();
+    }
   });
 
   it("of an untrusted build is exchanged for nothing that opens the registry", async () => {
