@@ -379,7 +379,7 @@ export interface GithubHost {
 
   /**
    * What somebody may do in a repository. Null: what everybody may. Until told otherwise the owner is its admin, and of an
-   * organization's repositories the user `mona`, who acts for it.
+   * organization's repositories its owners are, see {@link setMembership}.
    */
   setRole(repository: HostRepository, person: HostAccount, role: Role | CustomRole | null): void;
   /**

@@ -1,8 +1,7 @@
 /** Who may do what in a repository, and who belongs to an organization. */
-import type { Role } from "./contract.ts";
+import type { HostAccount, Role } from "./contract.ts";
 import { installationToken, type OperationHandler, repositoryFor } from "./operation.ts";
 import { Refusal } from "./refusal.ts";
-import { personOf } from "./repositories.ts";
 import { collaboratorShape, membershipShape } from "./shapes.ts";
 import { type AccountState, membershipOf, type RepositoryState, roleKey, type State } from "./state.ts";
 import { allows } from "./tokens.ts";
@@ -59,6 +58,13 @@ function roleOf(
 ): { readonly name: string; readonly base: Role | null } {
   const known = state.roles.get(roleKey(repository, account));
   if (known !== undefined) return typeof known === "string" ? { name: known, base: known } : known;
-  if (personOf(state, repository.owner).id === account.id) return { name: "admin", base: "admin" };
+  if (administers(state, repository.owner, account)) return { name: "admin", base: "admin" };
   return repository.private ? { name: "none", base: null } : { name: "read", base: "read" };
+}
+
+/** Owners of an organization administer all its repositories. */
+function administers(state: State, owner: HostAccount, account: AccountState): boolean {
+  if (owner.type === "User") return owner.id === account.id;
+  const membership = membershipOf(state, owner, account);
+  return membership?.role === "admin" && membership.state === "active";
 }
