@@ -7,6 +7,7 @@ import { buildRequest, type RequestSettings } from "./core/build-request.ts";
 import type { Build } from "./core/model.ts";
 import { namespaceOf } from "./core/registry-settings.ts";
 import { createClaims } from "./engine/claims.ts";
+import { createAccessTokens } from "./engine/access-tokens.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
@@ -220,6 +221,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     clock,
     log,
     metrics,
+    accessTokens: createAccessTokens({ store, registries, clock }),
     registryHost,
     registry: parts.registryDoors,
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),

@@ -4,6 +4,7 @@ import type { OpenPausing } from "./pause.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { Rotation } from "./rotate.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
+import type { OpenTokens } from "./token.ts";
 
 /** What commands are given; `C` is the configuration, which they only hand on. */
 export interface CliParts<C> {
@@ -26,6 +27,8 @@ export interface CliParts<C> {
   openConnections(config: C): Promise<OpenConnections>;
   /** The database, and the hosts to ask what would be built; rejects as {@link openStore} does. */
   openPausing(config: C): Promise<OpenPausing>;
+  /** Access tokens of namespaces; rejects as {@link openStore} does. */
+  openTokens(config: C): Promise<OpenTokens>;
   /** Brings the schema up to date; answers the names of what was applied. */
   migrate(config: C): Promise<readonly string[]>;
   /** Secrets and keys that can be changed. */

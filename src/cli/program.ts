@@ -12,6 +12,7 @@ import { type PlanOptions, plan } from "./plan.ts";
 import { addRotate } from "./rotate.ts";
 import { start } from "./start.ts";
 import type { ExitCode } from "./terminal.ts";
+import { addToken } from "./token.ts";
 
 /**
  * Runs one command line (without the program's name) and answers its exit code: 0 done, 1 the answer is no, 2 used
@@ -57,6 +58,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addConnect(program, parts, done);
   addRotate(program, parts, done);
   addConfigFileCommands(program, parts, done);
+  addToken(program, parts, done);
   addImport(program, parts, done);
   for (const command of program.commands) {
     command.showHelpAfterError(`Try: wharfinger ${command.name()} --help`);

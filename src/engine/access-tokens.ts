@@ -1,7 +1,9 @@
-/** Makes access tokens. What is asked for is judged here for the command line and the API alike. */
+/** Access tokens as they are asked for, listed and revoked; the command line and the API do no more than show them. */
 import { randomBytes } from "node:crypto";
 import {
   makeAccessToken,
+  parseTokenId,
+  shownTokenId,
   TOKEN_ID_BYTES,
   TOKEN_SECRET_BYTES,
   type TokenWish,
@@ -12,20 +14,16 @@ import { hostKey } from "../core/model.ts";
 import { type AccessToken, type AccessTokenStore, MAX_TOKENS, type NamespaceAccount } from "./access-tokens-port.ts";
 import { hashOfToken } from "./accounts.ts";
 import type { Clock } from "./ports.ts";
-
-/** The registry a namespace is in, as far as access tokens go. */
-export interface TokenRegistry {
-  /** Host and port, as image names carry it. */
-  readonly host: string;
-  readonly kind: "token" | "basic";
-}
+import type { Registries } from "./registries.ts";
+import type { Page, PageQuery } from "./store-port.ts";
 
 export interface MadeToken {
   readonly kind: "made";
   readonly token: AccessToken;
   /** The token itself. It is shown once, to whoever asked, and kept nowhere. */
   readonly secret: string;
-  readonly registry: TokenRegistry;
+  /** Host and port of the registry, as image names carry it. */
+  readonly registry: string;
 }
 
 export interface RefusedToken {
@@ -37,29 +35,56 @@ export interface RefusedToken {
 
 export interface AccessTokens {
   make(namespace: string, wish: TokenWish, by: By): Promise<MadeToken | RefusedToken>;
+  /** Newest first, those that do not work any more too. Null: nobody has this namespace, and there are none. */
+  list(namespace: string, query: PageQuery): Promise<Page<AccessToken> | null>;
+  /** `which`: an id, or the name of one that works. For good. Null: the namespace has no such token. */
+  revoke(namespace: string, which: string, by: By): Promise<AccessToken | null>;
 }
 
 export function createAccessTokens(options: {
-  readonly store: Pick<AccessTokenStore, "namespaceAccounts" | "saveAccessToken" | "accessToken">;
-  /** Null: nobody has this namespace, or its registry is not configured any more. */
-  registryOf(namespace: string): Promise<TokenRegistry | null>;
+  readonly store: Pick<
+    AccessTokenStore,
+    "namespaceAccounts" | "saveAccessToken" | "accessToken" | "listAccessTokens" | "revokeAccessToken"
+  >;
+  readonly registries: Pick<Registries, "ofNamespace">;
   readonly clock: Clock;
 }): AccessTokens {
-  const { store, registryOf, clock } = options;
+  const { store, registries, clock } = options;
+
+  /** Names are given again once the token before does not work any more: only one that does is meant by its name. */
+  async function named(namespace: string, name: string): Promise<string | null> {
+    for (let cursor: string | null = null; ; ) {
+      const page: Page<AccessToken> = await store.listAccessTokens({ namespace, limit: 100, cursor });
+      const found = page.items.find((token) => token.name === name && works(token, clock.now()));
+      if (found !== undefined) return found.id;
+      if (page.next === null) return null;
+      cursor = page.next;
+    }
+  }
 
   return {
+    async list(namespace, query) {
+      const page = await store.listAccessTokens({ namespace, ...query });
+      const known = page.items.length > 0 || (await store.namespaceAccounts(namespace)).length > 0;
+      return known ? page : null;
+    },
+
+    async revoke(namespace, which, by) {
+      const byName = await named(namespace, which);
+      const id = byName ?? parseTokenId(which);
+      return id === null ? null : await store.revokeAccessToken(namespace, id, by);
+    },
+
     async make(namespace, wish, by) {
       const accounts = await store.namespaceAccounts(namespace);
-      const registry = accounts.length === 0 ? null : await registryOf(namespace);
+      const registry = accounts.length === 0 ? null : await registries.ofNamespace(namespace);
       if (registry === null) {
-        return refused(
-          "unknown-namespace",
-          `Nobody has the namespace ${namespace}. All there are: wharfinger namespaces`,
-        );
+        const why = `Nobody has the namespace ${JSON.stringify(namespace)} in a registry there is. All: wharfinger namespaces`;
+        return refused("unknown-namespace", why);
       }
-      if (registry.kind === "basic") {
+      if (registry.settings.kind === "basic") {
         const why = `The registry ${registry.host} has user names and passwords of its own, and does not know our tokens. Make a pull credential there`;
-        return refused("no-token-registry", `${why}; or let a registry trust this service (docs/operations.md).`);
+        return refused("no-token-registry", `${why}, or let a registry trust this service (docs/operations.md).`);
       }
       const found = accountFor(accounts, wish.account);
       if (found === undefined) return refused("account", whichAccount(accounts, namespace, wish.account));
@@ -75,7 +100,7 @@ export function createAccessTokens(options: {
         case "saved": {
           const kept = await store.accessToken(id);
           if (kept === null) throw new Error("a token that was just saved is there");
-          return { kind: "made", token: kept.token, secret: text, registry };
+          return { kind: "made", token: kept.token, secret: text, registry: registry.host };
         }
         case "no-standing":
           return refused(
@@ -92,6 +117,31 @@ export function createAccessTokens(options: {
       }
     },
   };
+}
+
+/** It is neither revoked nor at its end; whether its account may still write to the namespace is another question. */
+export function works({ revokedAt, expiresAt }: AccessToken, now: number): boolean {
+  return revokedAt === null && Date.parse(expiresAt) > now;
+}
+
+/** Public JSON: fields may be added, none renamed. */
+export function accessTokenJson({ id, account, ...token }: AccessToken): object {
+  return {
+    id: shownTokenId(id),
+    namespace: token.namespace,
+    name: token.name,
+    access: token.access,
+    account: hostKey(account),
+    createdAt: token.createdAt,
+    expiresAt: token.expiresAt,
+    revokedAt: token.revokedAt,
+    lastUsedAt: token.lastUsedAt,
+  };
+}
+
+/** What whoever made a token is shown, once. */
+export function madeTokenJson({ token, secret, registry }: MadeToken): object {
+  return { ...accessTokenJson(token), token: secret, username: token.namespace, registry };
 }
 
 function accountFor(accounts: readonly NamespaceAccount[], wanted: string | null): NamespaceAccount | undefined {

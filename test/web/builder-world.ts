@@ -29,6 +29,7 @@ import {
   testClock,
 } from "../contract/store.samples.ts";
 import { hostOf, recordingLog } from "../engine/fakes.ts";
+import { NO_ACCESS_TOKENS } from "../support/no-access-tokens.ts";
 import { requestParts } from "../support/request-parts.ts";
 
 export const BUILDER_TOKEN = "the-token-of-all-builders-4711-0815";
@@ -103,6 +104,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
     log,
     ready: async () => [],
     metrics: createMetrics(),
+    accessTokens: NO_ACCESS_TOKENS,
     registryHost: async () => "registry.test",
     builder: { desk, token: BUILDER_TOKEN },
     views: createViews(join(packageRoot, "views"), "1.2.3"),
