@@ -9,6 +9,8 @@ import type { Clock, Host, Logger, LogStore, OfferSender } from "./engine/ports.
 import type { Registries } from "./engine/registries.ts";
 import type { SettleOptions } from "./engine/settle.ts";
 import type { Store } from "./engine/store-port.ts";
+import { withVariables } from "./engine/variables.ts";
+import type { VariableStore } from "./engine/variables-port.ts";
 import type { BuilderDoor } from "./web/builder.ts";
 import { POLL_MS } from "./worker.ts";
 
@@ -32,7 +34,7 @@ export interface HttpBuilders {
 export function createHttpBuilders(
   { token, urls, sender }: HttpBuilderParts,
   parts: {
-    readonly store: Store;
+    readonly store: Store & Pick<VariableStore, "variablesOf">;
     readonly logs: LogStore;
     readonly hosts: readonly { readonly host: Host }[];
     readonly registries: Pick<Registries, "signIn">;

@@ -8,6 +8,8 @@ import type { Builder, Clock, Host, Logger, LogStore } from "./engine/ports.ts";
 import type { Registries } from "./engine/registries.ts";
 import { createRequestVerifier } from "./engine/signing.ts";
 import type { Store } from "./engine/store-port.ts";
+import { withVariables } from "./engine/variables.ts";
+import type { VariableStore } from "./engine/variables-port.ts";
 
 /** How long a silent worker keeps a build. */
 export const LEASE_MS = 15_000;
@@ -17,7 +19,7 @@ export const STOP_GRACE_MS = 10_000;
 export const POLL_MS = 1_000;
 
 export interface WorkerParts {
-  readonly store: Store;
+  readonly store: Store & Pick<VariableStore, "variablesOf">;
   readonly logs: LogStore;
   readonly builder: Builder;
   readonly hosts: readonly { readonly host: Host }[];

@@ -87,6 +87,8 @@ export const HeartbeatAnswer = z
 
 const Credential = z.strictObject({ username: z.string(), password: z.string() });
 
+const Named = z.record(z.string(), z.string());
+
 export const CredentialsAnswer = z
   .strictObject({
     clone: Credential.nullable().describe(
