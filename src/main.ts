@@ -19,6 +19,7 @@ import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
 import { createParts, createWorkerParts, openConfiguredStore, StartError } from "./parts.ts";
 import { openPausing } from "./pausing.ts";
+import { openRegistries } from "./registries.ts";
 import { createRotations } from "./rotations.ts";
 import { startServer } from "./server.ts";
 import { migrateStore } from "./store/store.ts";
@@ -117,6 +118,7 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     severalProcesses: (config) => !config.databaseUrl.startsWith("sqlite:"),
     openStore: (config) => openConfiguredStore(config),
     openConnections: (config) => openConnections(config),
+    openRegistries: (config) => openRegistries(config),
     openTokens: (config) => openTokens(config),
     openPausing: (config) => openPausing(config, createErrorLogger()),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,

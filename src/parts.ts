@@ -8,6 +8,7 @@ import { createOfferSender } from "./builders/webhook.ts";
 import { type Config, type GithubConfig, type RegistryConfig, secretKeys } from "./config.ts";
 import type { Builder, Clock, Logger, LogStore } from "./engine/ports.ts";
 import type { Registries } from "./engine/registries.ts";
+import { createRegistryDesk } from "./engine/registry-desk.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
@@ -64,13 +65,16 @@ export async function createParts(
   if (buildsHere) await demandBuildah(config, log);
   const store = await openConfiguredStore(config, clock);
   const guests = { store, log };
-  const { tokens, registries } = createConfiguredRegistries({ ...config, registry }, { store, guests, clock });
+  const configuredRegistries = createConfiguredRegistries({ ...config, registry }, { store, guests, clock });
+  const { tokens, registries, deskParts } = configuredRegistries;
+  const outsideBuilders = config.builder === "webhook";
   const staging = createStagingNames(registry.staging);
   const { eventsSecret } = registry;
   return {
     store,
     logs: logsOf(store, config, log),
     registries,
+    registryDesk: createRegistryDesk({ ...deskParts, store, registries, outsideBuilders }),
     registryDoors: {
       tokens,
       events:

@@ -4,8 +4,9 @@ import type { Config, RegistryConfig } from "./config.ts";
 import { DEFAULT_REGISTRY_SETTINGS, imageHost, type RegistrySettings } from "./core/registry-settings.ts";
 import { createAccounts } from "./engine/accounts.ts";
 import type { Clock } from "./engine/ports.ts";
-import { createRegistries, type KnownRegistry, type Registries } from "./engine/registries.ts";
+import { createRegistries, type KnownRegistry, type Registries, type RegistriesOptions } from "./engine/registries.ts";
 import type { RegistryStore } from "./engine/registries-port.ts";
+import type { RegistryDeskOptions } from "./engine/registry-desk.ts";
 import { ensureKeyFile } from "./keys.ts";
 import { createRegistryClient } from "./registry/client.ts";
 import { createStagingNames } from "./registry/staging.ts";
@@ -19,6 +20,8 @@ export interface ConfiguredRegistries {
   readonly registries: Registries;
   /** What registries that trust our tokens send their clients to. */
   readonly tokens: Pick<TokenService, "answer">;
+  /** What speaks to registries that are not kept yet. */
+  readonly deskParts: Pick<RegistryDeskOptions, "connect" | "staging">;
 }
 
 /**
@@ -60,21 +63,17 @@ export function createConfiguredRegistries(
     return service;
   }
 
-  const registries = createRegistries({
-    store,
-    own,
-    staging: createStagingNames,
-    clock,
-    connect(registry, credential) {
-      const { settings } = registry;
-      const issue = signs && settings.kind === "token" ? { issue: serviceOf(registry).issue } : {};
-      const opener = credential ?? { username: null, password: null };
-      return createRegistryClient({ url: settings.url, ...opener, ...issue, fetch: createTrustingFetch(settings) });
-    },
-  });
+  const connect: RegistriesOptions["connect"] = (registry, credential) => {
+    const { settings } = registry;
+    const issue = signs && settings.kind === "token" ? { issue: serviceOf(registry).issue } : {};
+    const opener = credential ?? { username: null, password: null };
+    return createRegistryClient({ url: settings.url, ...opener, ...issue, fetch: createTrustingFetch(settings) });
+  };
+  const registries = createRegistries({ store, own, staging: createStagingNames, clock, connect });
 
   return {
     registries,
+    deskParts: { connect, staging: createStagingNames },
     tokens: {
       async answer(request) {
         const trusting = (await registries.all()).filter(({ settings }) => settings.kind === "token");

@@ -6,8 +6,8 @@ import type { Config } from "./config.ts";
 import { buildRequest, type RequestSettings } from "./core/build-request.ts";
 import type { Build } from "./core/model.ts";
 import { namespaceOf } from "./core/registry-settings.ts";
-import { createClaims } from "./engine/claims.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
+import { createClaims } from "./engine/claims.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
@@ -17,6 +17,7 @@ import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from 
 import { createProcessor } from "./engine/process.ts";
 import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
 import type { Registries } from "./engine/registries.ts";
+import type { RegistryDesk } from "./engine/registry-desk.ts";
 import { createReplay } from "./engine/replay.ts";
 import { createReports } from "./engine/report.ts";
 import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
@@ -55,9 +56,11 @@ export interface AddonParts {
 }
 
 export interface Parts {
-  readonly store: Store & Pick<VariableStore, "eraseVariables">;
+  readonly store: Store & Pick<VariableStore, "variablesOf" | "eraseVariables">;
   readonly logs: LogStore;
   readonly registries: Registries;
+  /** Left out: they are not looked after over the API. */
+  readonly registryDesk?: RegistryDesk;
   /** What registries and their clients ask of us. */
   readonly registryDoors: RegistryDoors;
   readonly signer: RequestSigner;
@@ -223,6 +226,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     metrics,
     accessTokens: createAccessTokens({ store, registries, clock }),
     registryHost,
+    ...(parts.registryDesk === undefined ? {} : { registryDesk: parts.registryDesk }),
     registry: parts.registryDoors,
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     ...(addon === undefined ? {} : { addon }),

@@ -2,6 +2,7 @@ import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { OpenPausing } from "./pause.ts";
 import type { PayloadParsers } from "./plan.ts";
+import type { OpenRegistryDesk } from "./registry.ts";
 import type { Rotation } from "./rotate.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 import type { OpenTokens } from "./token.ts";
@@ -25,6 +26,8 @@ export interface CliParts<C> {
   openStore(config: C): Promise<CliStore>;
   /** Connections to Bitbucket; rejects as {@link openStore} does. */
   openConnections(config: C): Promise<OpenConnections>;
+  /** Registries and what opens them; rejects as {@link openStore} does. */
+  openRegistries(config: C): Promise<OpenRegistryDesk>;
   /** The database, and the hosts to ask what would be built; rejects as {@link openStore} does. */
   openPausing(config: C): Promise<OpenPausing>;
   /** Access tokens of namespaces; rejects as {@link openStore} does. */
@@ -54,6 +57,8 @@ export type CliStore = Pick<
   | "shareImage"
   | "unshareImage"
   | "setImagePublic"
+  | "receipt"
+  | "listReceipts"
   | "close"
 >;
 

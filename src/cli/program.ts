@@ -9,6 +9,8 @@ import { migrate } from "./migrate.ts";
 import { addOperatorCommands } from "./operator.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
 import { type PlanOptions, plan } from "./plan.ts";
+import { addReceipt } from "./receipt.ts";
+import { addRegistryCommands } from "./registry.ts";
 import { addRotate } from "./rotate.ts";
 import { start } from "./start.ts";
 import type { ExitCode } from "./terminal.ts";
@@ -56,6 +58,8 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addServerCommands(program, parts, done);
   addOperatorCommands(program, parts, done);
   addConnect(program, parts, done);
+  addRegistryCommands(program, parts, done);
+  addReceipt(program, parts, done);
   addRotate(program, parts, done);
   addConfigFileCommands(program, parts, done);
   addToken(program, parts, done);

@@ -1,6 +1,8 @@
 /** Public JSON that the API and the command line share: fields may be added, none renamed. Unknown is null, never left out. */
+
 import type { AuditRecord, By } from "../core/audit.ts";
 import type { HostId, Installation, Verdict } from "../core/model.ts";
+import type { ShownRegistry } from "./registry-desk.ts";
 import type { Delivery } from "./store-port.ts";
 
 /** As in lists. */
@@ -59,4 +61,10 @@ function byJson(by: By): object {
 
 function idJson(id: HostId | null): object | null {
   return id === null ? null : { provider: id.provider, host: id.host, id: id.id };
+}
+
+/** Certificates are shown as being there: they are long, and no secret. */
+export function registryJson({ name, host, settings, username, credentials, namespaces }: ShownRegistry): object {
+  const { ca, ...rest } = settings;
+  return { name, host, ...rest, ca: ca !== null, username, credentials, holds: namespaces };
 }

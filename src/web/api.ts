@@ -3,10 +3,13 @@ import type { HostId, Provider } from "../core/model.ts";
 import { parsePolicyJson } from "../core/policy-settings.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import { type Approving, approveHeld } from "../engine/approval.ts";
+import type { RegistryDesk } from "../engine/registry-desk.ts";
 import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
 import { addAudit } from "./api-audit.ts";
 import { addPauses, type Pausing } from "./api-pause.ts";
+import { addReceipts } from "./api-receipts.ts";
+import { addRegistries } from "./api-registries.ts";
 import { addTokens } from "./api-tokens.ts";
 import type { Gate } from "./auth.ts";
 import { pageQuery, route, WebError } from "./errors.ts";
@@ -27,6 +30,8 @@ export type ApiStore = Pick<
   | "getInstallation"
   | "setPolicy"
   | "listAudit"
+  | "receipt"
+  | "listReceipts"
 >;
 
 /** `/api/v1`, for scripts that hold the operator's token. */
@@ -36,6 +41,8 @@ export function createApi(options: {
   logs: Logs;
   gate: Gate;
   accessTokens: AccessTokens;
+  /** Left out: registries are not looked after here. */
+  registryDesk?: RegistryDesk;
 }): Router {
   const { store, logs, gate, preview } = options;
   const api = express.Router({ caseSensitive: true });
@@ -51,6 +58,7 @@ export function createApi(options: {
   api.use(bearer(gate));
   addChanges(api, store);
   addTokens(api, options.accessTokens);
+  if (options.registryDesk !== undefined) addRegistries(api, options.registryDesk);
   addPauses(api, { store, preview });
   api.use((req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
@@ -109,6 +117,7 @@ export function createApi(options: {
       res.json(pageJson(await store.listInstallations(pageQuery(req)), installationJson));
     }),
   );
+  addReceipts(api, store);
   api.get(
     "/installations/:provider/:host/:id",
     route(async (req, res) => {

@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import type { Build } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
+import type { RegistryDesk } from "../engine/registry-desk.ts";
 import type { Replay } from "../engine/replay.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { Surveys } from "../engine/surveys.ts";
@@ -37,6 +38,8 @@ export interface WebOptions {
   readonly accessTokens: AccessTokens;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
+  /** Left out: registries are not looked after over the API. */
+  readonly registryDesk?: RegistryDesk;
   /** Left out: neither tokens nor notifications are served. */
   readonly registry?: RegistryDoors;
   /** Left out: nobody builds over HTTP. */
@@ -52,6 +55,7 @@ export function createWeb(options: WebOptions): Express {
   const secure = options.publicUrl.startsWith("https:");
   const gate = createGate({ adminToken: options.adminToken, secure, clock });
   const { views, look } = createPauseNotice(store, options.views, gate);
+  const optionalDesk = options.registryDesk === undefined ? {} : { registryDesk: options.registryDesk };
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
@@ -65,7 +69,10 @@ export function createWeb(options: WebOptions): Express {
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
   if (options.addon !== undefined) app.use(options.addon);
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
-  app.use("/api/v1", createApi({ store, logs, gate, preview: options.preview, accessTokens: options.accessTokens }));
+  app.use(
+    "/api/v1",
+    createApi({ store, logs, gate, preview: options.preview, accessTokens: options.accessTokens, ...optionalDesk }),
+  );
   app.use(look);
   app.use(createPages({ store, surveys, logs, gate, views, clock, registryHost: options.registryHost }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {

@@ -25,6 +25,8 @@ export const noStore: CliStore = {
   shareImage: () => Promise.resolve(false),
   unshareImage: () => Promise.resolve(),
   setImagePublic: () => Promise.resolve(),
+  receipt: () => Promise.resolve(null),
+  listReceipts: () => Promise.resolve({ items: [], next: null }),
   close: () => Promise.resolve(),
 };
 
@@ -61,6 +63,7 @@ export async function run(
     severalProcesses: () => true,
     openStore: () => Promise.resolve(noStore),
     openTokens: () => Promise.reject(new Error("there are no access tokens in this test")),
+    openRegistries: () => Promise.reject(new Error("no registries in this test")),
     openConnections: () => Promise.reject(new Error("there are none in this test")),
     openPausing: () => Promise.reject(new Error("nothing can be paused in this test")),
     migrate: () => Promise.resolve([]),
