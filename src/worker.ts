@@ -53,6 +53,8 @@ export function startWorker(
 ): Worker {
   const { store, logs, builder, clock, log } = parts;
   const leaseMs = settings.leaseMs ?? LEASE_MS;
+  // Not only when something is built again: there are secrets among what a killed program leaves.
+  builder.sweep?.().catch((error: unknown) => log.error({ err: error }, "what killed builds left was not removed"));
   const dispatcher = createDispatcher({
     ...events,
     store,

@@ -24,7 +24,7 @@ const SETTINGS: ServerSettings = {
 };
 
 /** A store that notes down what it was asked to do. */
-async function notingStore(): Promise<{ store: Store; told: string[] }> {
+async function notingStore(): Promise<{ store: Parts["store"]; told: string[] }> {
   const store = await openStore({ url: "sqlite::memory:", clock: Date });
   const told: string[] = [];
   return {
@@ -48,7 +48,7 @@ async function notingStore(): Promise<{ store: Store; told: string[] }> {
   };
 }
 
-function partsWith(store: Store): Parts {
+function partsWith(store: Parts["store"]): Parts {
   return {
     store,
     logs: {

@@ -87,9 +87,12 @@ const HUNG: DeskEnd = {
 interface Session {
   readonly claimed: ClaimedBuild;
   readonly writer: LogWriter;
-  /** Grows with the credentials that are given out. */
-  secrets: readonly Credential[];
+  /** Both grow with what is given out. */
+  credentials: readonly Credential[];
+  secrets: readonly string[];
   masks: Masks;
+  /** What the log says of it already. */
+  readonly noted: Set<string>;
   readonly lines: LogLines;
   /** As of the last heartbeat. */
   steps: readonly BuildStep[];
@@ -132,12 +135,14 @@ export function createBuilderDesk(options: BuilderDeskOptions): BuilderDesk {
   function openSession(claimed: ClaimedBuild, token: string, writer: LogWriter, { limits }: BuildRequest): Session {
     const now = clock.now();
     const username = leaseUser(claimed.build.id);
-    const secrets = [claimed.secret, token].map((password) => ({ username, password }));
+    const credentials = [claimed.secret, token].map((password) => ({ username, password }));
     const session: Session = {
       claimed,
       writer,
-      secrets,
-      masks: createMasks(secrets),
+      credentials,
+      secrets: [],
+      masks: createMasks(credentials),
+      noted: new Set(),
       lines: createLogLines({
         write: (text) => writer.write(text),
         mask: (text) => session.masks.mask(text),
@@ -150,6 +155,17 @@ export function createBuilderDesk(options: BuilderDeskOptions): BuilderDesk {
       cancel: false,
     };
     return session;
+  }
+
+  /** In all that is logged from now on. What was given out before stays hidden, too. */
+  function hide(session: Session, credentials: readonly Credential[], secrets: readonly string[]): void {
+    const isNew = ({ password }: Credential) => session.credentials.every((known) => known.password !== password);
+    const newCredentials = credentials.filter(isNew);
+    const newSecrets = secrets.filter((secret) => !session.secrets.includes(secret));
+    if (newCredentials.length + newSecrets.length === 0) return;
+    session.credentials = [...session.credentials, ...newCredentials];
+    session.secrets = [...session.secrets, ...newSecrets];
+    session.masks = createMasks(session.credentials, session.secrets);
   }
 
   async function close(token: string, session: Session): Promise<void> {
@@ -227,10 +243,17 @@ export function createBuilderDesk(options: BuilderDeskOptions): BuilderDesk {
       async credentials() {
         const exchanged = await options.exchange(build, secret);
         if (!exchanged.ok) return exchanged;
-        const { clone } = exchanged.value;
-        if (clone !== null && !session.secrets.some((known) => known.password === clone.password)) {
-          session.secrets = [...session.secrets, clone];
-          session.masks = createMasks(session.secrets);
+        const { clone, furtherRepositories = [], secrets = {}, notes = [] } = exchanged.value;
+        const credentials = [clone, ...furtherRepositories.map((one) => one.credential)];
+        hide(
+          session,
+          credentials.filter((one) => one !== null),
+          Object.values(secrets),
+        );
+        // Also when a builder asks again, they are said once.
+        for (const note of notes) {
+          if (!session.noted.has(note)) session.lines.line(note);
+          session.noted.add(note);
         }
         return exchanged;
       },

@@ -276,6 +276,8 @@ export interface Builder {
   /** Everything that is missing to build here, each with what to do; empty: ready. */
   check(): Promise<readonly string[]>;
   build(context: BuildContext): Promise<BuildEnd>;
+  /** Removes what builds of an earlier run left when the program was killed; left out: they leave nothing. */
+  sweep?(): Promise<void>;
 }
 
 /** Tells a builder outside this program, at an address of the operator's, that a build waits. */

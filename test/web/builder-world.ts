@@ -6,12 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRequest } from "../../src/core/build-request.ts";
 import type { Failure, PlannedBuild } from "../../src/core/model.ts";
+import type { Variables } from "../../src/core/variables.ts";
 import { type BuilderDesk, createBuilderDesk } from "../../src/engine/builder-desk.ts";
 import { createOutsideExchange } from "../../src/engine/credentials.ts";
 import type { FurtherAccess } from "../../src/engine/further-repositories.ts";
 import type { SignInWith } from "../../src/engine/registries.ts";
 import { createRequestVerifier } from "../../src/engine/signing.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import { withVariables } from "../../src/engine/variables.ts";
 import { createStagingNames } from "../../src/registry/staging.ts";
 import { createLogStore } from "../../src/store/logs.ts";
 import { openStore } from "../../src/store/store.ts";
@@ -64,7 +66,11 @@ export interface BuilderWorldOptions {
   readonly signIn?: SignInWith;
   readonly host?: Parameters<typeof hostOf>[1];
   readonly further?: FurtherAccess;
+  /** What owners have set, at that moment; left out: nothing. */
+  set?(): Variables;
 }
+
+const NOTHING_SET: Variables = { variables: {}, secrets: {} };
 
 export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promise<BuilderWorld> {
   const folder = await mkdtemp(join(tmpdir(), "wharfinger-builder-"));
@@ -76,14 +82,17 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
   const staging = createStagingNames("staging/{build}").of;
   const verify = createRequestVerifier([signer.publicKey]);
   const host = hostOf([], { cloneCredential: async () => ({ ok: true, value: CLONE }), ...options.host });
+  const exchange = createOutsideExchange({
+    hosts: [host],
+    registries: { signIn: async () => options.signIn ?? { kind: "lease" } },
+    ...(options.further && { further: options.further }),
+  });
   const desk = createBuilderDesk({
     store,
     logs,
     verify: async (signed) => verify(signed),
-    exchange: createOutsideExchange({
-      hosts: [host],
-      registries: { signIn: async () => options.signIn ?? { kind: "lease" } },
-      ...(options.further && { further: options.further }),
+    exchange: withVariables(exchange, {
+      variablesOf: async () => ({ installation: options.set?.() ?? NOTHING_SET, repository: NOTHING_SET }),
     }),
     clock,
     log,

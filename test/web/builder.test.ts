@@ -265,7 +265,7 @@ describe("a lease", () => {
       const { source } = JSON.parse(request.document) as { source: { cloneUrl: string } };
       expect(source.cloneUrl).toBe(checkout.cloneUrl);
       const answer: unknown = await (await world.post("credentials", lease.token)).json();
-      expect(answer).toEqual({ clone, registry: null });
+      expect(answer).toEqual({ clone, registry: null, variables: {}, secrets: {} });
       expect(CredentialsAnswer.safeParse(answer).success).toBe(true);
     }
   });
