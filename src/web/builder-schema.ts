@@ -113,7 +113,7 @@ export const CredentialsAnswer = z
         "the log, where the service hides it. Nothing of an untrusted build's.",
     ),
   })
-  .describe("Not to be stored, and to be kept from what the repository's code can read.");
+  .describe("Not to be stored, and to be kept from what the repository's code can read. Secrets are for it to read.");
 
 export const OutcomeAnswer = z
   .strictObject({ recorded: z.boolean().describe("False: an outcome of this lease was recorded before.") })
