@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import type { Provider } from "../core/model.ts";
+import { addAccess } from "./access.ts";
 import { type ConnectFlags, connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
 import { examples } from "./help.ts";
@@ -57,6 +58,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
     .addHelpText("after", EXIT_CODES);
   addServerCommands(program, parts, done);
   addOperatorCommands(program, parts, done);
+  addAccess(program, parts, done);
   addConnect(program, parts, done);
   addRegistryCommands(program, parts, done);
   addReceipt(program, parts, done);

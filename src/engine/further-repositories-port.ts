@@ -4,6 +4,12 @@ import type { CoveredRepository } from "../core/further-repositories.ts";
 import type { HostId } from "../core/model.ts";
 import type { Page, PageQuery } from "./store-port.ts";
 
+/** A repository that some installation covers, or did last. */
+export interface NamedRepository extends HostId {
+  readonly fullName: string;
+  readonly installation: HostId;
+}
+
 /** Builds of `repository` read `reads`. Both have to be of the installation, and not the same. */
 export interface Access {
   readonly installation: HostId;
@@ -24,6 +30,8 @@ export interface AllowedAccess {
 export interface FurtherRepositoryStore {
   /** `known`: it was allowed before, and who did stays recorded. `not-covered`: nothing was changed. */
   allowAccess(access: Access, by: By): Promise<"allowed" | "known" | "not-covered">;
+  /** By its name, whatever the case of letters, or by its key; names may have been used twice. */
+  findRepositories(nameOrKey: string): Promise<readonly NamedRepository[]>;
   /** From now on: a build that has its credentials keeps them. False: it was not allowed. */
   disallowAccess(access: Access, by: By): Promise<boolean>;
   /** Newest first; of the whole installation, or of one repository. */

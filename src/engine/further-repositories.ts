@@ -13,6 +13,7 @@ import {
   type PlannedBuild,
   type Repository,
 } from "../core/model.ts";
+import type { AllowedAccess } from "./further-repositories-port.ts";
 import type { Logger } from "./ports.ts";
 import type { Store } from "./store-port.ts";
 
@@ -35,6 +36,15 @@ export async function resolveRepositories(
 function namesIn(builds: readonly PlannedBuild[]): readonly string[] {
   const unresolved = builds.flatMap(({ repositories = [] }) => repositories.filter(({ id }) => id === null));
   return [...new Set(unresolved.map(({ name }) => name))];
+}
+
+/** As the API and `--json` have it. */
+export function accessJson({ repository, reads, covered, since, by }: AllowedAccess): object {
+  return { repository: repositoryJson(repository), reads: repositoryJson(reads), covered, since, by };
+}
+
+function repositoryJson({ provider, host, id, fullName }: AllowedAccess["repository"]): object {
+  return { provider, host, id, fullName };
 }
 
 /** What a build may read besides its own repository now, or why it may not read all of it. Fails for good. */

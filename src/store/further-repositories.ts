@@ -1,5 +1,5 @@
 import type { AuditAction, By } from "../core/audit.ts";
-import { type HostId, hostKey } from "../core/model.ts";
+import { type HostId, hostKey, parseHostKey } from "../core/model.ts";
 import type { Access, AllowedAccess, FurtherRepositoryStore } from "../engine/further-repositories-port.ts";
 import type { Clock } from "../engine/ports.ts";
 import { writeAudit } from "./audit.ts";
@@ -68,6 +68,18 @@ export function createFurtherRepositories(parts: {
       });
     },
 
+    async findRepositories(nameOrKey) {
+      const rows = await database.query(
+        `SELECT provider, host, id, full_name, installation FROM repositories
+         WHERE (key = $1 OR LOWER(full_name) = $2) AND installation IS NOT NULL ORDER BY key`,
+        [nameOrKey, nameOrKey.toLowerCase()],
+      );
+      return rows.flatMap((row) => {
+        const installation = parseHostKey(text(row, "installation"));
+        return installation === null ? [] : [{ ...toNamed(row), installation }];
+      });
+    },
+
     async listAccess({ installation, repository, ...query }) {
       const bind: Value[] = [afterKey("access", query.cursor), rowsWanted(query), hostKey(installation)];
       const ofOne = repository === undefined ? "" : `AND f.repository = $${bind.push(hostKey(repository))}`;
@@ -114,20 +126,20 @@ function columns(table: string, prefix: string): string {
 
 function toAllowed(row: Row): AllowedAccess {
   return {
-    repository: toNamed(row, "from"),
-    reads: toNamed(row, "reads"),
+    repository: toNamed(row, "from_"),
+    reads: toNamed(row, "reads_"),
     covered: flag(row, "covered"),
     since: time(row, "since"),
     by: json(row, "made_by"),
   };
 }
 
-function toNamed(row: Row, prefix: string): AllowedAccess["repository"] {
+function toNamed(row: Row, prefix = ""): AllowedAccess["repository"] {
   return {
     // Written by the adapters of hosts only.
-    provider: text(row, `${prefix}_provider`) as HostId["provider"],
-    host: text(row, `${prefix}_host`),
-    id: text(row, `${prefix}_id`),
-    fullName: text(row, `${prefix}_full_name`),
+    provider: text(row, `${prefix}provider`) as HostId["provider"],
+    host: text(row, `${prefix}host`),
+    id: text(row, `${prefix}id`),
+    fullName: text(row, `${prefix}full_name`),
   };
 }

@@ -6,6 +6,7 @@ import { type Approving, approveHeld } from "../engine/approval.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
+import { addAccess } from "./api-access.ts";
 import { addAudit } from "./api-audit.ts";
 import { addPauses, type Pausing } from "./api-pause.ts";
 import { addReceipts } from "./api-receipts.ts";
@@ -30,6 +31,9 @@ export type ApiStore = Pick<
   | "getInstallation"
   | "setPolicy"
   | "listAudit"
+  | "allowAccess"
+  | "disallowAccess"
+  | "listAccess"
   | "receipt"
   | "listReceipts"
 >;
@@ -60,6 +64,7 @@ export function createApi(options: {
   addTokens(api, options.accessTokens);
   if (options.registryDesk !== undefined) addRegistries(api, options.registryDesk);
   addPauses(api, { store, preview });
+  addAccess(api, store);
   api.use((req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });

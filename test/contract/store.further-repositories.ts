@@ -15,7 +15,6 @@ function install(store: Store, id: string): Promise<unknown> {
     account: account(id),
     state: "active",
     permissions,
-    namespace: null,
   });
 }
 
@@ -125,6 +124,21 @@ export function furtherRepositoriesContract(opened: Opened): void {
       ]);
       expect(await pairs(store, installationId("7"))).toEqual(["1 reads 2 (not covered)"]);
       expect(await pairs(store, installationId("8"))).toEqual([]);
+    });
+
+    it("between repositories that are found by name, whatever its case, or by key", async () => {
+      const { store } = opened();
+      const shared = { provider: "github", host: "default", id: "2", fullName: "acme/Shared" } as const;
+      const found = [{ ...shared, installation: installationId("7") }];
+      expect(await store.findRepositories("ACME/shared")).toEqual(found);
+      expect(await store.findRepositories("github:default:2")).toEqual(found);
+      for (const nothing of ["2", "acme/nobody", "", "%", "github:default:%"]) {
+        expect(await store.findRepositories(nothing)).toEqual([]);
+      }
+      await store.linkRepositories(installationId("8"), [named("5", "Acme/shared")], { complete: false });
+      expect((await store.findRepositories("acme/shared")).map(({ id }) => id)).toEqual(["2", "5"]);
+      await store.unlinkRepositories(installationId("8"), [repository("5")]);
+      expect((await store.findRepositories("github:default:5")).map(({ id }) => id)).toEqual(["5"]);
     });
 
     it("until it is taken back", async () => {

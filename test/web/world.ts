@@ -24,10 +24,12 @@ import {
   type PageQuery,
 } from "../../src/engine/store-port.ts";
 import { packageRoot } from "../../src/version.ts";
+import type { AccessApiStore } from "../../src/web/api-access.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
 import type { RegistryDoors } from "../../src/web/registry.ts";
 import { createViews } from "../../src/web/views.ts";
 import { createWeb, type WebOptions } from "../../src/web/web.ts";
+import { NO_ACCESS_TOKENS } from "../support/no-access-tokens.ts";
 
 export const NOW = Date.parse("2026-11-20T12:00:00Z");
 export const TOKEN = "correct-horse-battery-staple-4711";
@@ -162,6 +164,8 @@ export interface World {
   readonly installations: readonly Installation[];
   /** Newest first. */
   readonly audit: readonly AuditRecord[];
+  readonly receipts: readonly Receipt[];
+  readonly access: AccessApiStore;
   /** Of the first installation. */
   readonly repositories: readonly ListedRepository[];
   readonly surveys: WebOptions["surveys"];
@@ -195,6 +199,12 @@ export interface Site {
 
 export const browser = { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
 
+const NO_ACCESS: AccessApiStore = {
+  allowAccess: async () => "not-covered",
+  disallowAccess: async () => false,
+  listAccess: async () => ({ items: [], next: null }),
+};
+
 /** The web room on a free port, over a store that is just these lists. */
 export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   const world: World = {
@@ -204,6 +214,8 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     released: [],
     installations: [installation],
     audit: [],
+    receipts: [],
+    access: NO_ACCESS,
     repositories: [],
     surveys: { within: async (_ms, _installation, repositories) => repositories.map(() => null) },
     pauses: [],
@@ -216,11 +228,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     clock: { now: () => NOW },
     logs: null,
     registry: { tokens: null, events: null },
-    accessTokens: {
-      make: () => Promise.reject(new Error("no access tokens in this test")),
-      list: async () => null,
-      revoke: async () => null,
-    },
+    accessTokens: NO_ACCESS_TOKENS,
     requests: new Map(),
     broken: null,
     ...changes,
@@ -292,6 +300,9 @@ function createStore(world: World): WebOptions["store"] {
         installations.set(hostKey(id), { ...found, policy });
         return policy;
       }),
+    receipt: (id) => ask(() => world.receipts.find(({ installation: of }) => hostKey(of) === hostKey(id)) ?? null),
+    listReceipts: (query) => ask(() => pageOf(world.receipts, query)),
+    ...world.access,
     listAudit: ({ installation: of, ...query }) =>
       ask(() => {
         const own = (one: AuditRecord) =>
