@@ -12,19 +12,24 @@ import type { Installation } from "./core/model.ts";
 import { DEFAULT_REGISTRY } from "./core/registry-settings.ts";
 import type { Connections } from "./engine/connections-port.ts";
 import type { ConnectClient, Connection } from "./engine/grants-port.ts";
+import type { RegistryDesk } from "./engine/registry-desk.ts";
 import type { Page } from "./engine/store-port.ts";
 import { createConfiguredBuildah, GITHUB_WEBHOOK_PATH, openConfiguredStore, systemClock } from "./parts.ts";
+import { openRegistries } from "./registries.ts";
 import { createConfiguredRegistries } from "./registry-parts.ts";
 import { withoutPassword } from "./store/postgres-url.ts";
 import type { OpenedStore } from "./store/store.ts";
 
-export function doctorChecks(config: Config): readonly DoctorCheck[] {
+export async function doctorChecks(config: Config): Promise<readonly DoctorCheck[]> {
   return [
     { name: "data folder", run: () => checkDataFolder(config) },
     { name: "database", run: () => checkDatabase(config) },
     { name: "GitHub App", run: () => checkGithub(config) },
     { name: "Bitbucket", run: () => checkBitbucket(config) },
     { name: "registry", run: () => checkRegistry(config) },
+    ...(await addedRegistries(config)).map((name) => {
+      return { name: `registry ${name}`, run: () => checkAdded(config, name) };
+    }),
     { name: "builder", run: () => checkBuilder(config) },
     { name: "public address", run: () => checkPublicUrl(config) },
   ];
@@ -168,16 +173,57 @@ function unserved({ login }: ConnectClient): CheckResult {
   );
 }
 
-async function checkRegistry({ registry, dataDir }: Config): Promise<CheckResult> {
+/** Those beside the environment's own. A database that can not be read has a check of its own. */
+async function addedRegistries(config: Config): Promise<readonly string[]> {
+  if (config.registry === null) return [];
+  const opened = await openRegistries(config).catch(() => null);
+  if (opened === null) return [];
+  try {
+    return (await opened.list()).map(({ name }) => name).filter((name) => name !== DEFAULT_REGISTRY);
+  } finally {
+    await opened.close();
+  }
+}
+
+async function checkAdded(config: Config, name: string): Promise<CheckResult> {
+  const opened = await openRegistries(config);
+  try {
+    return await checkOn(opened, name, "");
+  } finally {
+    await opened.close();
+  }
+}
+
+/** Without a database the environment's own registry can be tried all the same. */
+async function checkRegistry(config: Config): Promise<CheckResult> {
+  const { registry, dataDir } = config;
   if (registry === null) return bad("not configured", "Set REGISTRY_URL.");
+  const todo = "Check REGISTRY_URL, REGISTRY_USERNAME and REGISTRY_PASSWORD.";
+  const opened = await openRegistries(config).catch(() => null);
+  if (opened !== null) {
+    try {
+      return await checkOn(opened, DEFAULT_REGISTRY, todo);
+    } finally {
+      await opened.close();
+    }
+  }
   const store = { registryRecords: async () => ({ registries: [], credentials: [] }), registryOf: async () => null };
-  const configured = createConfiguredRegistries({ registry, dataDir }, { store, guests: null, clock: systemClock });
-  const known = await configured.registries.named(DEFAULT_REGISTRY);
-  if (known === null) return bad("not configured", "Set REGISTRY_URL.");
-  const answer = await known.client(null).check();
-  if (answer.ok)
-    return good(`${registry.url} answers${registry.credentials === null ? "" : " and takes the credentials"}`);
-  return bad(answer.message, "Check REGISTRY_URL, REGISTRY_USERNAME and REGISTRY_PASSWORD.");
+  const { registries } = createConfiguredRegistries({ registry, dataDir }, { store, guests: null, clock: systemClock });
+  const known = await registries.named(DEFAULT_REGISTRY);
+  const answer = await known?.client(null).check();
+  return answer?.ok === true ? good(`${registry.url} answers`) : bad(answer?.message ?? "it is not known", todo);
+}
+
+/** Every credential of it is tried: one that no longer works is not noticed otherwise before the next push. */
+async function checkOn(desk: RegistryDesk, name: string, todo: string): Promise<CheckResult> {
+  const tested = await desk.test(name);
+  if (!tested.ok) return bad(tested.message, todo);
+  const wrong = tested.value.filter((one) => !one.ok);
+  const url = (await desk.list()).find((one) => one.name === name)?.settings.url ?? name;
+  if (wrong.length === 0)
+    return good(`${url}: ${tested.value.map(({ what, detail }) => `${what}: ${detail}`).join("; ")}`);
+  const todos = [...(todo === "" ? [] : [todo]), ...wrong.map((one) => one.todo)];
+  return bad(wrong.map(({ what, detail }) => `${what}: ${detail}`).join("; "), [...new Set(todos)].join("\n"));
 }
 
 async function checkBuilder(config: Config): Promise<CheckResult> {

@@ -54,7 +54,7 @@ function withoutAddon(): Config {
 }
 
 async function check(name: string, config: Config): Promise<CheckResult> {
-  const found = doctorChecks(config).find((one) => one.name === name);
+  const found = (await doctorChecks(config)).find((one) => one.name === name);
   if (found === undefined) throw new Error(`no check ${name}`);
   return found.run();
 }
@@ -85,7 +85,7 @@ async function install(config: Config, clientKey: string, secret: string): Promi
   }
   const id = { provider: "bitbucket", host: "default", id: uuid } as const;
   const account = { ...id, login: slug, kind: "organization" } as const;
-  await store.saveInstallation({ id, account, state: "active", permissions: {}, namespace: null });
+  await store.saveInstallation({ id, account, state: "active", permissions: {} });
   await store.close();
 }
 

@@ -16,7 +16,7 @@ export async function doctor<C>(options: { readonly json: boolean }, parts: CliP
     results.push({ name: "configuration", ok: true, detail: read.warnings.join(" ") || "complete", todo: "" });
   }
   if (read.ok) {
-    results.push(...(await Promise.all(parts.checks(read.config).map(runCheck))));
+    results.push(...(await Promise.all((await parts.checks(read.config)).map(runCheck))));
   }
   const ok = results.every((result) => result.ok);
   if (options.json) {

@@ -1,5 +1,7 @@
 import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
+import type { VariableStore } from "../engine/variables-port.ts";
+import type { OpenAuthorizer } from "./approve.ts";
 import type { OpenPausing } from "./pause.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { OpenRegistryDesk } from "./registry.ts";
@@ -32,12 +34,14 @@ export interface CliParts<C> {
   openPausing(config: C): Promise<OpenPausing>;
   /** Access tokens of namespaces; rejects as {@link openStore} does. */
   openTokens(config: C): Promise<OpenTokens>;
+  /** Asks the configured hosts what people may do; rejects as {@link openStore} does. */
+  openAuthorizer(config: C): ReturnType<OpenAuthorizer>;
   /** Brings the schema up to date; answers the names of what was applied. */
   migrate(config: C): Promise<readonly string[]>;
   /** Secrets and keys that can be changed. */
   rotations(config: C): readonly Rotation[];
   /** Every dependency and credential that can be tried. */
-  checks(config: C): readonly DoctorCheck[];
+  checks(config: C): readonly DoctorCheck[] | Promise<readonly DoctorCheck[]>;
   readonly parsers: PayloadParsers;
 }
 
@@ -64,7 +68,8 @@ export type CliStore = Pick<
   | "receipt"
   | "listReceipts"
   | "close"
->;
+> &
+  Pick<VariableStore, "listVariables" | "saveVariable" | "removeVariable">;
 
 export type ConfigRead<C> =
   | { readonly ok: true; readonly config: C; readonly warnings: readonly string[] }

@@ -2,10 +2,11 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createTrustingFetch } from "../../src/registry/trusting-fetch.ts";
 import { freePort } from "./free-port.ts";
 
 export interface TestRegistry {
@@ -31,6 +32,8 @@ export interface RegistryOptions {
   readonly port?: number;
   /** Further sections of its configuration. */
   readonly config?: object;
+  /** Files of a certificate for 127.0.0.1, of its key, and of the authority that signed it; left out: plain http. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly ca: string };
 }
 
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
@@ -63,7 +66,11 @@ async function startOn(port: number, options: RegistryOptions): Promise<TestRegi
       delete: { enabled: options.deletes ?? true },
       maintenance: { uploadpurging: { enabled: false } },
     },
-    http: { addr: name, secret: randomBytes(16).toString("hex") },
+    http: {
+      addr: name,
+      secret: randomBytes(16).toString("hex"),
+      ...(options.tls && { tls: { certificate: options.tls.certificate, key: options.tls.key } }),
+    },
     ...auth,
     ...options.config,
   };
@@ -83,9 +90,11 @@ async function startOn(port: number, options: RegistryOptions): Promise<TestRegi
     await rm(folder, { recursive: true, force: true });
   }
 
-  const url = `http://${name}`;
+  const url = `${options.tls === undefined ? "http" : "https"}://${name}`;
+  const ca = options.tls === undefined ? null : await readFile(options.tls.ca, "utf8");
+  const asked = createTrustingFetch({ url, ca, insecure: false });
   const deadline = Date.now() + 15_000;
-  while (!(await answers(url))) {
+  while (!(await answers(url, asked))) {
     if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       await stop();
       throw new Error(`docker-registry did not start: ${Buffer.concat(said).toString("utf8").slice(-500)}`);
@@ -95,8 +104,8 @@ async function startOn(port: number, options: RegistryOptions): Promise<TestRegi
   return { name, url, username, password, folder, stop };
 }
 
-async function answers(url: string): Promise<boolean> {
-  return await fetch(`${url}/v2/`).then(
+async function answers(url: string, asked: typeof fetch): Promise<boolean> {
+  return await asked(`${url}/v2/`).then(
     (response) => response.headers.has("docker-distribution-api-version"),
     () => false,
   );
