@@ -1,6 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
+import type { Provider } from "./core/model.ts";
 
 /**
  * Every variable the program reads, once: how it is read, what it stands for, where to get it. The configuration page
@@ -157,6 +158,16 @@ export const privateKey: z.ZodType<string, string> = z.string().transform((text,
     context.addIssue({ code: "custom", message: "is not a private key that can be read" });
   }
   return z.NEVER;
+});
+
+/** `github:default`: a provider and one of its hosts, as accounts' ids begin. */
+const accountHost = z.string().transform((text, context): { provider: Provider; host: string } => {
+  const [, provider, host] = /^(github|bitbucket):([a-z0-9][a-z0-9.-]*)$/.exec(text) ?? [];
+  if (host === undefined) {
+    context.addIssue({ code: "custom", message: "is not PROVIDER:HOST, such as github:default" });
+    return z.NEVER;
+  }
+  return { provider: provider === "github" ? "github" : "bitbucket", host };
 });
 
 const appPage = "GitHub → Settings → Developer settings → GitHub Apps → your app → General";
@@ -364,6 +375,25 @@ export const VARIABLES = {
     todo: random,
     example: "(openssl rand -hex 32)",
   }),
+  NAMESPACE_POLICY: defaulting("Registry", choice("approve", "automatic", "fixed"), "approve", {
+    about:
+      "Who gets a namespace when an account installs: `approve`, whom the operator confirms; `automatic`, accounts of " +
+      "`NAMESPACE_HOST` theirs by name where it is free; `fixed`, whom `NAMESPACE_MAP_FILE` lists. See docs/namespaces.md.",
+    todo: "set approve, automatic or fixed, or leave it out",
+    example: "approve",
+  }),
+  NAMESPACE_HOST: optional("Registry", accountHost, {
+    fallbackText: "the only configured host",
+    about: "The one host whose accounts get namespaces by themselves with `NAMESPACE_POLICY=automatic`.",
+    todo: "give github:default or bitbucket:default",
+    example: "github:default",
+  }),
+  NAMESPACE_MAP_FILE: optional("Registry", line, {
+    about:
+      "With `NAMESPACE_POLICY=fixed`: a YAML file that lists the accounts of each namespace by id. Read at the start.",
+    todo: "give a file with lines such as `acme: [github:default:186853002]` (docs/namespaces.md)",
+    example: "/etc/wharfinger/namespaces.yml",
+  }),
   BUILDER: defaulting("Builds", choice("buildah", "webhook"), "buildah", {
     about:
       "What builds images: `buildah` on this machine, or builders elsewhere that claim builds over HTTP (`webhook`, see docs/http-builder.md).",
@@ -449,6 +479,12 @@ export const VARIABLES = {
     about: "Days deliveries and their decisions are kept.",
     todo: "give days, at least RETENTION_BODIES_DAYS",
     example: "400",
+  }),
+  RETENTION_UNINSTALLED_DAYS: defaulting("Retention", whole(1, 36_500), "30", {
+    about:
+      "Days builds, logs and deliveries of an uninstalled account wait for it to come back, before they are purged.",
+    todo: "give days",
+    example: "30",
   }),
   LOG_LEVEL: defaulting("Log", choice("debug", "info", "warn", "error"), "info", {
     about: "Least severe messages to log: `debug`, `info`, `warn`, `error`.",

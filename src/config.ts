@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type BitbucketConfig, bitbucketOf, notServed, overridesOfConnect, servesConnect } from "./config-bitbucket.ts";
+import { namespacePolicyOf } from "./config-namespaces.ts";
 import {
   type Environment,
   isSet,
@@ -11,6 +12,7 @@ import {
   type Values,
   type VariableName,
 } from "./config-table.ts";
+import type { NamespacePolicy } from "./core/lifecycle/claim.ts";
 import { ensureKeyFile, readKeyFile } from "./keys.ts";
 
 /** The whole configuration, read and checked. Null: not set. */
@@ -32,6 +34,7 @@ export interface Config {
   /** Signed webhooks need nothing of it: a connection in the database is enough. */
   readonly bitbucket: BitbucketConfig;
   readonly registry: RegistryConfig | null;
+  readonly namespaces: NamespacePolicy;
   readonly builder: "buildah" | "webhook";
   /** Null: the builder is another. */
   readonly httpBuilders: HttpBuildersConfig | null;
@@ -47,7 +50,11 @@ export interface Config {
     /** IPv4 address; null: the machine's own. */
     readonly resolver: string | null;
   };
-  readonly retention: { readonly bodiesDays: number; readonly deliveriesDays: number };
+  readonly retention: {
+    readonly bodiesDays: number;
+    readonly deliveriesDays: number;
+    readonly uninstalledDays: number;
+  };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "pretty" | "json" | null };
 }
 
@@ -114,6 +121,7 @@ export function parseConfig(env: Environment): ConfigResult {
   checkAddressPair(env, ["BITBUCKET_URL", "BITBUCKET_API_URL"], problems);
   const registry = readRegistry(values, problems, warnings);
   const httpBuilders = readHttpBuilders(values, env, problems);
+  const namespaces = namespacePolicyOf(values, env, (name, wrong) => problems.push(problem(name, wrong)));
   if ((values.RETENTION_DELIVERIES_DAYS ?? 0) < (values.RETENTION_BODIES_DAYS ?? 0)) {
     problems.push(problem("RETENTION_DELIVERIES_DAYS", "is less than RETENTION_BODIES_DAYS"));
   }
@@ -130,7 +138,11 @@ export function parseConfig(env: Environment): ConfigResult {
   if (bitbucket.connect && publicUrl?.protocol === "http:" && !isLoopback(publicUrl.hostname)) {
     warnings.push("PUBLIC_URL is http://: Bitbucket installs the add-on from https:// only.");
   }
-  return { ok: true, config: assemble(values as Values, { github, bitbucket, registry, httpBuilders }), warnings };
+  return {
+    ok: true,
+    config: assemble(values as Values, { github, bitbucket, registry, namespaces, httpBuilders }),
+    warnings,
+  };
 }
 
 /** What is missing to start serving, beyond what {@link parseConfig} checks. */
@@ -358,7 +370,10 @@ function readHttpBuilders(values: Partial<Values>, env: Environment, problems: P
   return token ? { token, urls: urls ?? [], webhookSecrets: secrets.filter((one) => typeof one === "string") } : null;
 }
 
-function assemble(values: Values, parts: Pick<Config, "github" | "bitbucket" | "registry" | "httpBuilders">): Config {
+function assemble(
+  values: Values,
+  parts: Pick<Config, "github" | "bitbucket" | "registry" | "namespaces" | "httpBuilders">,
+): Config {
   // Absolute: tools are run in other folders than this one.
   const dataDir = resolve(values.DATA_DIR);
   return {
@@ -382,7 +397,11 @@ function assemble(values: Values, parts: Pick<Config, "github" | "bitbucket" | "
       diskBytes: values.BUILD_DISK,
       resolver: values.BUILD_DNS,
     },
-    retention: { bodiesDays: values.RETENTION_BODIES_DAYS, deliveriesDays: values.RETENTION_DELIVERIES_DAYS },
+    retention: {
+      bodiesDays: values.RETENTION_BODIES_DAYS,
+      deliveriesDays: values.RETENTION_DELIVERIES_DAYS,
+      uninstalledDays: values.RETENTION_UNINSTALLED_DAYS,
+    },
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
   };
 }

@@ -7,6 +7,7 @@ import { buildRequest, type RequestSettings } from "./core/build-request.ts";
 import type { Build } from "./core/model.ts";
 import { namespaceOf } from "./core/registry-settings.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
+import { createAuthorizer } from "./engine/authorize.ts";
 import { createClaims } from "./engine/claims.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
@@ -217,6 +218,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const web = createWeb({
     store,
     surveys,
+    authorizer: createAuthorizer({ hosts, log }),
     preview: createReplay({ store, hosts, pauses, clock, log }).preview,
     logs,
     adminToken: settings.adminToken,

@@ -50,7 +50,7 @@ describe("parseConfig", () => {
       builder: "buildah",
       httpBuilders: null,
       builds: { network: "internet", timeoutSeconds: 3600, memoryBytes: 4 * 1024 ** 3, logBytes: 16 * 1024 ** 2 },
-      retention: { bodiesDays: 30, deliveriesDays: 400 },
+      retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       log: { level: "info", format: null },
     });
     expect(config.builds.concurrency).toBeGreaterThan(0);

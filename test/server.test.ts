@@ -19,7 +19,7 @@ const SETTINGS: ServerSettings = {
   views: fileURLToPath(new URL("../views", import.meta.url)),
   namespaces: { kind: "approve" },
   builds: { concurrency: 1, network: "none", timeoutSeconds: 1, memoryBytes: 1, logBytes: 1 },
-  retention: { bodiesDays: 30, deliveriesDays: 400 },
+  retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
   stopGraceMs: 0,
 };
 

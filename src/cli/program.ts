@@ -16,6 +16,7 @@ import { addRotate } from "./rotate.ts";
 import { start } from "./start.ts";
 import type { ExitCode } from "./terminal.ts";
 import { addToken } from "./token.ts";
+import { addVariableCommands } from "./variable.ts";
 
 /**
  * Runs one command line (without the program's name) and answers its exit code: 0 done, 1 the answer is no, 2 used
@@ -58,6 +59,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
     .addHelpText("after", EXIT_CODES);
   addServerCommands(program, parts, done);
   addOperatorCommands(program, parts, done);
+  addVariableCommands(program, parts, done);
   addAccess(program, parts, done);
   addConnect(program, parts, done);
   addRegistryCommands(program, parts, done);

@@ -3,13 +3,13 @@
  * implementation to it. Times are ISO 8601 in UTC, durations milliseconds unless said otherwise.
  */
 
+import type { By, Decider } from "../core/audit.ts";
 import type { RequestOrigin, SignedRequest } from "../core/build-request.ts";
 import type { CheckFacts } from "../core/check.ts";
 import type { FileCheck } from "../core/config-check.ts";
 import type { RepositoryName } from "../core/events.ts";
 import type {
   Account,
-  Actor,
   Build,
   BuildPlan,
   BuildState,
@@ -319,8 +319,8 @@ export interface Store
     readonly permissions: Readonly<Record<string, string>>;
   }): Promise<Installation>;
   setInstallationState(id: HostId, state: HostState): Promise<void>;
-  /** Changes what is given of an installation's policy; answers all of it. Null: no such installation. */
-  setPolicy(id: HostId, policy: Partial<Policy>): Promise<Policy | null>;
+  /** Changes what is given of an installation's policy; answers all of it. Null: no such installation. Audited. */
+  setPolicy(id: HostId, policy: Partial<Policy>, by: By): Promise<Policy | null>;
   getInstallation(id: HostId): Promise<Installation | null>;
   listInstallations(query: PageQuery): Promise<Page<Installation>>;
   /** `complete`: the list is all the installation covers; others become unlinked. */
@@ -370,11 +370,11 @@ export interface Store
   /** Builds held at a commit, oldest first. */
   heldBuilds(repository: HostId, sha: Sha): Promise<readonly Build[]>;
   /**
-   * Lets a held build run, and with it all that its delivery has held for the same reason. `actor`: null is the operator.
+   * Lets a held build run, and with it all that its delivery has held for the same reason; the approval names `by`. Audited.
    * Answers the builds that wait for their turn now; empty: the build is not held (any more), its installation or
    * repository is closed, or it is a fork's and the installation wants nothing of forks now. Marks the commits' checks.
    */
-  approveBuild(id: string, actor: Actor | null): Promise<readonly string[]>;
+  approveBuild(id: string, by: Decider): Promise<readonly string[]>;
   /** A queued or held build is canceled at once; a running one is asked to stop (its heartbeat says so). */
   cancelBuild(id: string): Promise<"canceled" | "canceling" | "final" | "unknown">;
   getBuild(id: string): Promise<Build | null>;
@@ -388,7 +388,10 @@ export interface Store
   ): Promise<Page<Build>>;
   /** The newest build of each image at a commit, for a re-run. */
   buildsOfCommit(repository: HostId, sha: Sha): Promise<readonly Build[]>;
-  /** Queues the same work again, or holds it again if nobody has approved it. Null: unknown build. */
+  /**
+   * Queues the same work again, or holds it again if nobody has approved it. Null: unknown build, or its installation may
+   * not write that namespace any more.
+   */
   repeatBuild(id: string, trigger: "rerun" | "retry", write: RequestWriter): Promise<Build | null>;
   /** Cancels what is queued of an installation and asks what runs to stop; answers how many. */
   cancelInstallation(id: HostId): Promise<number>;
@@ -414,11 +417,12 @@ export interface Store
   imageOwners(namespace: string, repository: HostId, images: readonly string[]): Promise<ImageOwners>;
   /** Those of the images (full names) that anybody may pull. */
   publicImages(images: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Lets another repository publish an image too. False: nobody has published it yet. */
-  shareImage(image: string, withRepository: HostId): Promise<boolean>;
-  /** What it published meanwhile stays. */
-  unshareImage(image: string, withRepository: HostId): Promise<void>;
-  setImagePublic(image: string, open: boolean): Promise<void>;
+  /** Lets another repository publish an image too. False: nobody has published it yet. Audited. */
+  shareImage(image: string, withRepository: HostId, by: By): Promise<boolean>;
+  /** What it published meanwhile stays. Audited. */
+  unshareImage(image: string, withRepository: HostId, by: By): Promise<void>;
+  /** Whether anybody may pull it. Audited. */
+  setImagePublic(image: string, open: boolean, by: By): Promise<void>;
   /** By its full name; null: nobody has published it yet. */
   publishedImage(image: string): Promise<PublishedImage | null>;
   /** Every repository that is known under this name; case counts. */

@@ -49,6 +49,13 @@ export function createLogRows(database: Database, log?: Logger): LogStore {
       const text = (end?.bytes ?? Buffer.alloc(0)).toString("utf8");
       return text.replace(/\n$/, "").split("\n").slice(-lines);
     },
+
+    async remove(buildId) {
+      await database.transaction(async (sql) => {
+        await sql.query("DELETE FROM log_parts WHERE build = $1", [buildId]);
+        await sql.query("DELETE FROM logs WHERE build = $1", [buildId]);
+      });
+    },
   };
 }
 

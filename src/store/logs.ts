@@ -1,5 +1,5 @@
 import { createWriteStream, mkdirSync, openSync, rmSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger, LogStore, LogWriter } from "../engine/ports.ts";
 
@@ -41,6 +41,11 @@ export function createLogStore(dir: string, log?: Logger): LogStore {
 
     async tail(buildId, lines) {
       return withFile(pathOf(buildId), [], (file) => readTail(file, lines));
+    },
+
+    async remove(buildId) {
+      const path = pathOf(buildId);
+      if (path !== null) await rm(path, { force: true });
     },
   };
 }

@@ -14,6 +14,7 @@ import { accessTokens } from "./migrations/0011-access-tokens.ts";
 import { variables } from "./migrations/0012-variables.ts";
 import { furtherRepositories } from "./migrations/0013-further-repositories.ts";
 import { turns } from "./migrations/0014-turns.ts";
+import { receipts } from "./migrations/0015-receipts.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -31,14 +32,13 @@ const MIGRATIONS: readonly Migration[] = [
   configCheck,
   audit,
   claims,
-  pauses,
   lifecycle,
+  pauses,
   registries,
   accessTokens,
   variables,
   furtherRepositories,
-  turns,
-];
+  turns, receipts];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */
 export function migrate(database: Database): Promise<readonly string[]> {

@@ -25,6 +25,7 @@ import { createNamespaces } from "./namespaces.ts";
 import { createPauses } from "./pauses.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
+import { createReceipts } from "./receipts.ts";
 import { createRegistries } from "./registries.ts";
 import { bytesOrNull, text } from "./rows.ts";
 import { SECRETS_LOCK } from "./secrets.ts";
@@ -83,7 +84,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createDeliveries(database, clock),
     ...createPlans(parts),
     ...createPauses(parts),
-    ...createInstallations(database),
+    ...createInstallations(database, clock),
     ...createLifecycle(parts),
     ...createBuilds(parts),
     ...createApprovals(parts),
@@ -91,6 +92,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createChecks(parts),
     ...createConfigChecks(database),
     ...createAudit(parts),
+    ...createReceipts(parts, vault),
     ...createClaimRows(parts),
     ...createNamespaces(parts),
     ...createNamespaceCodes(parts),

@@ -3,8 +3,7 @@ import { z } from "zod";
 import type { By } from "../core/audit.ts";
 import type { Done, Refused, RegistryDesk } from "../engine/registry-desk.ts";
 import { registryJson } from "../engine/shapes.ts";
-import { methodNotAllowed } from "./api.ts";
-import { route, WebError } from "./errors.ts";
+import { methodNotAllowed, route, WebError } from "./errors.ts";
 
 const OPERATOR: By = { kind: "operator" };
 

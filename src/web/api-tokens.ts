@@ -2,8 +2,7 @@ import express, { type Router } from "express";
 import { parseTokenWish } from "../core/access-tokens.ts";
 import type { By } from "../core/audit.ts";
 import { type AccessTokens, accessTokenJson, madeTokenJson, type RefusedToken } from "../engine/access-tokens.ts";
-import { methodNotAllowed } from "./api.ts";
-import { pageQuery, route, WebError } from "./errors.ts";
+import { methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { pageJson } from "./wire.ts";
 
 const OPERATOR: By = { kind: "operator" };

@@ -1,8 +1,11 @@
 import express, { type Request, type Router } from "express";
-import type { HostId, Provider } from "../core/model.ts";
+import { parseActorJson } from "../core/actors.ts";
+import type { Actor, HostId } from "../core/model.ts";
 import { parsePolicyJson } from "../core/policy-settings.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
-import { type Approving, approveHeld } from "../engine/approval.ts";
+import { type Approving, approveFor } from "../engine/approval.ts";
+import type { Authorizer } from "../engine/authorize.ts";
+import type { Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
@@ -12,8 +15,9 @@ import { addPauses, type Pausing } from "./api-pause.ts";
 import { addReceipts } from "./api-receipts.ts";
 import { addRegistries } from "./api-registries.ts";
 import { addTokens } from "./api-tokens.ts";
+import { addVariables, type VariablesApiStore } from "./api-variables.ts";
 import type { Gate } from "./auth.ts";
-import { pageQuery, route, WebError } from "./errors.ts";
+import { hostIdIn, methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";
 import { buildJson, pageJson, requestJson } from "./wire.ts";
 
@@ -36,19 +40,22 @@ export type ApiStore = Pick<
   | "listAccess"
   | "receipt"
   | "listReceipts"
->;
+> &
+  VariablesApiStore;
 
 /** `/api/v1`, for scripts that hold the operator's token. */
 export function createApi(options: {
   store: ApiStore & Pausing["store"];
   preview: Pausing["preview"];
+  log: Logger;
   logs: Logs;
   gate: Gate;
+  authorizer: Authorizer;
   accessTokens: AccessTokens;
   /** Left out: registries are not looked after here. */
   registryDesk?: RegistryDesk;
 }): Router {
-  const { store, logs, gate, preview } = options;
+  const { store, logs, gate, preview, log } = options;
   const api = express.Router({ caseSensitive: true });
   // For whoever checks a build request; there is nothing in it to keep from anybody.
   api.get(
@@ -60,10 +67,11 @@ export function createApi(options: {
     }),
   );
   api.use(bearer(gate));
-  addChanges(api, store);
+  addChanges(api, { store, authorizer: options.authorizer });
   addTokens(api, options.accessTokens);
   if (options.registryDesk !== undefined) addRegistries(api, options.registryDesk);
-  addPauses(api, { store, preview });
+  addPauses(api, { store, preview, log });
+  addVariables(api, store);
   addAccess(api, store);
   api.use((req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
@@ -135,11 +143,13 @@ export function createApi(options: {
 }
 
 /** What changes something. No other site can ask for it: browsers do not send the bearer's token by themselves. */
-function addChanges(api: Router, store: ApiStore): void {
+function addChanges(api: Router, parts: { readonly store: ApiStore; readonly authorizer: Authorizer }): void {
+  const { store } = parts;
   api.post(
     "/builds/:id/approve",
+    express.json({ limit: "8kb" }),
     route(async (req, res) => {
-      const builds = demandApproved(await approveHeld(store, req.params["id"] ?? "", null));
+      const builds = demandApproved(await approveFor(parts, req.params["id"] ?? "", actorIn(req)));
       res.json({ builds });
     }),
   );
@@ -148,14 +158,12 @@ function addChanges(api: Router, store: ApiStore): void {
     "/installations/:provider/:host/:id/policy",
     express.json({ limit: "8kb" }),
     route(async (req, res) => {
-      if (!req.is("application/json")) {
-        throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
-      }
+      demandJson(req);
       const id = installationId(req);
       const parsed = parsePolicyJson(req.body);
       if (!parsed.ok) throw new WebError(400, "bad-policy", `${parsed.message}.`);
       // Of an installation nobody knows nothing is changed, and the next question says so.
-      await store.setPolicy(id, parsed.policy);
+      await store.setPolicy(id, parsed.policy, { kind: "operator" });
       const installation = await store.getInstallation(id);
       if (installation === null) throw noInstallation();
       res.json(installationJson(installation));
@@ -169,10 +177,36 @@ export function demandApproved(approving: Approving): readonly string[] {
   switch (approving.kind) {
     case "approved":
       return approving.builds;
-    case "unknown":
+    case "no-build":
       throw noBuild();
-    case "refused":
+    case "not-held":
       throw new WebError(409, "not-held", approving.why);
+    case "refused":
+      throw new WebError(403, "not-allowed", approving.why);
+    case "unknown":
+      throw notKnown(approving);
+  }
+}
+
+/** The host could not say: perhaps later (503), or not before somebody changes something (502). */
+function notKnown({ why, retryable, retryAfter }: Extract<Approving, { readonly kind: "unknown" }>): WebError {
+  if (!retryable) return new WebError(502, "host-refused", why);
+  return new WebError(503, "host-unavailable", why, retryAfter === null ? {} : { "Retry-After": String(retryAfter) });
+}
+
+/** For whom something is done; null: nothing was sent, and it is the operator. */
+function actorIn(req: Request): Actor | null {
+  const { "transfer-encoding": chunked, "content-length": length } = req.headers;
+  if (chunked === undefined && Number(length ?? 0) === 0) return null;
+  demandJson(req);
+  const parsed = parseActorJson(req.body);
+  if (!parsed.ok) throw new WebError(400, "bad-actor", parsed.message);
+  return parsed.actor;
+}
+
+export function demandJson(req: Request): void {
+  if (!req.is("application/json")) {
+    throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
   }
 }
 
@@ -180,14 +214,6 @@ function installationId(req: Request): HostId {
   const id = hostIdIn(req);
   if (id === null) throw noInstallation();
   return id;
-}
-
-const PROVIDERS: readonly Provider[] = ["github", "bitbucket"];
-
-/** What an address `…/:provider/:host/:id` names; null: no provider is called so. */
-export function hostIdIn({ params }: Request): HostId | null {
-  const provider = PROVIDERS.find((known) => known === params["provider"]);
-  return provider === undefined ? null : { provider, host: params["host"] ?? "", id: params["id"] ?? "" };
 }
 
 function noInstallation(): WebError {
@@ -205,10 +231,6 @@ export async function knownBuild(store: Pick<Store, "getBuild">, id: string | un
     throw noBuild();
   }
   return build;
-}
-
-export function methodNotAllowed(allow: string): WebError {
-  return new WebError(405, "method-not-allowed", `Only ${allow} is understood here.`, { Allow: allow });
 }
 
 function bearer(gate: Gate): express.RequestHandler {

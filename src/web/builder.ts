@@ -2,10 +2,9 @@ import express, { type Request, type RequestHandler, type Response, type Router 
 import type { z } from "zod";
 import type { BuilderDesk, DeskEnd, DeskLease, HandedOut } from "../engine/builder-desk.ts";
 import type { CloneCredential } from "../engine/ports.ts";
-import { methodNotAllowed } from "./api.ts";
 import { sameSecret } from "./auth.ts";
 import { ClaimBody, HeartbeatBody, MAX_JSON_BYTES, MAX_LOG_BYTES, OutcomeBody } from "./builder-schema.ts";
-import { route, WebError } from "./errors.ts";
+import { methodNotAllowed, route, WebError } from "./errors.ts";
 import { signedJson } from "./wire.ts";
 
 /** What HTTP builders ask of us. */

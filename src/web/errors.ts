@@ -1,4 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
+import type { HostId, Provider } from "../core/model.ts";
 import { BadCursor, type PageQuery } from "../engine/store-port.ts";
 
 /** An answer other than the one asked for. `message` is for the reader: what is wrong and what to do. */
@@ -57,4 +58,16 @@ export function pageQuery(req: Request): PageQuery {
     throw new BadCursor();
   }
   return { limit: Number(limit), cursor };
+}
+
+const PROVIDERS: readonly Provider[] = ["github", "bitbucket"];
+
+/** What an address `…/:provider/:host/:id` names; null: no provider is called so. */
+export function hostIdIn({ params }: Request): HostId | null {
+  const provider = PROVIDERS.find((known) => known === params["provider"]);
+  return provider === undefined ? null : { provider, host: params["host"] ?? "", id: params["id"] ?? "" };
+}
+
+export function methodNotAllowed(allow: string): WebError {
+  return new WebError(405, "method-not-allowed", `Only ${allow} is understood here.`, { Allow: allow });
 }

@@ -15,8 +15,7 @@ import { shellQuote } from "../core/reproduce.ts";
 import { suggestConfig } from "../core/suggest-config.ts";
 import type { ListedRepository, Store } from "../engine/store-port.ts";
 import type { Surveyed, Surveys } from "../engine/surveys.ts";
-import { hostIdIn } from "./api.ts";
-import { WebError } from "./errors.ts";
+import { hostIdIn, WebError } from "./errors.ts";
 import { pauseSentence } from "./pause-notice.ts";
 import { type BuildView, buildView, type TimeView, timeView, webLink } from "./present.ts";
 

@@ -6,10 +6,10 @@ import { approveHeld } from "../engine/approval.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Decision, Page } from "../engine/store-port.ts";
 import type { Surveys } from "../engine/surveys.ts";
-import { type ApiStore, demandApproved, hostIdIn, knownBuild, methodNotAllowed } from "./api.ts";
+import { type ApiStore, demandApproved, knownBuild } from "./api.ts";
 import { noReceipt } from "./api-receipts.ts";
 import type { Gate, Session } from "./auth.ts";
-import { pageQuery, route, WebError } from "./errors.ts";
+import { hostIdIn, methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { demandOwnForm, readForm } from "./forms.ts";
 import { type InstallationsStore, installationData, installationsData } from "./installations.ts";
 import { type Logs, logHtml, sendLog } from "./log.ts";
@@ -88,7 +88,7 @@ export function createPages(options: {
 
   async function approve(req: Request, res: Response, session: Session): Promise<void> {
     demandOwnForm(req, session);
-    demandApproved(await approveHeld(store, req.params["id"] ?? "", null));
+    demandApproved(await approveHeld(store, req.params["id"] ?? "", { kind: "operator" }));
     res.redirect(303, buildOf(req));
   }
 

@@ -1,9 +1,8 @@
 import express, { type RequestHandler, type Router } from "express";
 import { z } from "zod";
 import type { Answer, Logger } from "../engine/ports.ts";
-import { methodNotAllowed } from "./api.ts";
 import { clientAddress, sameSecret } from "./auth.ts";
-import { route, WebError } from "./errors.ts";
+import { methodNotAllowed, route, WebError } from "./errors.ts";
 
 /** What the Docker registry and its clients ask of us. Null: there is nothing at that address. */
 export interface RegistryDoors {

@@ -1,7 +1,6 @@
 import express, { type Response, type Router } from "express";
-import { methodNotAllowed } from "./api.ts";
 import type { Gate } from "./auth.ts";
-import { route, WebError } from "./errors.ts";
+import { methodNotAllowed, route, WebError } from "./errors.ts";
 import { demandOwnForm, field, readForm } from "./forms.ts";
 import type { Views } from "./views.ts";
 

@@ -1,16 +1,17 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import type { Build } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
+import type { Authorizer } from "../engine/authorize.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import type { Replay } from "../engine/replay.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { Surveys } from "../engine/surveys.ts";
-import { type ApiStore, createApi, methodNotAllowed } from "./api.ts";
+import { type ApiStore, createApi } from "./api.ts";
 import type { Pausing } from "./api-pause.ts";
 import { createGate } from "./auth.ts";
 import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
-import { publicError, WebError } from "./errors.ts";
+import { methodNotAllowed, publicError, WebError } from "./errors.ts";
 import type { InstallationsStore } from "./installations.ts";
 import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -27,6 +28,8 @@ export interface WebOptions {
   /** What would be built if something were resumed. */
   readonly preview: Replay["preview"];
   readonly logs: Logs;
+  /** Asks hosts what people may do, for whom somebody else does something. */
+  readonly authorizer: Authorizer;
   /** Null: pages and API stay closed. */
   readonly adminToken: string | null;
   /** Decides, by its scheme, about HSTS and how cookies are marked. */
@@ -71,7 +74,16 @@ export function createWeb(options: WebOptions): Express {
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
   app.use(
     "/api/v1",
-    createApi({ store, logs, gate, preview: options.preview, accessTokens: options.accessTokens, ...optionalDesk }),
+    createApi({
+      store,
+      logs,
+      gate,
+      authorizer: options.authorizer,
+      preview: options.preview,
+      log,
+      accessTokens: options.accessTokens,
+      ...optionalDesk,
+    }),
   );
   app.use(look);
   app.use(createPages({ store, surveys, logs, gate, views, clock, registryHost: options.registryHost }));

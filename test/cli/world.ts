@@ -31,6 +31,9 @@ export const noStore: CliStore = {
   findRepositories: () => Promise.resolve([]),
   receipt: () => Promise.resolve(null),
   listReceipts: () => Promise.resolve({ items: [], next: null }),
+  listVariables: () => Promise.resolve([]),
+  saveVariable: () => Promise.resolve({ kind: "unknown" }),
+  removeVariable: () => Promise.resolve(false),
   close: () => Promise.resolve(),
 };
 
@@ -68,6 +71,7 @@ export async function run(
     openStore: () => Promise.resolve(noStore),
     openTokens: () => Promise.reject(new Error("there are no access tokens in this test")),
     openRegistries: () => Promise.reject(new Error("no registries in this test")),
+    openAuthorizer: () => Promise.reject(new Error("nobody is asked in this test")),
     openConnections: () => Promise.reject(new Error("there are none in this test")),
     openPausing: () => Promise.reject(new Error("nothing can be paused in this test")),
     migrate: () => Promise.resolve([]),

@@ -36,6 +36,17 @@ export function logsContract(
       expect((await logs.read("b1", 0, Number.MAX_SAFE_INTEGER))?.bytes.toString()).toBe("small");
     });
 
+    it("forgets the log it is told to, and no other", async () => {
+      await write("b1", "one");
+      await write("b2", "two");
+      await logs.remove("b1");
+      await logs.remove("b1");
+      await logs.remove("never");
+      await logs.remove("../b2");
+      expect(await logs.read("b1", 0, 10)).toBeNull();
+      expect((await logs.read("b2", 0, 10))?.bytes.toString()).toBe("two");
+    });
+
     it("has no log of a build that never ran", async () => {
       expect(await logs.read("never", 0, 10)).toBeNull();
       expect(await logs.tail("never", 10)).toEqual([]);

@@ -1,7 +1,9 @@
 /** Two processes at the same held builds at the same time: see postgres-races.test.ts. */
+
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { PlanRecord, Store } from "../../src/engine/store-port.ts";
 import { openStore } from "../../src/store/store.ts";
+import { byPerson, OPERATOR } from "../contract/store.by.ts";
 import {
   change,
   cover,
@@ -62,7 +64,10 @@ describe("two processes on one database", () => {
   it("approve what is held once, and only one of them did", async () => {
     for (let round = 1; round <= ROUNDS; round += 1) {
       const id = await plan(`twice-${round}`, waiting(round, `twice-${round}`));
-      const clicks = await Promise.all([one.approveBuild(id, { id: "1", login: "a" }), other.approveBuild(id, null)]);
+      const clicks = await Promise.all([
+        one.approveBuild(id, byPerson({ id: "1", login: "a" })),
+        other.approveBuild(id, OPERATOR),
+      ]);
       expect(clicks.map((released) => released.length).toSorted()).toEqual([0, 2]);
       const by = clicks[0]?.length === 2 ? { id: "1", login: "a" } : null;
       expect((await one.getBuild(id))?.approval?.actor).toEqual(by);
@@ -75,7 +80,7 @@ describe("two processes on one database", () => {
     for (let round = 1; round <= ROUNDS; round += 1) {
       const build = await plan(`gone-${round}`, waiting(round, `gone-${round}`));
       await Promise.all([
-        one.approveBuild(build, null),
+        one.approveBuild(build, OPERATOR),
         other.setInstallationState(id, "suspended").then(() => other.cancelInstallation(id)),
       ]);
       expect(await counts()).toEqual([0, 0, 2 * round, 0]);
@@ -87,7 +92,7 @@ describe("two processes on one database", () => {
       const build = await plan(`old-${round}`, waiting(round, `old-${round}`));
       const next = await stored(`new-${round}`);
       const [released] = await Promise.all([
-        one.approveBuild(build, null),
+        one.approveBuild(build, OPERATOR),
         other.recordPlan(next, waiting(round, `new-${round}`)),
       ]);
       // Either way the newer change has pushed it aside; it was only released where the approval came first.

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { decideClaim } from "../../src/core/lifecycle/claim.ts";
 import type { Build } from "../../src/core/model.ts";
 import type { BuildResult, ClaimedBuild, ClaimedDelivery, Store } from "../../src/engine/store-port.ts";
 import { openStore } from "../../src/store/store.ts";
@@ -251,7 +252,7 @@ describe("two processes on one database", () => {
   });
 
   it("queue nothing of an installation that is being suspended", async () => {
-    const who = { id: installationId("7"), account: account("17"), permissions: {}, namespace: null };
+    const who = { id: installationId("7"), account: account("17"), permissions: {} };
     for (let round = 0; round < ROUNDS; round += 1) {
       const moved = change(null, `gone-${round}`, `refs/heads/g${round}`);
       const what = record([moved], [request(moved)]);
@@ -281,18 +282,21 @@ describe("two processes on one database", () => {
     }
   });
 
-  it("give a name to one of two accounts that ask for it at once", async () => {
+  it("give a namespace to one of two accounts that ask for it at once", async () => {
+    const policy = { kind: "automatic", provider: "github", host: "default" } as const;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const save = (store: Store, id: string) =>
-        store.saveInstallation({
-          id: installationId(id),
-          account: account(id),
-          state: "active",
-          permissions: {},
-          namespace: `wanted-${round}`,
-        });
-      const saved = await Promise.all([save(one, `1${round}`), save(other, `2${round}`)]);
-      expect(saved.map(({ namespace }) => namespace).toSorted()).toEqual([`wanted-${round}`, null].toSorted());
+      const wanted = `wanted-${round}`;
+      const ask = async (store: Store, id: string) => {
+        const asking = { installation: installationId(id), account: account(id), wanted, registry: "default" };
+        const { decision } = await store.settleClaim(asking, (known) =>
+          decideClaim(policy, { ...known, account: asking.account, wanted, occupied: false }),
+        );
+        return decision.kind;
+      };
+      const decided = await Promise.all([ask(one, `1${round}`), ask(other, `2${round}`)]);
+      expect(decided.toSorted()).toEqual(["grant", "wait"]);
+      const ledger = await one.namespaceLedger(wanted);
+      expect([ledger?.writers.length, ledger?.claims.length]).toEqual([1, 1]);
     }
   });
 

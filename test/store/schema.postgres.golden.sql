@@ -283,8 +283,10 @@ COLUMN installations.account_kind text NOT NULL
 COLUMN installations.state text NOT NULL
 COLUMN installations.permissions text NOT NULL
 COLUMN installations.policy text NOT NULL DEFAULT '{}'::text
+COLUMN installations.removed_at bigint
 CONSTRAINT installations PRIMARY KEY (seq)
 CONSTRAINT installations UNIQUE (key)
+CREATE INDEX installations_account ON public.installations USING btree (provider, host, account_id)
 CREATE UNIQUE INDEX installations_key_key ON public.installations USING btree (key)
 CREATE UNIQUE INDEX installations_pkey ON public.installations USING btree (seq)
 COLUMN log_parts.build text NOT NULL
@@ -348,6 +350,21 @@ CONSTRAINT pushed_images FOREIGN KEY (token) REFERENCES access_tokens(id)
 CONSTRAINT pushed_images PRIMARY KEY (name)
 CREATE INDEX pushed_images_namespace ON public.pushed_images USING btree (namespace)
 CREATE UNIQUE INDEX pushed_images_pkey ON public.pushed_images USING btree (name)
+COLUMN receipts.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN receipts.installation text NOT NULL
+COLUMN receipts.account_login text NOT NULL
+COLUMN receipts.removed_at bigint NOT NULL
+COLUMN receipts.items text
+COLUMN receipts.closed_at bigint
+COLUMN receipts.kept_until bigint
+COLUMN receipts.restored_at bigint
+COLUMN receipts.purged_at bigint
+CONSTRAINT receipts FOREIGN KEY (installation) REFERENCES installations(key)
+CONSTRAINT receipts PRIMARY KEY (id)
+CONSTRAINT receipts UNIQUE (installation, removed_at)
+CREATE INDEX receipts_kept ON public.receipts USING btree (kept_until) WHERE ((restored_at IS NULL) AND (purged_at IS NULL))
+CREATE UNIQUE INDEX receipts_installation_removed_at_key ON public.receipts USING btree (installation, removed_at)
+CREATE UNIQUE INDEX receipts_pkey ON public.receipts USING btree (id)
 COLUMN refs.repository text NOT NULL
 COLUMN refs.ref text NOT NULL
 COLUMN refs.generation bigint NOT NULL
@@ -387,6 +404,7 @@ COLUMN repositories.clone_url text NOT NULL DEFAULT ''::text
 COLUMN repositories.web_url text NOT NULL DEFAULT ''::text
 COLUMN repositories.installation text
 COLUMN repositories.linked boolean NOT NULL DEFAULT false
+COLUMN repositories.archived boolean NOT NULL DEFAULT false
 CONSTRAINT repositories PRIMARY KEY (key)
 CREATE INDEX repositories_installation ON public.repositories USING btree (installation)
 CREATE UNIQUE INDEX repositories_pkey ON public.repositories USING btree (key)

@@ -270,7 +270,9 @@ CREATE TABLE installations (
   account_kind TEXT NOT NULL,
   state TEXT NOT NULL,
   permissions TEXT NOT NULL
-, policy TEXT NOT NULL DEFAULT '{}');
+, policy TEXT NOT NULL DEFAULT '{}', removed_at BIGINT);
+
+CREATE INDEX installations_account ON installations (provider, host, account_id);
 
 CREATE TABLE log_parts (
 build TEXT NOT NULL,
@@ -335,6 +337,21 @@ created_at BIGINT NOT NULL
 
 CREATE INDEX pushed_images_namespace ON pushed_images (namespace);
 
+CREATE TABLE receipts (
+id INTEGER PRIMARY KEY AUTOINCREMENT,
+installation TEXT NOT NULL REFERENCES installations (key),
+account_login TEXT NOT NULL,
+removed_at BIGINT NOT NULL,
+items TEXT,
+closed_at BIGINT,
+kept_until BIGINT,
+restored_at BIGINT,
+purged_at BIGINT,
+UNIQUE (installation, removed_at)
+  );
+
+CREATE INDEX receipts_kept ON receipts (kept_until) WHERE restored_at IS NULL AND purged_at IS NULL;
+
 CREATE TABLE refs (
   repository TEXT NOT NULL REFERENCES repositories (key),
   ref TEXT NOT NULL,
@@ -375,7 +392,8 @@ CREATE TABLE repositories (
   clone_url TEXT NOT NULL DEFAULT '',
   web_url TEXT NOT NULL DEFAULT '',
   installation TEXT,
-  linked BOOLEAN NOT NULL DEFAULT FALSE);
+  linked BOOLEAN NOT NULL DEFAULT FALSE,
+  archived BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE INDEX repositories_installation ON repositories (installation);
 

@@ -14,4 +14,5 @@ export const STEPS: readonly string[] = [
   "0012-variables",
   "0013-further-repositories",
   "0014-turns",
+  "0015-receipts",
 ];

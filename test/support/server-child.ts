@@ -64,7 +64,7 @@ async function main(input: ServerChildInput): Promise<void> {
       views: fileURLToPath(new URL("../../views", import.meta.url)),
       namespaces: { kind: "automatic", provider: "github", host: "default" },
       builds: { concurrency: 4, network: "none", timeoutSeconds: 60, memoryBytes: 1024 ** 3, logBytes: 1024 ** 2 },
-      retention: { bodiesDays: 30, deliveriesDays: 400 },
+      retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       leaseMs: input.leaseMs,
     },
   );

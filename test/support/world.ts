@@ -148,7 +148,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         memoryBytes: 256 * 1024 ** 2,
         logBytes: 1024 ** 2,
       },
-      retention: { bodiesDays: 30, deliveriesDays: 400 },
+      retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
       stopGraceMs: options.stopGraceMs ?? 50,
     });

@@ -22,7 +22,7 @@ describe("approving over the API", () => {
     const opened = await open({ builds: [HELD], released: ["b1", "b2"], approvals });
     const answer = await opened.api(APPROVE, { method: "POST" });
     expect([answer.status, await answer.json()]).toEqual([200, { builds: ["b1", "b2"] }]);
-    expect(approvals).toEqual([{ id: "b1", actor: null }]);
+    expect(approvals).toEqual([{ id: "b1", by: { kind: "operator" } }]);
   });
 
   it("answers 404 to a build nobody knows", async () => {

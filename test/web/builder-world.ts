@@ -104,6 +104,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
   });
   const app = createWeb({
     store,
+    authorizer: { may: () => Promise.reject(new Error("nobody is asked in this test")) },
     surveys: { within: async () => [] },
     preview: async () => null,
     logs,

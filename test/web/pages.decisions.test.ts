@@ -111,7 +111,7 @@ describe("the button", () => {
     const opened = await open({ builds: [held()], released: ["b1"], approvals });
     const answer = await press(opened, "/builds/b1/approve");
     expect([answer.status, answer.headers.get("location")]).toEqual([303, "/builds/b1"]);
-    expect(approvals).toEqual([{ id: "b1", actor: null }]);
+    expect(approvals).toEqual([{ id: "b1", by: { kind: "operator" } }]);
   });
 
   it.each(["", "A".repeat(43)])("is not pressed by another site with the token %j", async (token) => {

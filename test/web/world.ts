@@ -1,10 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { AuditRecord } from "../../src/core/audit.ts";
+import type { AuditRecord, Decider } from "../../src/core/audit.ts";
 import type { SignedRequest } from "../../src/core/build-request.ts";
 import {
-  type Actor,
   type Build,
   DEFAULT_POLICY,
   type HostId,
@@ -15,6 +14,7 @@ import {
   type Sha,
 } from "../../src/core/model.ts";
 import type { Scope } from "../../src/core/pause.ts";
+import type { Receipt } from "../../src/core/receipt.ts";
 import type { ListedPause } from "../../src/engine/pause-port.ts";
 import {
   BadCursor,
@@ -158,7 +158,7 @@ export interface World {
   readonly requests: ReadonlyMap<string, SignedRequest>;
   readonly deliveries: readonly Delivery[];
   /** Who approved what, as the store was told. */
-  readonly approvals: { readonly id: string; readonly actor: Actor | null }[];
+  readonly approvals: { readonly id: string; readonly by: Decider }[];
   /** What {@link World.approvals} releases; the builds themselves stay as they are here. */
   readonly released: readonly string[];
   readonly installations: readonly Installation[];
@@ -169,6 +169,7 @@ export interface World {
   /** Of the first installation. */
   readonly repositories: readonly ListedRepository[];
   readonly surveys: WebOptions["surveys"];
+  readonly authorizer: WebOptions["authorizer"];
   /** Those there are, by what they are of; what is paused or resumed meanwhile is noted in {@link World.pausing}. */
   readonly pauses: readonly ListedPause[];
   readonly pausing: unknown[];
@@ -221,6 +222,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     pauses: [],
     pausing: [],
     preview: async () => null,
+    authorizer: { may: () => Promise.reject(new Error("nobody is asked in this test")) },
     log: "STEP 1/2: FROM scratch\n",
     adminToken: TOKEN,
     publicUrl: "http://localhost:3000",
@@ -239,6 +241,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   };
   const app = createWeb({
     store: createStore(world),
+    authorizer: world.authorizer,
     surveys: world.surveys,
     preview: world.preview,
     logs: world.logs ?? createLogs(world),
@@ -286,9 +289,9 @@ function createStore(world: World): WebOptions["store"] {
     return world.repositories.some((one) => hostKey(one) === hostKey(scope.id));
   };
   return {
-    approveBuild: (id, actor) =>
+    approveBuild: (id, by) =>
       ask(() => {
-        world.approvals.push({ id, actor });
+        world.approvals.push({ id, by });
         return world.released;
       }),
     getInstallation: (id) => ask(() => installations.get(hostKey(id)) ?? null),
