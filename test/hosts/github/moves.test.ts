@@ -157,6 +157,67 @@ describe.each(HOST_KINDS)("a repository that moved, on $kind", (kind) => {
   });
 });
 
+describe.each(HOST_KINDS)("a repository on $kind that is", (kind) => {
+  let host: GithubHost;
+  let api: HostRepository;
+  let installation: HostInstallation;
+
+  beforeEach(async () => {
+    host = await createGithubHost({ ...kind, webhook: { url: "http://127.0.0.1:9/", secret: "s".repeat(32) } });
+    const acme = host.organization("acme");
+    api = await host.repository(acme, "api");
+    await api.commit({ files: { a: "1" } });
+    installation = await host.install(acme);
+  });
+
+  afterEach(async () => {
+    expect(host.violations).toEqual([]);
+    await host.close();
+  });
+
+  function lastPayload(back = 1): unknown {
+    return JSON.parse(host.deliveries.at(-back)?.body ?? "null");
+  }
+
+  it("archived says so, and lets nobody write to it until it is not any more", async () => {
+    await host.setArchived(api, true);
+    expect(lastPayload()).toMatchObject({
+      action: "archived",
+      repository: { id: api.id, archived: true },
+      installation: { id: installation.id },
+    });
+    const token = await mint(host, installation);
+    const body = { name: "w", head_sha: await api.ref("refs/heads/main") };
+    expect((await call(host, token, "POST /repos/acme/api/check-runs", { body })).status).toBe(403);
+    await expect(host.push(api, { files: { a: "2" } })).rejects.toThrow("archived");
+    await host.setArchived(api, false);
+    expect(lastPayload()).toMatchObject({ action: "unarchived", repository: { archived: false } });
+    expect((await call(host, token, "POST /repos/acme/api/check-runs", { body })).status).toBe(201);
+  });
+
+  it("hidden is not shown without a token of its own, and is again when it is public", async () => {
+    await host.setPrivate(api, true);
+    expect(lastPayload()).toMatchObject({ action: "privatized", repository: { private: true, visibility: "private" } });
+    const stranger = await mint(host, await host.install(host.user("eve")));
+    expect((await call(host, stranger, "GET /repos/acme/api")).status).toBe(404);
+    await host.setPrivate(api, false);
+    expect(lastPayload()).toMatchObject({ action: "publicized", repository: { private: false } });
+    expect((await call(host, stranger, "GET /repos/acme/api")).status).toBe(200);
+  });
+
+  it("deleted is told of twice, is gone, and leaves its name to another one", async () => {
+    const told = await host.deleteRepository(api);
+    expect(told).toHaveLength(2);
+    expect(lastPayload(2)).toMatchObject({ action: "deleted", repository: { id: api.id } });
+    expect(lastPayload()).toMatchObject({ action: "removed", repositories_removed: [{ id: api.id }] });
+    const token = await mint(host, installation);
+    expect((await call(host, token, `GET /repositories/${api.id}`)).status).toBe(404);
+    const next = await host.repository(host.organization("acme"), "api");
+    expect(next.id).not.toBe(api.id);
+    expect((await call(host, token, "GET /repos/acme/api")).body["id"]).toBe(next.id);
+  });
+});
+
 describe("the pages of a repository's list", () => {
   it("name it by id, whatever it was called in the question", async () => {
     const host = await createGithubHost({ basePath: "/api/v3" });

@@ -1,16 +1,22 @@
-/** Repositories and accounts that get new names or owners. Old names lead on to them until somebody else takes them. */
+/**
+ * Repositories and accounts that get new names or owners, are archived, hidden or deleted. Old names lead on to them until
+ * somebody else takes them.
+ */
 import type { EventDelivery, GithubHost, HostAccount } from "./contract.ts";
-import { accountRenamedPayload, repositoryPayload } from "./payloads.ts";
-import { moveRepository, personOf, stateOf } from "./repositories.ts";
+import { accountRenamedPayload, type RepositoryAction, repositoriesPayload, repositoryPayload } from "./payloads.ts";
+import { moveRepository, personOf, removeRepository, stateOf } from "./repositories.ts";
 import { accountShape } from "./shapes.ts";
 import { installationOf, type RepositoryState, type State } from "./state.ts";
 import { notSent, type Sender } from "./webhooks.ts";
 
-export function createMoves(state: State, sender: Sender): Pick<GithubHost, "rename" | "transfer" | "renameAccount"> {
+export function createMoves(
+  state: State,
+  sender: Sender,
+): Pick<GithubHost, "rename" | "transfer" | "setArchived" | "setPrivate" | "deleteRepository" | "renameAccount"> {
   async function tell(
     repository: RepositoryState,
-    action: "renamed" | "transferred",
-    changes: object,
+    action: RepositoryAction,
+    changes: object | null,
   ): Promise<EventDelivery> {
     const installation = installationOf(state, repository);
     if (installation === null || installation.suspended) return notSent();
@@ -36,6 +42,34 @@ export function createMoves(state: State, sender: Sender): Pick<GithubHost, "ren
       }
       const kind = from.type === "User" ? "user" : "organization";
       return tell(repository, "transferred", { owner: { from: { [kind]: accountShape(state, from) } } });
+    },
+
+    setArchived(of, archived) {
+      const repository = stateOf(state, of);
+      repository.archived = archived;
+      return tell(repository, archived ? "archived" : "unarchived", null);
+    },
+
+    setPrivate(of, hidden) {
+      const repository = stateOf(state, of);
+      repository.private = hidden;
+      return tell(repository, hidden ? "privatized" : "publicized", null);
+    },
+
+    async deleteRepository(of) {
+      const repository = stateOf(state, of);
+      const installation = installationOf(state, repository);
+      removeRepository(state, repository);
+      if (installation === null || installation.suspended) return [];
+      const person = personOf(state, repository.owner);
+      if (installation.repositories !== "all") {
+        installation.repositories = installation.repositories.filter((item) => item.id !== repository.id);
+      }
+      const left = repositoriesPayload(state, installation, { added: [], removed: [repository] }, person);
+      return [
+        await sender.send("repository", repositoryPayload(state, repository, "deleted", null, person)),
+        await sender.send("installation_repositories", left),
+      ];
     },
 
     async renameAccount(of: HostAccount, login) {

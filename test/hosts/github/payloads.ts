@@ -160,14 +160,24 @@ function organizationShape(state: State, account: HostAccount): JsonObject {
   };
 }
 
+export type RepositoryAction =
+  | "renamed"
+  | "transferred"
+  | "archived"
+  | "unarchived"
+  | "privatized"
+  | "publicized"
+  | "deleted";
+
+/** `changes`: null where the event has none. */
 export function repositoryPayload(
   state: State,
   repository: RepositoryState,
-  action: "renamed" | "transferred",
-  changes: object,
+  action: RepositoryAction,
+  changes: object | null,
   sender: HostAccount,
 ): JsonObject {
-  return { action, changes, ...withInstallation(state, repository, sender) };
+  return { action, ...(changes === null ? {} : { changes }), ...withInstallation(state, repository, sender) };
 }
 
 /** `from`: the login before. */

@@ -7,7 +7,7 @@ import { git, mergeCommits, readRef, writeRef } from "../git/git.ts";
 import type { EventDelivery, GithubHost, HostPull, HostRepository } from "./contract.ts";
 import { email, type RefMove } from "./payloads.ts";
 import { type PullAction, pullPayload } from "./pull-shapes.ts";
-import { personOf, stateOf } from "./repositories.ts";
+import { personOf, removeRepository, stateOf } from "./repositories.ts";
 import { installationOf, type PullState, type RepositoryState, type State, timestamp } from "./state.ts";
 import { notSent, type Sender } from "./webhooks.ts";
 
@@ -143,8 +143,7 @@ export function createPulls(state: State, sender: Sender, move: (move: RefMove) 
       if (fork.parent === null || installationOf(state, fork) !== null) {
         throw new Error(`${fork.fullName} is no fork, or the app is installed there`);
       }
-      state.repositories.splice(state.repositories.indexOf(fork), 1);
-      for (const pull of state.pulls) if (pull.source === fork) pull.source = null;
+      removeRepository(state, fork);
     },
 
     async follow({ repository, ref, before, after }) {

@@ -25,6 +25,7 @@ export async function createHostRepository(
     ...names(state, owner, name),
     private: options.private ?? false,
     parent: options.parent ?? null,
+    archived: false,
     defaultBranch,
     gitDir,
     createdAt: timestamp(state.now()),
@@ -46,6 +47,13 @@ export function moveRepository(state: State, repository: RepositoryState, owner:
   state.formerNames.set(repository.fullName.toLowerCase(), repository);
   state.formerNames.delete(next.fullName.toLowerCase());
   Object.assign(repository, { owner, ...next });
+}
+
+/** Takes it and its former names out of the world. */
+export function removeRepository(state: State, repository: RepositoryState): void {
+  state.repositories.splice(state.repositories.indexOf(repository), 1);
+  for (const [name, former] of state.formerNames) if (former === repository) state.formerNames.delete(name);
+  for (const pull of state.pulls) if (pull.source === repository) pull.source = null;
 }
 
 function refuseTaken(state: State, fullName: string, except?: RepositoryState): void {
@@ -79,6 +87,7 @@ export async function commitTo(
   input: CommitInput,
 ): Promise<{ readonly sha: string; readonly before: string | null }> {
   const { gitDir, defaultBranch } = repository;
+  if (repository.archived) throw new Error(`${repository.fullName} is archived`);
   const branch = input.branch ?? defaultBranch;
   const before = await readRef(gitDir, `refs/heads/${branch}`);
   const author = personOf(state, repository.owner);

@@ -93,7 +93,9 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     const repository = state.repositories.find((item) => item.id === Number(byId?.[1]));
     const rest = byId?.[2] ?? "";
     const url = new URL(address);
-    url.pathname = repository === undefined ? path : `/repos/${repository.fullName}${rest}`;
+    // One that is gone is as one that never was: no account is called so.
+    if (byId !== null) url.pathname = `/repos/${repository?.fullName ?? `-/${byId[1]}`}${rest}`;
+    else url.pathname = path;
     return url;
   }
 

@@ -151,6 +151,9 @@ export function authorize(
   const inside = reaches(token, repository);
   if (!inside && repository.private) throw new Refusal(404);
   if (!repository.private && level === "read") return;
+  if (inside && repository.archived && level === "write") {
+    throw new Refusal(403, "Repository was archived so is read-only.");
+  }
   if (!inside || !allows(token.permissions, permission, level)) {
     throw new Refusal(403, "Resource not accessible by integration", {
       headers: { "x-accepted-github-permissions": `${permission}=${level}` },
