@@ -4,7 +4,7 @@ import type {
   BuildPlan,
   Change,
   Diagnostic,
-  InstallationState,
+  Installation,
   LinkState,
   Policy,
   PullRequest,
@@ -26,7 +26,7 @@ import { zeroConfig } from "./zero-config.ts";
 export interface PlanFacts {
   readonly repository: Repository;
   /** Null: no such installation is known. */
-  readonly installation: { readonly state: InstallationState; readonly namespace: string | null } | null;
+  readonly installation: Pick<Installation, "state" | "namespace" | "claim"> | null;
   readonly link: LinkState;
   /** Where one of the two is paused: the widest pause that is the reason. */
   readonly pause?: Pause | null;

@@ -1,4 +1,4 @@
-import type { Change, Diagnostic, InstallationState, LinkState, Policy, SkipReason } from "./model.ts";
+import type { Change, Diagnostic, Installation, LinkState, Policy, SkipReason } from "./model.ts";
 import { type Pause, pauseAdvice, pauseText } from "./pause.ts";
 import { CONFIG_FILE, type RepoConfig } from "./repo-config/config.ts";
 import { isMergeQueue } from "./rules.ts";
@@ -19,7 +19,7 @@ export function closedGate({
   link,
   pause = null,
 }: {
-  readonly installation: { readonly state: InstallationState; readonly namespace: string | null } | null;
+  readonly installation: Pick<Installation, "state" | "namespace" | "claim"> | null;
   readonly link: LinkState;
   /** The widest of those that hold it up; null or left out: not known more closely. */
   readonly pause?: Pause | null;
@@ -36,13 +36,17 @@ export function closedGate({
   if (installation.state === "suspended") {
     return { reason: "suspended", why: "the installation is suspended" };
   }
+  if (link === "archived") {
+    return { reason: "archived", why: "the repository is archived" };
+  }
   if (installation.state === "paused" || link === "paused") {
     const what = link === "paused" ? "this repository" : "this installation";
     const told = pause === null ? `builds of ${what} are paused` : `${pauseText(pause)}; ${pauseAdvice(pause)}`;
     return { reason: "paused", why: told };
   }
   if (installation.namespace === null) {
-    return { reason: "no-namespace", why: "the installation has no namespace in the registry yet" };
+    const why = installation.claim?.why ?? "the operator gives it one";
+    return { reason: "no-namespace", why: `the installation has no namespace in the registry yet: ${why}` };
   }
   return null;
 }

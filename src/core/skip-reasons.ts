@@ -7,7 +7,9 @@ export const SKIP_REASONS: Readonly<Record<SkipReason, string>> = {
   "ref-deleted": "The branch or tag was deleted.",
   "skip-requested": "The head commit's message asks for no build.",
   "not-linked": "The app is not installed for this repository, or not any more.",
-  "no-namespace": "The installation has no namespace in the registry yet.",
+  "no-namespace":
+    "The installation has no namespace in the registry yet. The sentence says what it waits for, and who decides; what " +
+    "was pushed meanwhile is built once it has one.",
   "image-not-owned":
     "Another repository of the installation owns the image. Use another name, or have an owner share it.",
   "tag-not-granted": "The file on the default branch grants none of these tags to this branch or tag.",

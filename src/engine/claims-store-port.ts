@@ -9,6 +9,7 @@ import type {
   Insistence,
 } from "../core/lifecycle/claim.ts";
 import type { Account, HostId, InstallationState } from "../core/model.ts";
+import type { Replayed } from "./pause-port.ts";
 import type { Page, PageQuery } from "./store-port.ts";
 
 /** An account's wish for a namespace. Times are ISO 8601, UTC. */
@@ -66,9 +67,22 @@ export interface Ledger extends NamespaceSummary {
 /** Facts of {@link ClaimFacts} that the database knows. */
 export type KnownFacts = Omit<ClaimFacts, "account" | "wanted" | "occupied">;
 
+export interface Settling {
+  readonly decision: ClaimDecision;
+  /** False: so it was before. */
+  readonly changed: boolean;
+  /** What waited for a namespace that was granted with it; null: none was. */
+  readonly replayed: Replayed | null;
+}
+
 export type Giving =
-  /** `since`: false: it had it before, and nothing was changed. */
-  | { readonly kind: "given"; readonly namespace: string; readonly account: HostId; readonly changed: boolean }
+  | {
+      readonly kind: "given";
+      readonly namespace: string;
+      readonly account: HostId;
+      /** What waited for it; null: the account had it before, and nothing was changed. */
+      readonly replayed: Replayed | null;
+    }
   | { readonly kind: "refused"; readonly refusal: GivingRefusal }
   /** No such claim, or it does not wait any more. */
   | { readonly kind: "unknown" };
@@ -79,16 +93,25 @@ export interface ClaimStore {
    * transaction in which nobody else is given a namespace. `decide` is pure and quick, and may be called again.
    */
   settleClaim(
-    asking: { readonly installation: HostId; readonly account: Account; readonly wanted: string | null },
+    asking: {
+      readonly installation: HostId;
+      readonly account: Account;
+      readonly wanted: string | null;
+      /** Where a new namespace of it is made. */
+      readonly registry: string;
+    },
     decide: (known: KnownFacts) => ClaimDecision,
-  ): Promise<ClaimDecision>;
+  ): Promise<Settling>;
   /** Its claim is withdrawn; what its account may write already stays. */
   withdrawClaim(installation: HostId): Promise<void>;
   /** Newest first; those that wait, or all. */
   listClaims(query: PageQuery & { readonly waiting: boolean }): Promise<Page<Claim>>;
   getClaim(id: string): Promise<Claim | null>;
-  /** `as`: the namespace; null: what it asks for. */
-  approveClaim(id: string, given: Insistence & { readonly as: string | null; readonly by: By }): Promise<Giving>;
+  /** `as`: the namespace; null: what it asks for. `registry`: where it is made, if it is new. */
+  approveClaim(
+    id: string,
+    given: Insistence & { readonly as: string | null; readonly registry: string; readonly by: By },
+  ): Promise<Giving>;
   /** The account is not asked about again for this name. False: it does not wait (any more). */
   refuseClaim(id: string, by: By): Promise<boolean>;
 
@@ -98,6 +121,8 @@ export interface ClaimStore {
       readonly namespace: string;
       readonly account: HostId;
       readonly login: string;
+      /** Where it is made, if it is new. */
+      readonly registry: string;
       readonly why: string;
       readonly by: By;
     },
@@ -107,14 +132,14 @@ export interface ClaimStore {
    * stay. Answers what it was, null: it had none.
    */
   revokeNamespace(account: HostId, by: By): Promise<{ readonly namespace: string; readonly canceled: number } | null>;
-  /**
-   * Makes the grants those of the map (by hostKey of the account), and no others. Answers the accounts that were given
-   * and lost one.
-   */
-  applyNamespaceMap(
-    map: ReadonlyMap<string, string>,
+  /** Makes the grants these, and no others. Answers the accounts that were given one and those that lost theirs. */
+  applyGrants(
+    wanted: readonly { readonly account: HostId; readonly namespace: string; readonly registry: string }[],
     why: string,
-  ): Promise<{ readonly given: readonly HostId[]; readonly taken: readonly HostId[] }>;
+  ): Promise<{
+    readonly given: readonly { readonly account: HostId; readonly replayed: Replayed }[];
+    readonly taken: readonly HostId[];
+  }>;
   /** By name. */
   listNamespaces(query: PageQuery): Promise<Page<NamespaceSummary>>;
   /** Null: nobody ever owned it. */
@@ -143,7 +168,7 @@ export interface ClaimStore {
 }
 
 export type Joining =
-  | { readonly kind: "joined"; readonly namespace: string }
+  | { readonly kind: "joined"; readonly namespace: string; readonly replayed: Replayed }
   /** It may write it already; the code was not used. */
   | { readonly kind: "member" }
   | { readonly kind: "wrong" }

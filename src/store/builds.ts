@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { SignedRequest } from "../core/build-request.ts";
 import { type Build, hostKey, isFinal, laneOfBuild, type Sha } from "../core/model.ts";
+import { namespaceOf } from "../core/registry-settings.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { RequestWriter, Store } from "../engine/store-port.ts";
 import {
@@ -16,6 +17,7 @@ import {
 } from "./build-rows.ts";
 import { touchChecks } from "./check-rows.ts";
 import type { Database, Sql } from "./database.ts";
+import { grantedTo } from "./namespace-rows.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { IS_PAUSED, IS_STOPPED } from "./pause-rows.ts";
 import { flag, integer, keyNumber, milliseconds, type Row, text, textOrNull, type Value } from "./rows.ts";
@@ -288,6 +290,7 @@ async function repeat(sql: Sql, { id, trigger, write, newBuildId, now, touch }: 
   const original = rows[0];
   if (original === undefined) return null;
   const build = toBuild(original);
+  if (!(await grantedTo(sql, build.installation, namespaceOf(build.image)))) return null;
   const repository = text(original, "repository");
   // A second click on Re-run, or on two checks of one commit, means the build that is already on its way.
   const live = await sql.query(

@@ -1,7 +1,7 @@
 import type { By } from "../core/audit.ts";
-import type { ClaimDecision } from "../core/lifecycle/claim.ts";
-import { type Account, type HostId, hostKey } from "../core/model.ts";
-import type { ClaimStore, KnownFacts } from "../engine/claims-store-port.ts";
+import type { ClaimDecision, ClaimReason } from "../core/lifecycle/claim.ts";
+import { type HostId, hostKey } from "../core/model.ts";
+import type { ClaimStore, KnownFacts, Settling } from "../engine/claims-store-port.ts";
 import { writeAudit } from "./audit.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Sql } from "./database.ts";
@@ -38,8 +38,7 @@ export function createClaimRows(parts: StoreParts): Claims {
       return database.transaction(async (sql) => {
         await sql.lock(NAMESPACES_LOCK);
         const decision = decide(await knownFacts(sql, asking));
-        await apply(sql, asking, decision);
-        return decision;
+        return { decision, ...(await apply(sql, asking, decision)) };
       });
     },
 
@@ -71,7 +70,7 @@ export function createClaimRows(parts: StoreParts): Claims {
       return row === undefined ? null : toClaim(row);
     },
 
-    approveClaim(id, { as, by, share, anyway }) {
+    approveClaim(id, { as, registry, by, share, anyway }) {
       return database.transaction(async (sql) => {
         await sql.lock(NAMESPACES_LOCK);
         const [row] = await sql.query("SELECT * FROM claims WHERE id = $1 AND state = 'pending'", [keyNumber(id)]);
@@ -86,6 +85,7 @@ export function createClaimRows(parts: StoreParts): Claims {
           namespace,
           account,
           login: account.login,
+          registry,
           why: "the operator approved its claim",
           by,
           share,
@@ -104,39 +104,39 @@ export function createClaimRows(parts: StoreParts): Claims {
     },
   };
 
-  async function apply(sql: Sql, asking: Asking, decision: ClaimDecision): Promise<void> {
-    const { account } = asking;
-    const { login } = account;
+  async function apply(sql: Sql, asking: Asking, decision: ClaimDecision): Promise<Omit<Settling, "decision">> {
+    const { account, registry } = asking;
+    const made = { account, login: account.login, registry, by: SERVICE };
     switch (decision.kind) {
       case "ask":
-        return;
+        return { changed: false, replayed: null };
       case "grant": {
         const { namespace, why } = decision;
-        return insertGrant(sql, clock, { namespace, account, login, why, by: SERVICE });
+        return { changed: true, replayed: await insertGrant(sql, clock, { ...made, namespace, why }) };
       }
       case "move": {
-        const { to, why } = decision;
-        await takeNamespace(sql, parts, { account, to, by: SERVICE });
-        if (to !== null) await insertGrant(sql, clock, { namespace: to, account, login, why, by: SERVICE });
-        return;
+        const { to: namespace, why } = decision;
+        await takeNamespace(sql, parts, { account, to: namespace, by: SERVICE });
+        if (namespace === null) return { changed: true, replayed: null };
+        return { changed: true, replayed: await insertGrant(sql, clock, { ...made, namespace, why }) };
       }
       case "wait":
-        return saveClaim(sql, asking, decision);
+        return { changed: await saveClaim(sql, asking, decision), replayed: null };
       case "owned":
       case "none":
-        await endClaim(sql, clock, account, "withdrawn", SERVICE);
+        return { changed: await endClaim(sql, clock, account, "withdrawn", SERVICE), replayed: null };
     }
   }
 
   /**
    * A claim is of one name for good: were it to follow the account's, whoever approves what they saw could give away
-   * another one.
+   * another one. False: it waited for the same reason before.
    */
-  async function saveClaim(sql: Sql, asking: Asking, decision: ClaimDecision & { kind: "wait" }): Promise<void> {
+  async function saveClaim(sql: Sql, asking: Asking, decision: ClaimDecision & { kind: "wait" }): Promise<boolean> {
     const { account, installation } = asking;
     const { namespace, reason, why } = decision;
     const [waiting] = await sql.query(
-      `SELECT id, namespace FROM claims WHERE provider = $1 AND host = $2 AND account_id = $3 AND state = 'pending'`,
+      `SELECT id, namespace, reason FROM claims WHERE provider = $1 AND host = $2 AND account_id = $3 AND state = 'pending'`,
       bindAccount(account),
     );
     if (waiting !== undefined && textOrNull(waiting, "namespace") === namespace) {
@@ -144,7 +144,7 @@ export function createClaimRows(parts: StoreParts): Claims {
         `UPDATE claims SET installation = $2, reason = $3, why = $4, account_login = $5, account_kind = $6 WHERE id = $1`,
         [integer(waiting, "id"), hostKey(installation), reason, why, account.login, account.kind],
       );
-      return;
+      return text(waiting, "reason") !== reason;
     }
     await endClaim(sql, clock, account, "withdrawn", SERVICE);
     const [made] = await sql.query(
@@ -170,21 +170,32 @@ export function createClaimRows(parts: StoreParts): Claims {
       subject: namespace ?? account.login,
       facts: { claim: key(made, "id"), account: hostKey(account), login: account.login, reason },
     });
+    return true;
   }
 }
 
 async function knownFacts(sql: Sql, { account, wanted }: Asking): Promise<KnownFacts> {
   const owned = await ownedBy(sql, account);
-  if (wanted === null) return { owned, writers: null, lookalike: null, refused: false };
+  if (wanted === null) return { owned, writers: null, lookalike: null, refused: false, waits: null };
   return {
     owned,
     writers: await writersOf(sql, wanted),
     lookalike: await lookalikeOf(sql, wanted),
     refused: await wasRefused(sql, account, wanted),
+    waits: await waitsFor(sql, account, wanted),
   };
 }
 
-async function wasRefused(sql: Sql, account: Account | HostId, namespace: string): Promise<boolean> {
+async function waitsFor(sql: Sql, account: HostId, namespace: string): Promise<ClaimReason | null> {
+  const [row] = await sql.query(
+    `SELECT reason FROM claims
+     WHERE provider = $1 AND host = $2 AND account_id = $3 AND namespace = $4 AND state = 'pending'`,
+    [...bindAccount(account), namespace],
+  );
+  return row === undefined ? null : (text(row, "reason") as ClaimReason);
+}
+
+async function wasRefused(sql: Sql, account: HostId, namespace: string): Promise<boolean> {
   const rows = await sql.query(
     `SELECT id FROM claims
      WHERE provider = $1 AND host = $2 AND account_id = $3 AND namespace = $4 AND state = 'refused' LIMIT 1`,

@@ -12,7 +12,6 @@ import type { Clock } from "../engine/ports.ts";
 import type { HostState, Store } from "../engine/store-port.ts";
 import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { Database, Sql } from "./database.ts";
-import { insertGrant, NAMESPACES_LOCK, ownedBy, writersOf } from "./namespace-rows.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { INSTANCE_IS_PAUSED, inheritPause } from "./pause-rows.ts";
 import { flag, integer, json, key, marks, type Row, text, textOrNull } from "./rows.ts";
@@ -41,7 +40,7 @@ const SELECT = `SELECT i.*, ${IS_PAUSED} AS paused, g.namespace, c.why AS waits_
 
 export function createInstallations(database: Database, clock: Clock): Installations {
   return {
-    saveInstallation({ id, account, state, permissions, namespace }) {
+    saveInstallation({ id, account, state, permissions }) {
       return database.transaction(async (sql) => {
         await sql.query(SAVE, [
           hostKey(id),
@@ -55,10 +54,6 @@ export function createInstallations(database: Database, clock: Clock): Installat
           JSON.stringify(permissions),
         ]);
         await inheritPause(sql, id, account);
-        if (namespace !== null) {
-          await sql.lock(NAMESPACES_LOCK);
-          await bindNamespace(sql, clock, account, namespace);
-        }
         const saved = await readInstallation(sql, id);
         if (saved === null) throw new Error(`installation ${hostKey(id)} was not saved`);
         return saved;
@@ -166,14 +161,6 @@ const LINK = `
   VALUES ($1, $2, $3, $4, $5, $6, $7, TRUE)
   ON CONFLICT (key) DO UPDATE SET full_name = excluded.full_name, private = excluded.private,
     installation = excluded.installation, linked = TRUE`;
-
-/** Does nothing when the account owns a namespace already or the name is taken. */
-async function bindNamespace(sql: Sql, clock: Clock, account: Account, namespace: string): Promise<void> {
-  const name = namespace.toLowerCase();
-  if ((await ownedBy(sql, account)) !== null || (await writersOf(sql, name)) !== null) return;
-  const why = "the first account of this name";
-  await insertGrant(sql, clock, { namespace: name, account, login: account.login, why, by: { kind: "service" } });
-}
 
 export async function readLink(sql: Pick<Sql, "query">, installation: HostId, repository: HostId): Promise<LinkState> {
   const rows = await sql.query(

@@ -4,7 +4,7 @@ import { writeAudit } from "./audit.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Sql } from "./database.ts";
 import { accountId, insertGrant, installationOf, NAMESPACES_LOCK, ownedBy } from "./namespace-rows.ts";
-import { integer, milliseconds } from "./rows.ts";
+import { integer, milliseconds, text } from "./rows.ts";
 
 type Codes = Pick<ClaimStore, "saveNamespaceCode" | "redeemNamespaceCode">;
 type Entry = Parameters<ClaimStore["redeemNamespaceCode"]>[0];
@@ -62,9 +62,11 @@ export function createNamespaceCodes({ database, clock }: Pick<StoreParts, "data
           return { kind: "wrong" };
         }
         await sql.query("DELETE FROM code_attempts WHERE account = $1", [hostKey(account)]);
+        const [made] = await sql.query("SELECT registry FROM namespaces WHERE name = $1", [namespace]);
+        if (made === undefined) throw new Error("a code is of a namespace that is there");
         const why = `the one-time code ${fingerprint(hash)} of an owner`;
-        await insertGrant(sql, clock, { namespace, account, login, why, by });
-        return { kind: "joined", namespace };
+        const grant = { namespace, account, login, registry: text(made, "registry"), why, by };
+        return { kind: "joined", namespace, replayed: await insertGrant(sql, clock, grant) };
       }),
   };
 

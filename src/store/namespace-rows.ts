@@ -4,9 +4,11 @@ import { type ClaimReason, type ClaimState, givingRefusal, type Insistence } fro
 import { type Account, type HostId, hostKey, type InstallationState, parseHostKey } from "../core/model.ts";
 import { lookalike, namespaceProblem } from "../core/namespaces.ts";
 import type { Claim, Giving, Grant } from "../engine/claims-store-port.ts";
+import type { Replayed } from "../engine/pause-port.ts";
 import type { Clock } from "../engine/ports.ts";
 import { writeAudit } from "./audit.ts";
 import type { Sql } from "./database.ts";
+import { replayWaiting } from "./replays.ts";
 import { json, jsonOrNull, key, marks, type Row, text, textOrNull, time, timeOrNull } from "./rows.ts";
 
 /** Held by whoever gives or takes a namespace: what was looked at stays true until it is done. */
@@ -22,6 +24,17 @@ export function bindAccount({ provider, host, id }: HostId): readonly [string, s
 export async function ownedBy(sql: Pick<Sql, "query">, account: HostId): Promise<string | null> {
   const rows = await sql.query(`SELECT namespace FROM namespace_grants WHERE ${OF_ACCOUNT}`, bindAccount(account));
   return rows[0] === undefined ? null : text(rows[0], "namespace");
+}
+
+/** Whether the account of an installation may write a namespace, and goes on to until the transaction ends. */
+export async function grantedTo(sql: Sql, installation: HostId, namespace: string): Promise<boolean> {
+  const rows = await sql.query(
+    `SELECT g.namespace FROM namespace_grants g
+     JOIN installations i ON i.provider = g.provider AND i.host = g.host AND i.account_id = g.account_id
+     WHERE i.key = $1 AND g.namespace = $2 FOR SHARE OF g`,
+    [hostKey(installation), namespace],
+  );
+  return rows.length > 0;
 }
 
 /** Null: the namespace was never anybody's. */
@@ -64,18 +77,24 @@ export interface NewGrant {
   readonly namespace: string;
   readonly account: HostId;
   readonly login: string;
+  /** Where the namespace is made, if it is new. */
+  readonly registry: string;
   readonly why: string;
   readonly by: By;
 }
 
-/** What it asks for is approved with that. The account must not have one. */
-export async function insertGrant(sql: Sql, clock: Clock, grant: NewGrant): Promise<void> {
-  const { namespace, account, login, why, by } = grant;
+/**
+ * What it asks for is approved with that, and what waited for it is planned again. The account must not have one. Whoever
+ * records a build holds on to the installation first and then to the grant; so does this.
+ */
+export async function insertGrant(sql: Sql, clock: Clock, grant: NewGrant): Promise<Replayed> {
+  const { namespace, account, login, registry, why, by } = grant;
   const now = clock.now();
-  await sql.query("INSERT INTO namespaces (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", [
-    namespace,
-    now,
-  ]);
+  const installations = await lockInstallations(sql, account);
+  await sql.query(
+    "INSERT INTO namespaces (name, registry, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+    [namespace, registry, now],
+  );
   await sql.query(
     `INSERT INTO namespace_grants (provider, host, account_id, namespace, account_login, since, why, made_by)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -89,6 +108,22 @@ export async function insertGrant(sql: Sql, clock: Clock, grant: NewGrant): Prom
     subject: namespace,
     facts: { account: hostKey(account), login, why },
   });
+  const replayed: Replayed[] = [];
+  for (const id of installations) replayed.push(await replayWaiting(sql, { kind: "installation", id }, now));
+  return {
+    deliveries: replayed.flatMap((one) => one.deliveries),
+    lanes: replayed.flatMap((one) => one.lanes),
+    lost: replayed.flatMap((one) => one.lost),
+  };
+}
+
+/** Those of an account, so that nothing of them is recorded until the transaction ends. */
+export async function lockInstallations(sql: Sql, account: HostId): Promise<readonly HostId[]> {
+  const rows = await sql.query(
+    `SELECT key FROM installations WHERE ${OF_ACCOUNT} ORDER BY key FOR NO KEY UPDATE`,
+    bindAccount(account),
+  );
+  return rows.flatMap((row) => parseHostKey(text(row, "key")) ?? []);
 }
 
 /** As {@link insertGrant}, unless something speaks against it that was not insisted on. */
@@ -107,11 +142,10 @@ export async function giveNamespace(
     lookalike: await lookalikeOf(sql, namespace),
     occupied: grant.occupied,
   };
-  if (owned === namespace) return { kind: "given", namespace, account, changed: false };
+  if (owned === namespace) return { kind: "given", namespace, account, replayed: null };
   const refusal = givingRefusal(facts, grant);
   if (refusal !== null) return { kind: "refused", refusal };
-  await insertGrant(sql, clock, grant);
-  return { kind: "given", namespace, account, changed: true };
+  return { kind: "given", namespace, account, replayed: await insertGrant(sql, clock, grant) };
 }
 
 /** False: the account asks for nothing. */

@@ -1,6 +1,7 @@
 import type { By } from "../core/audit.ts";
-import { type HostId, hostKey, parseHostKey } from "../core/model.ts";
+import { type HostId, hostKey } from "../core/model.ts";
 import type { ClaimStore, NamespaceSummary } from "../engine/claims-store-port.ts";
+import type { Replayed } from "../engine/pause-port.ts";
 import { writeAudit } from "./audit.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
@@ -11,6 +12,7 @@ import {
   giveNamespace,
   insertGrant,
   installationOf,
+  lockInstallations,
   NAMESPACES_LOCK,
   readGrants,
   toClaim,
@@ -21,7 +23,7 @@ import { cancelBuilds } from "./stops.ts";
 
 type Namespaces = Pick<
   ClaimStore,
-  "grantNamespace" | "revokeNamespace" | "applyNamespaceMap" | "listNamespaces" | "namespaceLedger"
+  "grantNamespace" | "revokeNamespace" | "applyGrants" | "listNamespaces" | "namespaceLedger"
 >;
 
 /** Of a namespace, as far as one look at it shows. */
@@ -42,27 +44,25 @@ export function createNamespaces(parts: StoreParts): Namespaces {
         return takeNamespace(sql, parts, { account, to: null, by });
       }),
 
-    applyNamespaceMap: (map, why) =>
+    applyGrants: (wanted, why) =>
       database.transaction(async (sql) => {
         await sql.lock(NAMESPACES_LOCK);
         const by: By = { kind: "service" };
-        const given: HostId[] = [];
+        const given: { account: HostId; replayed: Replayed }[] = [];
         const taken: HostId[] = [];
         const kept = new Set<string>();
+        const wantedOf = new Map(wanted.map(({ account, namespace }) => [hostKey(account), namespace]));
         const rows = await sql.query("SELECT provider, host, account_id, namespace FROM namespace_grants");
         for (const row of rows) {
           const account = accountId(row);
-          const to = map.get(hostKey(account)) ?? null;
+          const to = wantedOf.get(hostKey(account)) ?? null;
           if (to === text(row, "namespace")) kept.add(hostKey(account));
           else await takeNamespace(sql, parts, { account, to, by });
           if (to === null) taken.push(account);
         }
-        for (const [key, namespace] of map) {
-          const account = parseHostKey(key);
-          if (account === null) throw new TypeError(`no account: ${key}`);
-          if (kept.has(key)) continue;
-          await insertGrant(sql, clock, { namespace, account, login: await loginOf(sql, account), why, by });
-          given.push(account);
+        for (const { account, ...where } of wanted.filter(({ account: one }) => !kept.has(hostKey(one)))) {
+          const grant = { ...where, account, login: await loginOf(sql, account), why, by };
+          given.push({ account, replayed: await insertGrant(sql, clock, grant) });
         }
         return { given, taken };
       }),
@@ -109,6 +109,7 @@ export async function takeNamespace(
   { clock, newId }: Omit<StoreParts, "database">,
   { account, to, by }: { readonly account: HostId; readonly to: string | null; readonly by: By },
 ): Promise<{ readonly namespace: string; readonly canceled: number } | null> {
+  await lockInstallations(sql, account);
   const [row] = await sql.query(
     `DELETE FROM namespace_grants WHERE provider = $1 AND host = $2 AND account_id = $3 RETURNING namespace, account_login`,
     bindAccount(account),
@@ -137,17 +138,6 @@ export async function takeNamespace(
     },
   });
   return { namespace, canceled: stopped.length };
-}
-
-/** Whether the account of an installation may write a namespace, and goes on to until the transaction ends. */
-export async function grantedTo(sql: Sql, installation: HostId, namespace: string): Promise<boolean> {
-  const rows = await sql.query(
-    `SELECT g.namespace FROM namespace_grants g
-     JOIN installations i ON i.provider = g.provider AND i.host = g.host AND i.account_id = g.account_id
-     WHERE i.key = $1 AND g.namespace = $2 FOR SHARE OF g`,
-    [hostKey(installation), namespace],
-  );
-  return rows.length > 0;
 }
 
 async function loginOf(sql: Sql, account: HostId): Promise<string> {

@@ -9,6 +9,7 @@ import { recordFiles } from "./config-checks.ts";
 import type { Sql } from "./database.ts";
 import { readInstallation, readLink } from "./installations.ts";
 import { advanceLane, originOf, sameWork, supersede, voidHolds } from "./lanes.ts";
+import { grantedTo } from "./namespace-rows.ts";
 import { readPauses } from "./pause-rows.ts";
 import { CLOSED_REASONS, replayUnlessClosed } from "./replays.ts";
 import { keyNumber, marks, text, textOrNull } from "./rows.ts";
@@ -71,7 +72,10 @@ function commitOf(record: PlanRecord, sha: Sha): Commit {
  * removes meanwhile cancels what is queued, and would miss what is queued right after. Therefore both rows are locked:
  * whoever closes either waits until what is queued here can be seen.
  */
-async function closedSince(sql: Sql, { plan, installation, repository }: PlanRecord): Promise<Refusal | null> {
+async function closedSince(
+  sql: Sql,
+  { plan, installation, repository, namespace }: PlanRecord,
+): Promise<Refusal | null> {
   if (plan.requests.length + plan.held.length === 0) return null;
   await sql.query("SELECT key FROM installations WHERE key = $1 FOR SHARE", [hostKey(installation)]);
   await sql.query("SELECT key FROM repositories WHERE key = $1 FOR NO KEY UPDATE", [hostKey(repository)]);
@@ -79,7 +83,9 @@ async function closedSince(sql: Sql, { plan, installation, repository }: PlanRec
   const link = await readLink(sql, installation, repository);
   const [pause] =
     read?.state === "paused" || link === "paused" ? await readPauses(sql, { installation, repository }) : [];
-  return closedGate({ installation: read, link, pause: pause ?? null });
+  const closed = closedGate({ installation: read, link, pause: pause ?? null });
+  if (closed !== null || namespace === null || (await grantedTo(sql, installation, namespace))) return closed;
+  return { reason: "no-namespace", why: `the installation may not write ${namespace} any more` };
 }
 
 interface Recorded {

@@ -11,14 +11,15 @@ import { parseFacts } from "../../src/core/facts-file.ts";
 import { type HeldBuild, ok, type PlannedBuild, type Policy, type Provider, parseSha } from "../../src/core/model.ts";
 import { namespaceFor } from "../../src/core/namespaces.ts";
 import { type PlanReport, planReport } from "../../src/core/plan-report.ts";
-import { createFirstCome } from "../../src/engine/first-come.ts";
+import { createClaims } from "../../src/engine/claims.ts";
 import { createInstallations } from "../../src/engine/installations.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { Host } from "../../src/engine/ports.ts";
 import { createProcessor } from "../../src/engine/process.ts";
 import { openStore } from "../../src/store/store.ts";
-import { delivery, writeRequest } from "../contract/store.samples.ts";
-import { hostOf, recordingLog } from "../engine/fakes.ts";
+import { delivery, give, writeRequest } from "../contract/store.samples.ts";
+import { hostOf, recordingLog, registryOf } from "../engine/fakes.ts";
+import { soleRegistry } from "../support/sole-registry.ts";
 import { parsers, printed, type Told } from "./plan-world.ts";
 
 const fixtures = fileURLToPath(new URL("../fixtures", import.meta.url));
@@ -160,17 +161,20 @@ async function stored(told: Told, event: Moving): Promise<Stored> {
     const [login = ""] = repository.fullName.split("/");
     const account = { ...installation, login, kind: "organization" } as const;
     const namespace = namespaceFor({ login });
-    await store.saveInstallation({ id: installation, account, state: "active", permissions: {}, namespace });
+    await store.saveInstallation({ id: installation, account, state: "active", permissions: {} });
+    if (namespace !== null) await give(store, account, namespace);
     await store.linkRepositories(installation, [repository], { complete: true });
     await store.setPolicy(installation, (facts.installation?.policy ?? {}) as Partial<Policy>);
     await store.append([
       delivery("1", { provider: told.provider, event: told.event, installationId: installation.id }),
     ]);
     const { log } = recordingLog();
+    const registries = soleRegistry(registryOf());
+    const claims = createClaims({ store, registries, policy: { kind: "approve" }, log, onGranted: () => undefined });
     const processor = createProcessor({
       store,
       hosts: [hostFrom(told, event)],
-      installations: createInstallations({ store, claims: createFirstCome(store), log }),
+      installations: createInstallations({ store, claims, log }),
       pauses: createPauses(clock),
       clock,
       log,

@@ -93,7 +93,6 @@ export function configChecksContract(opened: Opened): void {
         account: { provider: "github", host: "default", id: "18", login: "eve", kind: "user" },
         state: "active",
         permissions: {},
-        namespace: "eve",
       });
       await store.append([delivery("foreign", { installationId: "8" })]);
       const id = (await store.findDelivery("foreign"))?.id ?? "";

@@ -7,6 +7,7 @@ import {
   change,
   delivery,
   installationId,
+  give,
   pause,
   record,
   recordCovered,
@@ -14,7 +15,7 @@ import {
   resume,
 } from "./store.samples.ts";
 
-function save(
+async function save(
   store: Store,
   id: string,
   accountId: string,
@@ -22,7 +23,11 @@ function save(
   state: HostState = "active",
 ): Promise<Installation> {
   const permissions = { checks: "write", contents: "read" };
-  return store.saveInstallation({ id: installationId(id), account: account(accountId), state, permissions, namespace });
+  const who = { id: installationId(id), account: account(accountId) };
+  const saved = await store.saveInstallation({ ...who, state, permissions });
+  if (namespace === null || saved.namespace !== null) return saved;
+  await give(store, who.account, namespace);
+  return { ...saved, namespace };
 }
 
 export function installationsContract(opened: Opened): void {
@@ -104,62 +109,6 @@ export function installationsContract(opened: Opened): void {
       ]);
       const policy = { ...DEFAULT_POLICY, forks: "never", zeroConfig: true, brake: 3 };
       expect((await store.getInstallation(installationId("7")))?.policy).toEqual(policy);
-    });
-  });
-
-  describe("gives a namespace to one account for good", () => {
-    it("first come, first served", async () => {
-      const { store } = opened();
-      expect((await save(store, "7", "100", "acme")).namespace).toBe("acme");
-      expect((await save(store, "8", "200", "acme")).namespace).toBeNull();
-    });
-
-    it("to nobody else after the installation was removed, not even to one who took the name on the host", async () => {
-      const { store } = opened();
-      await save(store, "7", "100", "acme");
-      await store.setInstallationState(installationId("7"), "removed");
-      expect((await save(store, "8", "200", "acme")).namespace).toBeNull();
-    });
-
-    it("back to the same account when it installs again, even under another name", async () => {
-      const { store } = opened();
-      await save(store, "7", "100", "acme");
-      await store.setInstallationState(installationId("7"), "removed");
-      expect((await save(store, "9", "100", "acme-renamed")).namespace).toBe("acme");
-    });
-
-    it("not to an account with the same id on another host", async () => {
-      const { store } = opened();
-      await save(store, "7", "100", "acme");
-      const other = await store.saveInstallation({
-        id: { ...installationId("7"), host: "ghes" },
-        account: { ...account("100"), host: "ghes" },
-        state: "active",
-        permissions: {},
-        namespace: "acme",
-      });
-      expect(other.namespace).toBeNull();
-    });
-
-    it("without regard to case: image names have none", async () => {
-      const { store } = opened();
-      expect((await save(store, "7", "100", "Acme")).namespace).toBe("acme");
-      expect((await save(store, "8", "200", "ACME")).namespace).toBeNull();
-    });
-
-    it("when sixty ask at once, to exactly one", async () => {
-      const { store } = opened();
-      const saved = await Promise.all(
-        Array.from({ length: 60 }, (_, index) => save(store, `${index}`, `${1000 + index}`, "acme")),
-      );
-      expect(saved.filter((installation) => installation.namespace === "acme")).toHaveLength(1);
-    });
-
-    it("later, to an account that had none", async () => {
-      const { store } = opened();
-      expect((await save(store, "7", "100", null)).namespace).toBeNull();
-      expect((await save(store, "7", "100", "acme")).namespace).toBe("acme");
-      expect((await save(store, "7", "100", null)).namespace).toBe("acme");
     });
   });
 

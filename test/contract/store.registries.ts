@@ -24,7 +24,10 @@ const BY: By = { kind: "operator" };
 
 /** Two namespaces that somebody has: `acme` and `account-8`. */
 async function own(store: Store): Promise<void> {
-  for (const id of ["7", "8"]) await cover(store, record([], [], { installation: installationId(id) }));
+  const namespaces = { "7": "acme", "8": "account-8" };
+  for (const [id, namespace] of Object.entries(namespaces)) {
+    await cover(store, record([], [], { installation: installationId(id), namespace }));
+  }
 }
 
 /** One build of `acme/api`, planned. */

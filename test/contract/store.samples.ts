@@ -210,11 +210,18 @@ export async function resume(store: Store, kind: "installation" | "repository", 
   if ((await store.resume({ kind, id }, OPERATOR)) === null) throw new Error(`no ${kind} to resume`);
 }
 
-/** The record's installation, active, with an account and namespace of its own, covering the repository. */
-export async function cover(store: Store, { installation, repository }: PlanRecord): Promise<void> {
-  const namespace = installation.id === "7" ? "acme" : `account-${installation.id}`;
+/** As the operator: the account may write the namespace, whoever else may. */
+export async function give(store: Pick<Store, "grantNamespace">, to: Account, namespace: string): Promise<void> {
+  const insisting = { share: true, anyway: true, registry: "default", why: "a test wants it", by: OPERATOR };
+  const given = await store.grantNamespace({ ...insisting, namespace, account: to, login: to.login });
+  if (given.kind !== "given") throw new Error(`${to.login} was not given ${namespace}`);
+}
+
+/** The record's installation, active, with an account of its own that may write the namespace, covering the repository. */
+export async function cover(store: Store, { installation, repository, namespace }: PlanRecord): Promise<void> {
   const owner = account(`1${installation.id}`);
-  await store.saveInstallation({ id: installation, account: owner, state: "active", permissions: {}, namespace });
+  await store.saveInstallation({ id: installation, account: owner, state: "active", permissions: {} });
+  await give(store, owner, namespace ?? "acme");
   await store.linkRepositories(installation, [repository], { complete: false });
 }
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { CheckContent } from "../../src/core/check.ts";
 import { ok } from "../../src/core/model.ts";
 import type { Host, Reporter } from "../../src/engine/ports.ts";
-import { account, delivery, installationId, repository, testClock } from "../contract/store.samples.ts";
+import { account, delivery, give, installationId, repository, testClock } from "../contract/store.samples.ts";
 import { hostOf, PUSH } from "../engine/fakes.ts";
 import { runWith, type Scene, spoilEveryCall } from "../support/fault-run.ts";
 import { FAULTS } from "../support/saboteur.ts";
@@ -36,8 +36,8 @@ function createScene(): Scene {
         account: account("17", "acme"),
         state: "active",
         permissions: {},
-        namespace: "acme",
       });
+      await give(store, account("17", "acme"), "acme");
       await store.linkRepositories(installation, [repository("1")], { complete: true });
       await store.append([delivery("guid-1")]);
     },

@@ -99,6 +99,7 @@ function createOutside() {
     open: () => ({ write: () => undefined, close: async () => undefined }),
     read: async () => null,
     tail: async () => [],
+    remove: async () => undefined,
   };
   return { manifests, tags, built, registry, builder, logs };
 }

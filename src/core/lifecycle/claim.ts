@@ -51,6 +51,8 @@ export interface ClaimFacts {
   readonly lookalike: string | null;
   /** The operator has refused this account this name. */
   readonly refused: boolean;
+  /** Why its claim to the wanted namespace waits; null: it does not. */
+  readonly waits: ClaimReason | null;
   /** Whether the registry has images there; null: it does not say. `unasked`: nobody has asked it yet. */
   readonly occupied: boolean | null | "unasked";
 }
@@ -72,7 +74,8 @@ export type ClaimDecision =
   /** The registry has to be asked whether it has images there. */
   | { readonly kind: "ask"; readonly namespace: string };
 
-const FIXED = "the operator's file of namespaces says so";
+/** Why somebody has what the file gives: a clause for the ledger. */
+export const FIXED = "the operator's file of namespaces says so";
 
 export function decideClaim(policy: NamespacePolicy, facts: ClaimFacts): ClaimDecision {
   if (policy.kind === "fixed") return decideFixed(policy.map, facts);
@@ -88,26 +91,41 @@ export function decideClaim(policy: NamespacePolicy, facts: ClaimFacts): ClaimDe
     return wait("owned", `${wanted} belongs to another account, whose owners can let it in with a one-time code`);
   }
   if (writers !== null) return wait("given-up", `${wanted} was another account's before; the operator decides`);
-  if (facts.occupied === "unasked") return { kind: "ask", namespace: wanted };
-  const remark = remarkOn(wanted, facts);
+  if (policy.kind === "automatic" && isOf(account, policy)) {
+    // What the registry had once, the operator has been asked about.
+    const told = facts.waits === "occupied" || facts.waits === "registry-silent" ? facts.waits : null;
+    const remark = remarkOn(wanted, facts, told);
+    return remark ?? { kind: "grant", namespace: wanted, why: "the account's name, which was free" };
+  }
+  const remark = remarkOn(wanted, facts, facts.waits);
+  if (remark !== null) return remark;
   if (policy.kind === "approve") {
-    return remark ?? wait("confirmation", `the operator has to confirm that ${wanted} is this account's`);
+    return wait("confirmation", `the operator has to confirm that ${wanted} is this account's`);
   }
-  if (account.provider !== policy.provider || account.host !== policy.host) {
-    const own = `${policy.provider} (${policy.host})`;
-    return remark ?? wait("other-host", `only accounts of ${own} get theirs by themselves; the operator decides`);
-  }
-  return remark ?? { kind: "grant", namespace: wanted, why: "the account's name, which was free" };
+  const own = `${policy.provider} (${policy.host})`;
+  return wait("other-host", `only accounts of ${own} get theirs by themselves; the operator decides`);
 }
 
-/** What the operator should know before anybody gets it. */
-function remarkOn(wanted: string, { lookalike, occupied }: ClaimFacts): ClaimDecision | null {
+function isOf(account: HostId, { provider, host }: Pick<HostId, "provider" | "host">): boolean {
+  return account.provider === provider && account.host === host;
+}
+
+/**
+ * What the operator should know before anybody gets it, or that the registry has to be asked for that; null: nothing. What
+ * was said once (`told`) stays said: a push to an account whose claim waits asks no registry.
+ */
+function remarkOn(wanted: string, { lookalike, occupied }: ClaimFacts, told: ClaimReason | null): ClaimDecision | null {
   const wait = (reason: ClaimReason, why: string): ClaimDecision => {
     return { kind: "wait", namespace: wanted, reason, why: `${why}; the operator decides` };
   };
   if (lookalike !== null) return wait("lookalike", `people may take ${wanted} for another name`);
-  if (occupied === true) return wait("occupied", `the registry has images in ${wanted} already`);
-  if (occupied === null) return wait("registry-silent", `the registry does not say whether ${wanted} is empty`);
+  if (occupied === "unasked" && told === null) return { kind: "ask", namespace: wanted };
+  if (occupied === true || (occupied === "unasked" && told === "occupied")) {
+    return wait("occupied", `the registry has images in ${wanted} already`);
+  }
+  if (occupied === null || (occupied === "unasked" && told === "registry-silent")) {
+    return wait("registry-silent", `the registry does not say whether ${wanted} is empty`);
+  }
   return null;
 }
 
