@@ -55,7 +55,7 @@ function partsWith(store: Parts["store"]): Parts {
       open: () => ({ write: () => undefined, close: async () => undefined }),
       read: async () => null,
       tail: async () => [],
-    remove: async () => undefined,
+      remove: async () => undefined,
     },
     registries: soleRegistry(registryOf()),
     ...requestParts(),
