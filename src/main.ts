@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { parseEnv } from "node:util";
 import pino from "pino";
 import { openTokens } from "./access-tokens.ts";
+import { openAuthorizer } from "./authorizer.ts";
 import { parseBitbucket } from "./bitbucket/parse.ts";
 import { doctorChecks } from "./checks.ts";
 import type { CliParts } from "./cli/parts.ts";
@@ -118,6 +119,7 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     severalProcesses: (config) => !config.databaseUrl.startsWith("sqlite:"),
     openStore: (config) => openConfiguredStore(config),
     openConnections: (config) => openConnections(config),
+    openAuthorizer: (config) => openAuthorizer(config, createLogger(config)),
     openRegistries: (config) => openRegistries(config),
     openTokens: (config) => openTokens(config),
     openPausing: (config) => openPausing(config, createErrorLogger()),

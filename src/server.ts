@@ -57,7 +57,7 @@ export interface AddonParts {
 }
 
 export interface Parts {
-  readonly store: Store & Pick<VariableStore, "variablesOf" | "eraseVariables">;
+  readonly store: Store & VariableStore;
   readonly logs: LogStore;
   readonly registries: Registries;
   /** Left out: they are not looked after over the API. */

@@ -8,9 +8,13 @@ export interface ImageOptions {
   /** `OWNER/NAME` of repositories. */
   readonly share: readonly string[];
   readonly unshare: readonly string[];
+  /** `OWNER/NAME` of the repository whose it is to be; null: whose it is. */
+  readonly give: string | null;
   /** Null: as it is. */
   readonly public: boolean | null;
 }
+
+const OPERATOR = { kind: "operator" } as const;
 
 /**
  * `wharfinger image NAME`: whose it is, who else may publish it, who may pull it, where its tags point. 1: there is no
@@ -22,6 +26,12 @@ export async function image(
   store: CliStore,
   terminal: Terminal,
 ): Promise<ExitCode> {
+  const to = options.give === null ? [] : await repositories([options.give], store, terminal);
+  const share = await repositories(options.share, store, terminal);
+  const unshare = await repositories(options.unshare, store, terminal);
+  if (to === null || share === null || unshare === null) return 1;
+  // One that people have pushed has no owner yet.
+  for (const repository of to) await store.giveImage(name, repository, OPERATOR);
   if ((await store.publishedImage(name)) === null) {
     terminal.err(
       `image: ${JSON.stringify(name)} was never published here. Give the whole name, namespace included: acme/api. ` +
@@ -29,12 +39,9 @@ export async function image(
     );
     return 1;
   }
-  const share = await repositories(options.share, store, terminal);
-  const unshare = await repositories(options.unshare, store, terminal);
-  if (share === null || unshare === null) return 1;
-  for (const repository of share) await store.shareImage(name, repository);
-  for (const repository of unshare) await store.unshareImage(name, repository);
-  if (options.public !== null) await store.setImagePublic(name, options.public);
+  for (const repository of share) await store.shareImage(name, repository, OPERATOR);
+  for (const repository of unshare) await store.unshareImage(name, repository, OPERATOR);
+  if (options.public !== null) await store.setImagePublic(name, options.public, OPERATOR);
   const now = await store.publishedImage(name);
   if (now !== null) terminal.out(`${description(now).join("\n")}\n`);
   return 0;

@@ -25,9 +25,21 @@ export function addOperatorCommands<C>(program: Command, parts: CliParts<C>, don
     .command("approve")
     .description("let a held build run, and with it what its delivery holds for the same reason")
     .argument("<build>", "its id")
+    .option("--actor <id:login>", "for this person, if their host says that they may; left out: as the operator")
     .option("--json", "print one JSON object", false)
-    .addHelpText("after", examples("approve 01234567-89ab-7def-8123-456789abcdef"))
-    .action((id: string, flags: { json: boolean }) => inStore((store) => approve(id, flags, store, terminal)));
+    .addHelpText(
+      "after",
+      examples(
+        "approve 01234567-89ab-7def-8123-456789abcdef",
+        "approve 01234567-89ab-7def-8123-456789abcdef --actor 583231:octocat",
+      ),
+    )
+    .action(async (id: string, { actor, json }: { actor?: string; json: boolean }) => {
+      const options = { actor: actor ?? null, json };
+      const command = (config: C) =>
+        withStore(parts, config, (store) => approve(id, options, store, terminal, () => parts.openAuthorizer(config)));
+      done(await withConfig(parts, command));
+    });
   program
     .command("policy")
     .description("show or set what an installation allows: forks, publishing of pull requests, the brake …")
@@ -56,12 +68,21 @@ export function addOperatorCommands<C>(program: Command, parts: CliParts<C>, don
     .argument("<name>", "with its namespace: acme/api")
     .option("--share <repository...>", "let other repositories publish it too (OWNER/NAME)", [])
     .option("--unshare <repository...>", "take that back", [])
+    .option("--give <repository>", "make it another repository's, whoever published it until now")
     .addOption(new Option("--public", "let anybody pull it").conflicts("private"))
     .addOption(new Option("--private", "take that back"))
-    .addHelpText("after", examples("image acme/api", "image acme/api --share acme/web", "image acme/base --public"))
+    .addHelpText(
+      "after",
+      examples(
+        "image acme/api",
+        "image acme/api --share acme/web",
+        "image acme/base --public",
+        "image acme/api --give acme/service",
+      ),
+    )
     .action((name: string, flags: ImageFlags) => {
       const open = flags.public === true ? true : flags.private === true ? false : null;
-      const options = { share: flags.share, unshare: flags.unshare, public: open };
+      const options = { share: flags.share, unshare: flags.unshare, give: flags.give ?? null, public: open };
       return inStore((store) => image(name, options, store, terminal));
     });
 }

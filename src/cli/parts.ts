@@ -61,6 +61,7 @@ export type CliStore = Pick<
   | "shareImage"
   | "unshareImage"
   | "setImagePublic"
+  | "giveImage"
   | "allowAccess"
   | "disallowAccess"
   | "listAccess"

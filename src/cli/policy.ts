@@ -40,7 +40,8 @@ export async function policy(options: PolicyOptions, store: CliStore, terminal: 
     return 1;
   }
   const only = found.installation;
-  const changed = settings.length === 0 ? only.policy : await store.setPolicy(only, parsed.policy);
+  const changed =
+    settings.length === 0 ? only.policy : await store.setPolicy(only, parsed.policy, { kind: "operator" });
   if (changed === null) {
     terminal.err(`policy: ${unknownAccount(account)}\n`);
     return 1;

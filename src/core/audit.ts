@@ -15,6 +15,9 @@ export type By =
   /** This program by itself, by a rule it was given: a policy, a retention time. */
   | { readonly kind: "service" };
 
+/** Whoever decides something: nobody's event, and no rule. */
+export type Decider = Extract<By, { readonly kind: "operator" | "person" }>;
+
 /** `noun.verb`, the verb in the past. Extend, never rename: people filter by them. */
 export type AuditAction =
   | "installation.created"

@@ -1,4 +1,5 @@
 /** A journalled delivery becomes a recorded plan. */
+import type { Decider } from "../core/audit.ts";
 import type { ApprovalEvent, HostEvent, RerunEvent } from "../core/events.ts";
 import {
   type Change,
@@ -16,6 +17,7 @@ import {
   type Skip,
 } from "../core/model.ts";
 import { type ChangeFacts, planBuilds } from "../core/plan.ts";
+import { mayDo } from "../core/roles.ts";
 import { checkFiles } from "./config-check.ts";
 import { resolveRepositories } from "./further-repositories.ts";
 import { gather } from "./gather.ts";
@@ -349,13 +351,14 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     if (known.value?.state !== "active") {
       return ignored(`not approved: the installation is ${known.value?.state ?? "unknown"}`);
     }
-    const may = await host.permission(installation, repository, actor);
-    if (!may.ok) return may;
-    if (may.value !== "write" && may.value !== "admin") {
+    const role = await host.role(installation, repository, actor);
+    if (!role.ok) return role;
+    if (!mayDo(role.value, "build.approve")) {
       return ignored(`not approved: ${actor.login} may not push to the repository`);
     }
+    const by: Decider = { kind: "person", provider: host.provider, host: host.host, actor };
     const approved: string[] = [];
-    for (const build of meant) approved.push(...(await store.approveBuild(build.id, actor)));
+    for (const build of meant) approved.push(...(await store.approveBuild(build.id, by)));
     // Closed, superseded or approved by somebody else meanwhile.
     if (approved.length === 0) return ignored(`${none} any more, or nothing may be built now`);
     return ok({ kind: "applied", note: `approved by ${actor.login}` });

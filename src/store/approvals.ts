@@ -1,7 +1,9 @@
 /** Builds that wait for somebody who may let them run. */
-import { type Approval, hostKey, type Sha } from "../core/model.ts";
+import type { AuditEntry, Decider } from "../core/audit.ts";
+import { type Approval, type Build, hostKey, type Sha } from "../core/model.ts";
 import { closedGate } from "../core/refusals.ts";
 import type { Store } from "../engine/store-port.ts";
+import { writeAudit } from "./audit.ts";
 import { findBuild, RETURNING_COMMIT, SELECT_BUILDS, toBuild, toCommit } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
@@ -19,7 +21,7 @@ export function createApprovals({ database, clock, newId }: StoreParts): Pick<St
         return rows.map(toBuild);
       }),
 
-    approveBuild: (id, actor) =>
+    approveBuild: (id, by) =>
       database.transaction(async (sql) => {
         const build = await findBuild(sql, id);
         if (build === null) return [];
@@ -32,6 +34,7 @@ export function createApprovals({ database, clock, newId }: StoreParts): Pick<St
         if (closedGate({ installation: standing, link }) !== null) return [];
         // Held while forks were still allowed.
         if (build.planned.pull?.fork === true && standing?.policy.forks === "never") return [];
+        const actor = by.kind === "person" ? by.actor : null;
         const approval: Approval = { actor, at: new Date(clock.now()).toISOString() };
         const released = await sql.query(
           `UPDATE builds SET state = 'queued', approval = $2
@@ -42,9 +45,32 @@ export function createApprovals({ database, clock, newId }: StoreParts): Pick<St
            ) ${RETURNING_COMMIT}, id, seq`,
           [id, JSON.stringify(approval)],
         );
+        if (released.length > 0) await writeAudit(sql, clock, entryOf(build, by, released.length));
         await touchChecks(sql, released.map(toCommit), clock.now(), newId);
         // Databases promise no order for RETURNING.
         return released.toSorted((a, b) => integer(a, "seq") - integer(b, "seq")).map((row) => text(row, "id"));
       }),
+  };
+}
+
+/** Its delivery and the reason it was held for name the others that were released with it. */
+function entryOf(build: Build, by: Decider, released: number): AuditEntry {
+  const { id, installation, repository, planned, hold, requestDigest } = build;
+  return {
+    by,
+    action: "build.approved",
+    installation,
+    subject: build.image,
+    facts: {
+      build: id,
+      builds: String(released),
+      delivery: build.deliveryId,
+      hold: hold?.reason ?? "none",
+      repository: hostKey(repository),
+      ref: planned.ref,
+      commit: planned.sha,
+      ...(planned.pull === undefined ? {} : { pull: String(planned.pull.number) }),
+      ...(requestDigest === null ? {} : { request: requestDigest }),
+    },
   };
 }

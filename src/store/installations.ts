@@ -10,6 +10,7 @@ import {
 } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { HostState, Store } from "../engine/store-port.ts";
+import { writeAudit } from "./audit.ts";
 import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
@@ -64,17 +65,23 @@ export function createInstallations(database: Database, clock: Clock): Installat
       await database.query("UPDATE installations SET state = $2 WHERE key = $1", [hostKey(id), state]);
     },
 
-    setPolicy(id, changes) {
+    setPolicy(id, changes, by) {
       return database.transaction(async (sql) => {
         // Two who change different things at a time: neither undoes the other's.
-        const rows = await sql.query("SELECT policy FROM installations WHERE key = $1 FOR NO KEY UPDATE", [
-          hostKey(id),
-        ]);
+        const rows = await sql.query(
+          "SELECT policy, account_login FROM installations WHERE key = $1 FOR NO KEY UPDATE",
+          [hostKey(id)],
+        );
         if (rows[0] === undefined) return null;
         const given = Object.entries(changes).filter(([, value]) => value !== undefined);
         // What an older or newer program keeps there besides stays.
         const policy = { ...json<Partial<Policy>>(rows[0], "policy"), ...Object.fromEntries(given) };
         await sql.query("UPDATE installations SET policy = $2 WHERE key = $1", [hostKey(id), JSON.stringify(policy)]);
+        const facts = differences(policyOf(json(rows[0], "policy")), policyOf(policy));
+        if (Object.keys(facts).length > 0) {
+          const subject = text(rows[0], "account_login");
+          await writeAudit(sql, clock, { by, action: "policy.changed", installation: id, subject, facts });
+        }
         return policyOf(policy);
       });
     },
@@ -125,7 +132,7 @@ export function createInstallations(database: Database, clock: Clock): Installat
 
     async repositoriesOf(installation, limit, offset = 0) {
       const rows = await database.query(
-        `SELECT ${REPOSITORY_COLUMNS}, r.linked, ${REPOSITORY_IS_PAUSED} AS paused FROM repositories r WHERE r.installation = $1
+        `SELECT ${REPOSITORY_COLUMNS}, r.linked, r.archived, ${REPOSITORY_IS_PAUSED} AS paused FROM repositories r WHERE r.installation = $1
          ORDER BY r.full_name, r.key LIMIT $2 OFFSET $3`,
         [hostKey(installation), limit, offset],
       );
@@ -164,7 +171,7 @@ const LINK = `
 
 export async function readLink(sql: Pick<Sql, "query">, installation: HostId, repository: HostId): Promise<LinkState> {
   const rows = await sql.query(
-    `SELECT ${REPOSITORY_IS_PAUSED} AS paused FROM repositories r WHERE r.key = $1 AND r.installation = $2 AND r.linked`,
+    `SELECT r.archived, ${REPOSITORY_IS_PAUSED} AS paused FROM repositories r WHERE r.key = $1 AND r.installation = $2 AND r.linked`,
     [hostKey(repository), hostKey(installation)],
   );
   return rows[0] === undefined ? "unlinked" : linkOf({ ...rows[0], linked: true });
@@ -174,6 +181,7 @@ const REPOSITORY_IS_PAUSED = "r.key IN (SELECT key FROM pauses WHERE kind = 'rep
 
 function linkOf(row: Row): LinkState {
   if (!flag(row, "linked")) return "unlinked";
+  if (flag(row, "archived")) return "archived";
   return flag(row, "paused") ? "paused" : "linked";
 }
 
@@ -208,6 +216,17 @@ function toInstallation(row: Row): Installation {
 /** What its host forbids counts before what we do not do. */
 function effectiveState(state: HostState, paused: boolean): InstallationState {
   return state === "active" && paused ? "paused" : state;
+}
+
+/** What is another value now, by setting, with the one before. */
+function differences(before: Policy, after: Policy): Readonly<Record<string, string>> {
+  const changed = Object.entries(after).filter(([name, value]) => before[name as keyof Policy] !== value);
+  return Object.fromEntries(
+    changed.flatMap(([name, value]) => [
+      [name, String(value)],
+      [`${name}.before`, String(before[name as keyof Policy])],
+    ]),
+  );
 }
 
 function policyOf(stored: Partial<Policy>): Policy {

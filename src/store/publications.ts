@@ -1,7 +1,9 @@
-import { hostKey, type PlannedBuild } from "../core/model.ts";
+import type { AuditEntry } from "../core/audit.ts";
+import { type HostId, hostKey, type PlannedBuild, parseHostKey } from "../core/model.ts";
 import type { Publication } from "../core/supersede.ts";
 import type { ImageOwner } from "../core/trust.ts";
 import type { ClaimedPromotion, PublishedImage, Store } from "../engine/store-port.ts";
+import { writeAudit } from "./audit.ts";
 import { findBuild } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
@@ -35,6 +37,22 @@ type Publications = Pick<
 export const PROMOTION_LOCK = "claim promotion";
 
 export function createPublications({ database, clock, newId }: StoreParts): Publications {
+  /** `known`: the image's row of {@link OWNER}. */
+  async function tell(
+    sql: Sql,
+    known: Row | undefined,
+    change: Pick<AuditEntry, "by" | "action"> & { readonly image: string; readonly withRepository?: HostId },
+  ): Promise<void> {
+    const { by, action, image, withRepository } = change;
+    const installation = known === undefined ? null : textOrNull(known, "installation");
+    const facts = {
+      ...(known === undefined ? {} : { repository: text(known, "repository") }),
+      ...(withRepository === undefined ? {} : { with: hostKey(withRepository) }),
+    };
+    const whose = installation === null ? null : parseHostKey(installation);
+    await writeAudit(sql, clock, { by, action, installation: whose, subject: image, facts });
+  }
+
   return {
     claimPromotion({ worker, leaseMs }) {
       const now = clock.now();
@@ -132,25 +150,41 @@ export function createPublications({ database, clock, newId }: StoreParts): Publ
       return new Set(rows.map((row) => text(row, "name")));
     },
 
-    async shareImage(image, withRepository) {
-      const rows = await database.query(
-        `INSERT INTO image_shares (image, repository, created_at)
-         SELECT name, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM images WHERE name = $1
-         ON CONFLICT (image, repository) DO UPDATE SET created_at = image_shares.created_at RETURNING image`,
-        [image, hostKey(withRepository), clock.now()],
-      );
-      return rows.length > 0;
+    shareImage(image, withRepository, by) {
+      return database.transaction(async (sql) => {
+        const added = await sql.query(
+          `INSERT INTO image_shares (image, repository, created_at)
+           SELECT name, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM images WHERE name = $1
+           ON CONFLICT (image, repository) DO NOTHING RETURNING image`,
+          [image, hostKey(withRepository), clock.now()],
+        );
+        const [known] = await sql.query(OWNER, [image]);
+        if (added.length > 0) await tell(sql, known, { by, action: "image.shared", image, withRepository });
+        return known !== undefined;
+      });
     },
 
-    async unshareImage(image, withRepository) {
-      await database.query("DELETE FROM image_shares WHERE image = $1 AND repository = $2", [
-        image,
-        hostKey(withRepository),
-      ]);
+    async unshareImage(image, withRepository, by) {
+      await database.transaction(async (sql) => {
+        const gone = await sql.query("DELETE FROM image_shares WHERE image = $1 AND repository = $2 RETURNING image", [
+          image,
+          hostKey(withRepository),
+        ]);
+        const [known] = await sql.query(OWNER, [image]);
+        if (gone.length > 0) await tell(sql, known, { by, action: "image.unshared", image, withRepository });
+      });
     },
 
-    async setImagePublic(image, open) {
-      await database.query("UPDATE images SET public = $2 WHERE name = $1", [image, open]);
+    async setImagePublic(image, open, by) {
+      await database.transaction(async (sql) => {
+        const changed = await sql.query(
+          "UPDATE images SET public = $2 WHERE name = $1 AND public <> $2 RETURNING name",
+          [image, open],
+        );
+        const [known] = await sql.query(OWNER, [image]);
+        const action = open ? "image.opened" : "image.closed";
+        if (changed.length > 0) await tell(sql, known, { by, action, image });
+      });
     },
 
     publishedImage(image) {
@@ -223,6 +257,9 @@ const CLAIM_PROMOTION = `
   ) AND state = 'running' AND phase = 'promote' AND lease_until <= $1
   RETURNING id, seq, repository, lane, full_image, generation, journal_order, tag_lines, attempt, staged_digest, promotions,
     cancel_requested, twin IS NOT NULL AS is_twin`;
+
+/** Whose an image is. */
+const OWNER = `SELECT i.repository, r.installation FROM images i JOIN repositories r ON r.key = i.repository WHERE i.name = $1`;
 
 const NAMED = "r.provider, r.host, r.id, r.full_name";
 

@@ -24,7 +24,7 @@ describe("approve", () => {
       code: 0,
       out: "approved  b1\nwith it   b2, b3\n",
       err: "",
-      asked: [["b1", null]],
+      asked: [["b1", { kind: "operator" }]],
     });
     expect((await approve(HELD, ["b1"], "b1")).out).toBe("approved  b1\n");
   });

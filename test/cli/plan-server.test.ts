@@ -2,6 +2,7 @@
  * One decision in two places: what `plan --json` prints is what a server with the same facts has stored, for every
  * payload there is a golden file of. The store is the real one; the host is made of the stated facts.
  */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +18,7 @@ import { createPauses } from "../../src/engine/pauses.ts";
 import type { Host } from "../../src/engine/ports.ts";
 import { createProcessor } from "../../src/engine/process.ts";
 import { openStore } from "../../src/store/store.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import { delivery, give, writeRequest } from "../contract/store.samples.ts";
 import { hostOf, recordingLog, registryOf } from "../engine/fakes.ts";
 import { soleRegistry } from "../support/sole-registry.ts";
@@ -164,7 +166,7 @@ async function stored(told: Told, event: Moving): Promise<Stored> {
     await store.saveInstallation({ id: installation, account, state: "active", permissions: {} });
     if (namespace !== null) await give(store, account, namespace);
     await store.linkRepositories(installation, [repository], { complete: true });
-    await store.setPolicy(installation, (facts.installation?.policy ?? {}) as Partial<Policy>);
+    await store.setPolicy(installation, (facts.installation?.policy ?? {}) as Partial<Policy>, OPERATOR);
     await store.append([
       delivery("1", { provider: told.provider, event: told.event, installationId: installation.id }),
     ]);

@@ -1,6 +1,8 @@
 /** What waits for somebody's word. */
+
 import { describe, expect, it } from "@jest/globals";
 import type { Store } from "../../src/engine/store-port.ts";
+import { BY_ANN, byPerson, OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import {
   ANN,
@@ -66,7 +68,7 @@ export function holdsContract(opened: Opened): void {
       await holdOne(store, 5, "c");
       const ids = async () => (await store.heldBuilds(repository("1"), sha("b"))).map(({ id }) => id);
       expect(await ids()).toEqual([first, second]);
-      await store.approveBuild(first, ANN);
+      await store.approveBuild(first, BY_ANN);
       expect(await ids()).toEqual([second]);
       expect(await store.heldBuilds(repository("2"), sha("b"))).toEqual([]);
     });
@@ -98,7 +100,7 @@ export function holdsContract(opened: Opened): void {
       expect(await store.cancelInstallation(installationId("7"))).toBe(1);
       expect(await statesOf(store, ids)).toEqual(["canceled", "canceled"]);
       expect((await buildOf(store, ids[1])).finishedAt).not.toBeNull();
-      for (const id of ids) expect(await store.approveBuild(id, ANN)).toEqual([]);
+      for (const id of ids) expect(await store.approveBuild(id, BY_ANN)).toEqual([]);
       expect(await store.claimBuild(LEASE)).toBeNull();
     });
   });
@@ -109,7 +111,7 @@ export function holdsContract(opened: Opened): void {
       const id = await holdOne(store, 3, "b");
       const before = await store.buildRequest(id);
       clock.advance(5_000);
-      expect(await store.approveBuild(id, ANN)).toEqual([id]);
+      expect(await store.approveBuild(id, BY_ANN)).toEqual([id]);
       expect(await buildOf(store, id)).toMatchObject({
         state: "queued",
         hold: { reason: "awaiting-approval" },
@@ -123,7 +125,7 @@ export function holdsContract(opened: Opened): void {
     it("by the operator, who is nobody of the host", async () => {
       const { store } = opened();
       const id = await holdOne(store, 3, "b");
-      await store.approveBuild(id, null);
+      await store.approveBuild(id, OPERATOR);
       expect((await buildOf(store, id)).approval).toEqual({ actor: null, at: "2026-11-20T10:00:00.000Z" });
     });
 
@@ -134,9 +136,9 @@ export function holdsContract(opened: Opened): void {
       const of = [held(moved), held(moved, "web"), held(moved, "docs", stopped)];
       const ids = await plan(store, record([moved], [], { held: of }));
       const other = await holdOne(store, 4, "b");
-      expect(await store.approveBuild(ids[1] ?? "", ANN)).toEqual(ids.slice(0, 2));
+      expect(await store.approveBuild(ids[1] ?? "", BY_ANN)).toEqual(ids.slice(0, 2));
       expect(await statesOf(store, [...ids, other])).toEqual(["queued", "queued", "held", "held"]);
-      expect(await store.approveBuild(ids[2] ?? "", null)).toEqual([ids[2]]);
+      expect(await store.approveBuild(ids[2] ?? "", OPERATOR)).toEqual([ids[2]]);
     });
 
     it("that the brake has stopped, all with one click", async () => {
@@ -145,7 +147,7 @@ export function holdsContract(opened: Opened): void {
       const of = Array.from({ length: 30 }, (_, n) => ({ ...request(moved, `image-${n}`), hold: BRAKE }));
       const ids = await plan(store, record([moved], [], { held: of }));
       expect(await store.claimBuild(LEASE)).toBeNull();
-      expect(await store.approveBuild(ids[7] ?? "", ANN)).toEqual(ids);
+      expect(await store.approveBuild(ids[7] ?? "", BY_ANN)).toEqual(ids);
       expect((await store.stats()).builds).toMatchObject({ held: 0, queued: 30 });
     });
 
@@ -154,7 +156,9 @@ export function holdsContract(opened: Opened): void {
       const moved = pull(3, "b");
       const ids = await plan(store, record([moved], [], { held: [held(moved), held(moved, "web")] }));
       const clicks = await Promise.all(
-        Array.from({ length: 8 }, (_, n) => store.approveBuild(ids[n % 2] ?? "", { id: `${n}`, login: `user-${n}` })),
+        Array.from({ length: 8 }, (_, n) =>
+          store.approveBuild(ids[n % 2] ?? "", byPerson({ id: `${n}`, login: `user-${n}` })),
+        ),
       );
       expect(clicks.filter((released) => released.length > 0)).toEqual([ids]);
       const [first, second] = [await buildOf(store, ids[0]), await buildOf(store, ids[1])];
@@ -167,19 +171,19 @@ export function holdsContract(opened: Opened): void {
       const { store } = opened();
       const moved = change("a", "b");
       const [queued = ""] = await plan(store, record([moved], [request(moved)]));
-      expect(await store.approveBuild(queued, ANN)).toEqual([]);
-      expect(await store.approveBuild("no-such-build", ANN)).toEqual([]);
+      expect(await store.approveBuild(queued, BY_ANN)).toEqual([]);
+      expect(await store.approveBuild("no-such-build", BY_ANN)).toEqual([]);
       expect((await buildOf(store, queued)).approval).toBeNull();
       const two = pull(4, "d");
       const both = await plan(store, record([two], [], { held: [held(two), held(two, "web")] }));
       await store.cancelBuild(both[0] ?? "");
-      expect(await store.approveBuild(both[0] ?? "", ANN)).toEqual([]);
+      expect(await store.approveBuild(both[0] ?? "", BY_ANN)).toEqual([]);
       expect(await statesOf(store, both)).toEqual(["canceled", "held"]);
       const id = await holdOne(store, 3, "c");
-      await store.approveBuild(id, ANN);
+      await store.approveBuild(id, BY_ANN);
       await store.finishBuild(queued, (await claim(store)).attempt, GOOD);
       await store.finishBuild(id, (await claim(store)).attempt, GOOD);
-      expect(await store.approveBuild(id, null)).toEqual([]);
+      expect(await store.approveBuild(id, OPERATOR)).toEqual([]);
       expect(await buildOf(store, id)).toMatchObject({ state: "succeeded", approval: { actor: ANN } });
     });
 
@@ -200,7 +204,7 @@ export function holdsContract(opened: Opened): void {
       const { store } = opened();
       const id = await holdOne(store, 3, "b");
       await close(store);
-      expect(await store.approveBuild(id, ANN)).toEqual([]);
+      expect(await store.approveBuild(id, BY_ANN)).toEqual([]);
       expect(await buildOf(store, id)).toMatchObject({ state: "held", approval: null });
     });
 
@@ -209,18 +213,18 @@ export function holdsContract(opened: Opened): void {
       const id = await holdOne(store, 3, "b");
       const moved = pull(4, "c", { fork: false });
       const own = await plan(store, record([moved], [], { held: [{ ...request(moved), hold: BRAKE }] }));
-      await store.setPolicy(installationId("7"), { forks: "never" });
-      expect(await store.approveBuild(id, ANN)).toEqual([]);
-      expect(await store.approveBuild(own[0] ?? "", ANN)).toEqual(own);
-      await store.setPolicy(installationId("7"), { forks: "approve" });
-      expect(await store.approveBuild(id, ANN)).toEqual([id]);
+      await store.setPolicy(installationId("7"), { forks: "never" }, OPERATOR);
+      expect(await store.approveBuild(id, BY_ANN)).toEqual([]);
+      expect(await store.approveBuild(own[0] ?? "", BY_ANN)).toEqual(own);
+      await store.setPolicy(installationId("7"), { forks: "approve" }, OPERATOR);
+      expect(await store.approveBuild(id, BY_ANN)).toEqual([id]);
     });
 
     it("and lets the check that had come to its end begin anew", async () => {
       const { store } = opened();
       const id = await holdOne(store, 3, "b");
       expect(await showChecks(store, true)).toEqual([["held"]]);
-      await store.approveBuild(id, ANN);
+      await store.approveBuild(id, BY_ANN);
       const [check] = await store.claimChecks({ limit: 1, leaseMs: 0 });
       // What runs after a conclusion gets a check of its own: engine/report.ts.
       expect(check).toMatchObject({ sha: sha("b"), shown: { concluded: true } });
@@ -230,7 +234,7 @@ export function holdsContract(opened: Opened): void {
     it("for good: what is run again of them needs no second word", async () => {
       const { store } = opened();
       const id = await holdOne(store, 3, "b");
-      await store.approveBuild(id, ANN);
+      await store.approveBuild(id, BY_ANN);
       await store.finishBuild(id, (await claim(store)).attempt, { ...GOOD, state: "failed" });
       const retried = await store.repeatBuild(id, "retry", writeRequest);
       expect(retried).toMatchObject({ state: "queued", approval: { actor: ANN } });
@@ -253,7 +257,7 @@ export function holdsContract(opened: Opened): void {
       expect(await buildOf(store, builds[0])).toMatchObject({ state: "held", hold, approval: null });
       expect(decisions).toMatchObject([{ build: builds[0], reason: "awaiting-approval" }]);
       expect(await store.claimBuild(LEASE)).toBeNull();
-      expect(await store.approveBuild(builds[0] ?? "", ANN)).toEqual(builds);
+      expect(await store.approveBuild(builds[0] ?? "", BY_ANN)).toEqual(builds);
     });
   });
 }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "@jest/globals";
 import { DEFAULT_POLICY, type HostId, hostKey, type Installation } from "../../src/core/model.ts";
 import { BadCursor, type HostState, type Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import {
   account,
   change,
   delivery,
-  installationId,
   give,
+  installationId,
   pause,
   record,
   recordCovered,
@@ -72,14 +73,14 @@ export function installationsContract(opened: Opened): void {
       const { store } = opened();
       await save(store, "7", "100", "acme");
       await save(store, "8", "200", "other");
-      expect(await store.setPolicy(installationId("7"), { forks: "test", brake: 5 })).toEqual({
+      expect(await store.setPolicy(installationId("7"), { forks: "test", brake: 5 }, OPERATOR)).toEqual({
         ...DEFAULT_POLICY,
         forks: "test",
         brake: 5,
       });
       const changed = { ...DEFAULT_POLICY, forks: "test", brake: 5, zeroConfig: true };
-      expect(await store.setPolicy(installationId("7"), { zeroConfig: true })).toEqual(changed);
-      expect(await store.setPolicy(installationId("7"), {})).toEqual(changed);
+      expect(await store.setPolicy(installationId("7"), { zeroConfig: true }, OPERATOR)).toEqual(changed);
+      expect(await store.setPolicy(installationId("7"), {}, OPERATOR)).toEqual(changed);
       expect((await store.getInstallation(installationId("7")))?.policy).toEqual(changed);
       const { items } = await store.listInstallations({ limit: 10, cursor: null });
       expect(items.map(({ policy }) => policy)).toEqual([DEFAULT_POLICY, changed]);
@@ -88,14 +89,14 @@ export function installationsContract(opened: Opened): void {
     it("whatever the host tells of the installation meanwhile", async () => {
       const { store } = opened();
       await save(store, "7", "100", "acme");
-      await store.setPolicy(installationId("7"), { forks: "never" });
+      await store.setPolicy(installationId("7"), { forks: "never" }, OPERATOR);
       expect((await save(store, "7", "100", "acme", "suspended")).policy.forks).toBe("never");
     });
 
     it("of installations that are there only, told apart by host", async () => {
       const { store } = opened();
       await save(store, "7", "100", "acme");
-      expect(await store.setPolicy({ ...installationId("7"), host: "ghes" }, { brake: 1 })).toBeNull();
+      expect(await store.setPolicy({ ...installationId("7"), host: "ghes" }, { brake: 1 }, OPERATOR)).toBeNull();
       expect((await store.getInstallation(installationId("7")))?.policy).toEqual(DEFAULT_POLICY);
     });
 
@@ -103,9 +104,9 @@ export function installationsContract(opened: Opened): void {
       const { store } = opened();
       await save(store, "7", "100", "acme");
       await Promise.all([
-        store.setPolicy(installationId("7"), { forks: "never" }),
-        store.setPolicy(installationId("7"), { zeroConfig: true }),
-        store.setPolicy(installationId("7"), { brake: 3 }),
+        store.setPolicy(installationId("7"), { forks: "never" }, OPERATOR),
+        store.setPolicy(installationId("7"), { zeroConfig: true }, OPERATOR),
+        store.setPolicy(installationId("7"), { brake: 3 }, OPERATOR),
       ]);
       const policy = { ...DEFAULT_POLICY, forks: "never", zeroConfig: true, brake: 3 };
       expect((await store.getInstallation(installationId("7")))?.policy).toEqual(policy);

@@ -1,4 +1,5 @@
 /** What is recorded of installations and repositories as their hosts tell of them, with what is written of it. */
+
 import { describe, expect, it } from "@jest/globals";
 import type { AuditRecord, By } from "../../src/core/audit.ts";
 import type { RepositoryName } from "../../src/core/events.ts";
@@ -7,6 +8,7 @@ import type { RepositoryNews } from "../../src/core/lifecycle/repository.ts";
 import type { Account, HostId } from "../../src/core/model.ts";
 import type { InstallationHeard, InstallationTaken } from "../../src/engine/lifecycle-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import {
   account,
@@ -103,7 +105,7 @@ async function publishOpen(store: Store): Promise<void> {
   const digest = `sha256:${sha("p").padEnd(64, "0")}`;
   await store.stageBuild(build?.build.id ?? "", build?.attempt ?? 0, { digest, steps: [] });
   await store.claimPromotion({ worker: "w", leaseMs: 60_000 });
-  await store.setImagePublic("acme/api", true);
+  await store.setImagePublic("acme/api", true, OPERATOR);
   expect(await store.publicImages(["acme/api"])).toEqual(new Set(["acme/api"]));
 }
 
@@ -232,7 +234,7 @@ export function lifecycleContract(opened: Opened): void {
       const { store } = opened();
       await hear(store, "created");
       await grant(store, ACME, "acme");
-      await store.setPolicy(SEVEN, { forks: "never" });
+      await store.setPolicy(SEVEN, { forks: "never" }, OPERATOR);
       await store.pause({ kind: "installation", id: SEVEN }, { by: { kind: "operator" }, stop: false });
       await hear(store, "removed");
       expect(await hear(store, "created", { id: EIGHT })).toMatchObject({ kind: "taken", before: "returning" });
@@ -253,7 +255,7 @@ export function lifecycleContract(opened: Opened): void {
       const { store } = opened();
       await hear(store, "created");
       await grant(store, ACME, "acme");
-      await store.setPolicy(SEVEN, { forks: "never" });
+      await store.setPolicy(SEVEN, { forks: "never" }, OPERATOR);
       await hear(store, "removed");
       const usurper = account("666", "acme");
       expect(await hear(store, "created", { id: EIGHT, account: usurper, repositories: [] })).toMatchObject({
@@ -361,7 +363,7 @@ export function lifecycleContract(opened: Opened): void {
         { action: "repository.made-private", subject: "acme/repository-1" },
       ]);
       await about(store, "made-private");
-      await store.setImagePublic("acme/api", true);
+      await store.setImagePublic("acme/api", true, OPERATOR);
       // Found public and private again, told by nobody.
       await about(store, "found", open);
       expect(await store.publicImages(["acme/api"])).toEqual(new Set(["acme/api"]));

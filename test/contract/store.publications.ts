@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Publication } from "../../src/core/supersede.ts";
 import type { ClaimedPromotion, Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import { change, delivery, installationId, record, recordCovered, repository, request } from "./store.samples.ts";
 
@@ -248,11 +249,11 @@ export function publicationsContract(opened: Opened): void {
       const second = repository("2");
       expect(await store.repositoriesNamed(second.fullName)).toMatchObject([{ id: "2" }]);
       expect(await store.repositoriesNamed(second.fullName.toUpperCase())).toEqual([]);
-      expect(await store.shareImage("acme/never", second)).toBe(false);
-      expect(await store.shareImage("acme/api", second)).toBe(true);
-      expect(await store.shareImage("acme/api", second)).toBe(true);
+      expect(await store.shareImage("acme/never", second, OPERATOR)).toBe(false);
+      expect(await store.shareImage("acme/api", second, OPERATOR)).toBe(true);
+      expect(await store.shareImage("acme/api", second, OPERATOR)).toBe(true);
       expect((await store.imageOwners("acme", second, ["api"])).get("api")).toBe("shared");
-      await store.unshareImage("acme/api", second);
+      await store.unshareImage("acme/api", second, OPERATOR);
       expect((await store.imageOwners("acme", second, ["api"])).get("api")).toEqual({ other: "acme/repository-1" });
     });
 
@@ -261,7 +262,7 @@ export function publicationsContract(opened: Opened): void {
       await stage(store);
       await publish(store);
       expect(await store.publicImages(["acme/api", "acme/never"])).toEqual(new Set());
-      await store.setImagePublic("acme/api", true);
+      await store.setImagePublic("acme/api", true, OPERATOR);
       expect(await store.publicImages(["acme/api", "acme/never"])).toEqual(new Set(["acme/api"]));
       expect(await store.publicImages([])).toEqual(new Set());
       expect(await store.publishedImage("acme/api")).toMatchObject({
@@ -271,7 +272,7 @@ export function publicationsContract(opened: Opened): void {
         public: true,
         tags: [{ tag: "latest", digest: DIGEST }],
       });
-      await store.setImagePublic("acme/api", false);
+      await store.setImagePublic("acme/api", false, OPERATOR);
       expect(await store.publicImages(["acme/api"])).toEqual(new Set());
       expect(await store.publishedImage("acme/never")).toBeNull();
     });

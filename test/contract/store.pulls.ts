@@ -1,10 +1,11 @@
 /** Pull requests, and what only the newest counts of. */
+
 import { describe, expect, it } from "@jest/globals";
 import type { Verdict } from "../../src/core/model.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import { BY_ANN } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import {
-  ANN,
   BRAKE,
   buildOf,
   claim,
@@ -87,7 +88,7 @@ export function pullsContract(opened: Opened): void {
       expect(await store.heartbeat(running.build.id, running.attempt, 15_000, [])).toBe("cancel");
       await store.finishBuild(running.build.id, running.attempt, STOPPED);
       expect(await statesOf(store, ids)).toEqual(["canceled", "canceled", "canceled"]);
-      for (const id of ids) expect(await store.approveBuild(id, ANN)).toEqual([]);
+      for (const id of ids) expect(await store.approveBuild(id, BY_ANN)).toEqual([]);
     });
 
     it("that are closed by nobody but their own repository", async () => {
@@ -137,7 +138,7 @@ export function pullsContract(opened: Opened): void {
       const old = await holdOne(store, 3, "b");
       await showChecks(store, true);
       const next = await holdOne(store, 3, "c");
-      expect(await store.approveBuild(old, ANN)).toEqual([]);
+      expect(await store.approveBuild(old, BY_ANN)).toEqual([]);
       expect(await statesOf(store, [old, next])).toEqual(["superseded", "held"]);
       expect((await showChecks(store, true)).toSorted()).toEqual([["held"], ["superseded"]]);
     });
@@ -155,7 +156,7 @@ export function pullsContract(opened: Opened): void {
         const next = pull(number, "c");
         await plan(store, record([next], [], { skips: [skip(next, "api")] }));
       }
-      expect(await store.approveBuild(old ?? "", ANN)).toEqual([]);
+      expect(await store.approveBuild(old ?? "", BY_ANN)).toEqual([]);
       expect(await statesOf(store, [old, other, stopped])).toEqual(["superseded", "held", "held"]);
     });
   });
@@ -235,7 +236,7 @@ export function pullsContract(opened: Opened): void {
       const of = (moved: typeof one) => record([moved], [], { held: [{ ...request(moved), hold: BRAKE }] });
       const ids = [...(await plan(store, of(one))), ...(await plan(store, of(two)))];
       expect(await statesOf(store, ids)).toEqual(["superseded", "held"]);
-      expect(await store.approveBuild(ids[0] ?? "", ANN)).toEqual([]);
+      expect(await store.approveBuild(ids[0] ?? "", BY_ANN)).toEqual([]);
     });
   });
 

@@ -1,4 +1,5 @@
 /** What becomes of pull requests, and of the word of somebody who approves them. */
+
 import { describe, expect, it } from "@jest/globals";
 import type { ApprovalEvent, HostEvent, PullRequestEvent } from "../../src/core/events.ts";
 import {
@@ -13,8 +14,9 @@ import {
   ok,
   type Policy,
 } from "../../src/core/model.ts";
+import type { HostRole } from "../../src/core/roles.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
-import type { Host, Permission, PullHead } from "../../src/engine/ports.ts";
+import type { Host, PullHead } from "../../src/engine/ports.ts";
 import { createProcessor, type ProcessorOptions } from "../../src/engine/process.ts";
 import type { PlanRecord } from "../../src/engine/store-port.ts";
 import {
@@ -243,23 +245,23 @@ describe("an approval", () => {
     buildOf({ id, state: "held", planned: request(change("a", "b"), image), startedAt: null });
   const HELD = [waiting("build-1", "api"), waiting("build-2", "web")];
 
-  async function press(event: Partial<ApprovalEvent>, may: Outcome<Permission>, setting: Setting = {}) {
-    const asked: [HostId, HostId, Actor][] = [];
+  async function press(event: Partial<ApprovalEvent>, may: Outcome<HostRole>, setting: Setting = {}) {
+    const asked: [HostId, HostId | null, Actor][] = [];
     const approved: string[] = [];
     const { told, left } = await process(
       { ...PRESSED, ...event },
       {
         held: HELD,
         host: {
-          async permission(...args) {
+          async role(...args) {
             asked.push(args);
             return may;
           },
         },
         ...setting,
         store: {
-          async approveBuild(id, actor) {
-            approved.push(`${id} by ${actor?.id ?? "nobody"}`);
+          async approveBuild(id, by) {
+            approved.push(`${id} by ${by.kind === "person" ? `${by.provider}:${by.host}:${by.actor.id}` : "nobody"}`);
             return [id];
           },
           ...setting.store,
@@ -269,21 +271,21 @@ describe("an approval", () => {
     return { told, asked, approved, left };
   }
 
-  it.each(["write", "admin"] as const)(
-    "of somebody with permission %s lets all run that the check is about",
+  it.each(["write", "owner"] as const)(
+    "of somebody with the role %s lets all run that the check is about",
     async (may) => {
       const { told, asked, approved } = await press({}, ok(may));
       expect(told).toEqual(["applied: approved by ann"]);
-      expect(approved).toEqual(["build-1 by 42", "build-2 by 42"]);
+      expect(approved).toEqual(["build-1 by github:default:42", "build-2 by github:default:42"]);
       expect(asked).toEqual([[PRESSED.installation, PRESSED.repository, PRESSED.actor]]);
     },
   );
 
   it("on one image's check is about that image", async () => {
-    expect((await press({ check: "wharfinger: web" }, ok("write"))).approved).toEqual(["build-2 by 42"]);
+    expect((await press({ check: "wharfinger: web" }, ok("write"))).approved).toEqual(["build-2 by github:default:42"]);
   });
 
-  it.each<[string, Outcome<Permission>]>([
+  it.each<[string, Outcome<HostRole>]>([
     ["may only read", ok("read")],
     ["has nothing to do with the repository", ok("none")],
   ])("of somebody who %s is none", async (_what, may) => {
@@ -293,7 +295,7 @@ describe("an approval", () => {
   });
 
   it("of nobody is none, and nobody is asked", async () => {
-    const { told, asked, approved } = await press({ actor: null }, ok("admin"));
+    const { told, asked, approved } = await press({ actor: null }, ok("owner"));
     expect(told).toEqual(["ignored: not approved: the event does not say by whom"]);
     expect([asked, approved]).toEqual([[], []]);
   });
@@ -304,7 +306,7 @@ describe("an approval", () => {
     ["on the check of an image that does not wait", { check: "wharfinger: docs" }, HELD],
     ["by way of another installation", { installation: installationId("8") }, HELD],
   ])("%s means nothing, and nobody is asked", async (_what, event, held) => {
-    const { told, asked, approved } = await press(event, ok("admin"), { held });
+    const { told, asked, approved } = await press(event, ok("owner"), { held });
     expect(told).toEqual([expect.stringContaining("ignored: nothing of")]);
     expect([asked, approved]).toEqual([[], []]);
   });
@@ -319,7 +321,7 @@ describe("an approval", () => {
   });
 
   it("for an installation that is suspended is none, and its host is not asked", async () => {
-    const { told, asked, approved } = await press({}, ok("admin"), { state: "suspended" });
+    const { told, asked, approved } = await press({}, ok("owner"), { state: "suspended" });
     expect(told).toEqual(["ignored: not approved: the installation is suspended"]);
     expect([asked, approved]).toEqual([[], []]);
   });

@@ -77,8 +77,8 @@ function processorOf(setting: Setting) {
     pausesOf: async () => [],
     lanesMovedSince: async () => new Set(),
     heldBuilds: async () => setting.held ?? [],
-    async approveBuild(id, actor) {
-      told.push(`approved ${id} by ${actor?.login ?? "the operator"}`);
+    async approveBuild(id, by) {
+      told.push(`approved ${id} by ${by.kind === "person" ? by.actor.login : "the operator"}`);
       return [id];
     },
     ...setting.store,

@@ -7,6 +7,7 @@ import type { Logger, Registry } from "../../src/engine/ports.ts";
 import { createPromoter, createStagingCleaner, type PromoterOptions } from "../../src/engine/promote.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import { openStore } from "../../src/store/store.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import {
   change,
   delivery,
@@ -274,7 +275,7 @@ describe("a staged image", () => {
     await promoteAll();
     expect((await store.getBuild(theirs))?.failure?.message).toContain("belongs to another repository");
     expect(latest()).toBe(digestFor(mine));
-    expect(await store.shareImage("acme/api", repository("2"))).toBe(true);
+    expect(await store.shareImage("acme/api", repository("2"), OPERATOR)).toBe(true);
     const shared = await plan(change("d", "e"), { repository: "2" });
     await stage(shared);
     await promoteAll();

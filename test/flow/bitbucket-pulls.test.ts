@@ -1,7 +1,9 @@
 /** Pull requests on Bitbucket, from the signed event to the status on their commits. */
+
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Build } from "../../src/core/model.ts";
 import type { BuildCredentials } from "../../src/engine/ports.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import type { HostRepository, HostStatus, HostWorkspace } from "../hosts/bitbucket/index.ts";
 import { DOORS, openDoor } from "../support/bitbucket-door.ts";
 import { createWorld, eventually, type World } from "../support/world.ts";
@@ -109,7 +111,7 @@ describe.each(DOORS)("through the door %s", (door) => {
     expect(status.url).toContain(held.id);
     expect(world.built).toEqual([]);
 
-    expect(await world.store().approveBuild(held.id, null)).toEqual([held.id]);
+    expect(await world.store().approveBuild(held.id, OPERATOR)).toEqual([held.id]);
     await build(sha, "succeeded");
     await shows(sha, "SUCCESSFUL");
     await eventually("its report", () => (repository.reports(sha).length > 0 ? true : null));
@@ -125,7 +127,7 @@ describe.each(DOORS)("through the door %s", (door) => {
     const last = await fork.push([{ branch: "patch", files: { a: "3" } }]);
     await shows(last.sha, "STOPPED");
     expect((await build(next.sha, "superseded")).approval).toBeNull();
-    expect(await world.store().approveBuild((await build(next.sha, "superseded")).id, null)).toEqual([]);
+    expect(await world.store().approveBuild((await build(next.sha, "superseded")).id, OPERATOR)).toEqual([]);
 
     await world.bitbucket.declinePull(pull);
     await build(last.sha, "canceled");

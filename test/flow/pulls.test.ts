@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { BuildContext, BuildEnd } from "../../src/engine/ports.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import type { HostAccount, HostCheckRun, HostPull, HostRepository } from "../hosts/github/index.ts";
 import { createWorld, eventually, type World } from "../support/world.ts";
 
@@ -131,7 +132,7 @@ describe("a pull request of a branch of the repository", () => {
     expect(world.built.at(-1)?.request.image.push).toBe(false);
     const [installation] = (await world.store().listInstallations({ limit: 1, cursor: null })).items;
     if (installation === undefined) throw new Error("there is an installation");
-    await world.store().setPolicy(installation, { publishPullRequests: true });
+    await world.store().setPolicy(installation, { publishPullRequests: true }, OPERATOR);
     const { sha } = await world.github.push(repository, { branch: "topic", message: "More", files: { "b.txt": "b" } });
     const run = await concluded(sha, "success");
     expect(world.built.at(-1)?.request.image).toMatchObject({ push: true, tags: [`pr-${first.pull.number}`] });

@@ -25,6 +25,7 @@ import {
 } from "../../src/engine/store-port.ts";
 import { packageRoot } from "../../src/version.ts";
 import type { AccessApiStore } from "../../src/web/api-access.ts";
+import type { VariablesApiStore } from "../../src/web/api-variables.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
 import type { RegistryDoors } from "../../src/web/registry.ts";
 import { createViews } from "../../src/web/views.ts";
@@ -166,6 +167,7 @@ export interface World {
   readonly audit: readonly AuditRecord[];
   readonly receipts: readonly Receipt[];
   readonly access: AccessApiStore;
+  readonly variables: Omit<VariablesApiStore, "getInstallation">;
   /** Of the first installation. */
   readonly repositories: readonly ListedRepository[];
   readonly surveys: WebOptions["surveys"];
@@ -200,6 +202,12 @@ export interface Site {
 
 export const browser = { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
 
+const NO_VARIABLES: World["variables"] = {
+  listVariables: async () => [],
+  saveVariable: async () => ({ kind: "unknown" }),
+  removeVariable: async () => false,
+};
+
 const NO_ACCESS: AccessApiStore = {
   allowAccess: async () => "not-covered",
   disallowAccess: async () => false,
@@ -217,6 +225,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     audit: [],
     receipts: [],
     access: NO_ACCESS,
+    variables: NO_VARIABLES,
     repositories: [],
     surveys: { within: async (_ms, _installation, repositories) => repositories.map(() => null) },
     pauses: [],
@@ -305,6 +314,7 @@ function createStore(world: World): WebOptions["store"] {
       }),
     receipt: (id) => ask(() => world.receipts.find(({ installation: of }) => hostKey(of) === hostKey(id)) ?? null),
     listReceipts: (query) => ask(() => pageOf(world.receipts, query)),
+    ...world.variables,
     ...world.access,
     listAudit: ({ installation: of, ...query }) =>
       ask(() => {
