@@ -135,6 +135,7 @@ function addPauseCommands<C>(program: Command, parts: CliParts<C>, done: (code: 
 interface ImageFlags {
   readonly share: readonly string[];
   readonly unshare: readonly string[];
+  readonly give?: string;
   readonly public?: true;
   readonly private?: true;
 }

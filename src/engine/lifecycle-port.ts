@@ -15,6 +15,11 @@ export interface LifecycleStore {
   hearRepositories(heard: RepositoriesHeard): Promise<readonly RepositoryName[]>;
   /** How it stands towards this installation; null: nothing is recorded of it. */
   recordedRepository(installation: HostId, repository: HostId): Promise<RecordedRepository | null>;
+  /**
+   * The image is this recorded repository's from now on, whoever published it until then; with that a private one's is not
+   * open to everybody any more. False: there is no such image.
+   */
+  giveImage(image: string, to: HostId, by: By): Promise<boolean>;
 }
 
 /** As its host says it stands; null: nothing is recorded. */

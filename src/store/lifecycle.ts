@@ -36,7 +36,7 @@ interface Recorded {
   readonly permissions: Readonly<Record<string, string>>;
 }
 
-export function createLifecycle({ database, clock, newId }: StoreParts): LifecycleStore {
+export function createLifecycle({ database, clock, newId }: StoreParts): Omit<LifecycleStore, "giveImage"> {
   const mark = (sql: Sql, commits: readonly Commit[]) => touchChecks(sql, commits, clock.now(), newId);
 
   return {

@@ -15,6 +15,7 @@ import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createFurtherRepositories } from "./further-repositories.ts";
 import { createGrants } from "./grants.ts";
+import { createImageGifts } from "./image-gifts.ts";
 import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
 import { createLifecycle } from "./lifecycle.ts";
@@ -86,6 +87,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createPauses(parts),
     ...createInstallations(database, clock),
     ...createLifecycle(parts),
+    ...createImageGifts(parts),
     ...createBuilds(parts),
     ...createApprovals(parts),
     ...createPublications(parts),

@@ -21,6 +21,12 @@ function storeWith(image: PublishedImage, told: string[]): CliStore {
     async unshareImage(name, { id }) {
       told.push(`unshare ${name} ${id}`);
     },
+    async giveImage(name, { id }, by) {
+      told.push(`give ${name} ${id} by ${by.kind}`);
+      if (name !== image.name) return false;
+      now = { ...now, owner: OTHER };
+      return true;
+    },
     async setImagePublic(name, open) {
       told.push(`${open ? "open" : "close"} ${name}`);
       now = { ...now, public: open };
@@ -69,9 +75,28 @@ latest  sha256:abc  build b1
     ]);
   });
 
+  it("gives it to another repository", async () => {
+    const given = await image("acme/api", "--give", "acme/web");
+    expect(given.told).toEqual(["give acme/api 2 by operator"]);
+    expect(given.out).toContain("belongs to acme/web (github:default:2)");
+  });
+
+  it("gives nobody what was never published", async () => {
+    const given = await image("acme/none", "--give", "acme/web");
+    expect([given.code, given.told]).toEqual([1, ["give acme/none 2 by operator"]]);
+    expect(given.err).toContain("was never published here");
+  });
+
   it.each<[string, string[], number, string]>([
     ["an image nobody published", ["api"], 1, "was never published here"],
     ["a repository nobody knows", ["acme/api", "--public", "--share", "acme/none"], 1, "no repository"],
+    ["a receiver nobody knows", ["acme/api", "--public", "--give", "acme/none"], 1, "no repository"],
+    [
+      "a receiver that stands for two",
+      ["acme/api", "--give", "acme/twice"],
+      1,
+      "github:default:1 and github:default:2",
+    ],
     ["a name of two repositories", ["acme/api", "--share", "acme/twice"], 1, "github:default:1 and github:default:2"],
     ["both ways at once", ["acme/api", "--public", "--private"], 2, "cannot be used with"],
     ["no image", [], 2, "missing required argument"],

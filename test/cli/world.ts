@@ -25,6 +25,7 @@ export const noStore: CliStore = {
   shareImage: () => Promise.resolve(false),
   unshareImage: () => Promise.resolve(),
   setImagePublic: () => Promise.resolve(),
+  giveImage: () => Promise.resolve(false),
   allowAccess: () => Promise.resolve("not-covered"),
   disallowAccess: () => Promise.resolve(false),
   listAccess: () => Promise.resolve({ items: [], next: null }),

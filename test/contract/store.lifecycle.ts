@@ -404,4 +404,50 @@ export function lifecycleContract(opened: Opened): void {
       expect(await store.linkState(EIGHT, ONE)).toBe("linked");
     });
   });
+
+  describe("gives images to other repositories", () => {
+    async function given(store: Store): Promise<void> {
+      await hear(store, "created", { repositories: [named("1", { private: false }), TWO] });
+      await grant(store, ACME, "acme");
+      await publishOpen(store);
+    }
+
+    it("which publish them from then on, and nobody else", async () => {
+      const { store } = opened();
+      await given(store);
+      expect(await store.imageOwners("acme", TWO, ["api"])).toEqual(new Map([["api", { other: "acme/repository-1" }]]));
+      expect(await store.giveImage("acme/api", TWO, { kind: "operator" })).toBe(true);
+      expect(await store.imageOwners("acme", TWO, ["api"])).toEqual(new Map([["api", "own"]]));
+      expect(await store.imageOwners("acme", ONE, ["api"])).toEqual(new Map([["api", { other: "acme/repository-2" }]]));
+      expect((await audits(store)).slice(-2)).toMatchObject([
+        {
+          action: "image.given",
+          by: { kind: "operator" },
+          installation: SEVEN,
+          subject: "acme/api",
+          facts: { from: "github:default:1", to: "github:default:2" },
+        },
+        // It is private, and the one before was not.
+        { action: "image.closed", subject: "acme/api", facts: { because: "acme/repository-2 is private" } },
+      ]);
+      expect(await store.publicImages(["acme/api"])).toEqual(new Set());
+    });
+
+    it("once: again changes nothing and says nothing", async () => {
+      const { store } = opened();
+      await given(store);
+      await store.giveImage("acme/api", TWO, { kind: "operator" });
+      const before = (await audits(store)).length;
+      expect(await store.giveImage("acme/api", TWO, { kind: "operator" })).toBe(true);
+      expect((await audits(store)).length).toBe(before);
+    });
+
+    it("if there are such images", async () => {
+      const { store } = opened();
+      await given(store);
+      const before = (await audits(store)).length;
+      expect(await store.giveImage("acme/none", TWO, { kind: "operator" })).toBe(false);
+      expect((await audits(store)).length).toBe(before);
+    });
+  });
 }
