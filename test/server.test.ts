@@ -3,7 +3,6 @@ import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
 import { ok } from "../src/core/model.ts";
-import type { Store } from "../src/engine/store-port.ts";
 import { type Parts, type ServerSettings, startServer } from "../src/server.ts";
 import { openStore } from "../src/store/store.ts";
 import { delivery } from "./contract/store.samples.ts";
@@ -94,7 +93,7 @@ describe("starting", () => {
 
   it("lets go of everything when the work can not be taken over", async () => {
     const { store, told } = await notingStore();
-    const broken: Store = {
+    const broken: Parts["store"] = {
       ...store,
       takeOver: async () => {
         throw new Error("the database is locked");
