@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Build } from "../../src/core/model.ts";
+import type { Authorization } from "../../src/engine/authorize.ts";
 import { aBuild } from "../web/world.ts";
 import { noStore, run } from "./world.ts";
 
@@ -46,4 +47,56 @@ describe("approve", () => {
     const late = await approve(aBuild({ ...HELD, state: "running", approval: evil }), [], "b1");
     expect(late.err).toBe('approve: "b1": The build was approved already, by ann fake at 2026-11-20T12:00:00Z.\n');
   });
+});
+
+describe("approve for somebody", () => {
+  async function approveAs(authorization: Authorization, ...args: string[]) {
+    const calls: unknown[] = [];
+    const openStore = async () => ({
+      ...noStore,
+      getBuild: async (id: string) => (id === HELD.id ? HELD : null),
+      approveBuild: async (id: string, by: unknown) => {
+        calls.push(["approved", id, by]);
+        return [id];
+      },
+    });
+    const openAuthorizer = async () => ({
+      may: async (...question: unknown[]) => {
+        calls.push(["asked", ...question]);
+        return authorization;
+      },
+      close: async () => void calls.push(["closed"]),
+    });
+    return { ...(await run(["approve", "b1", ...args], { openStore, openAuthorizer })), calls };
+  }
+
+  it("asks their host first, approves in their name, and leaves nothing open", async () => {
+    const actor = { id: "583231", login: "octocat" };
+    const { code, out, calls } = await approveAs({ kind: "allowed" }, "--actor", "583231:octocat");
+    expect([code, out]).toEqual([0, "approved  b1\n"]);
+    expect(calls).toEqual([
+      ["asked", actor, "build.approve", { installation: HELD.installation, repository: HELD.repository }],
+      ["approved", "b1", { kind: "person", provider: "github", host: "default", actor }],
+      ["closed"],
+    ]);
+  });
+
+  it.each<Authorization>([
+    { kind: "refused", why: "octocat may not." },
+    { kind: "unknown", why: "GitHub is away.", retryable: true, retryAfter: null },
+  ])("answers 1 and approves nothing where they may not, or nobody knows: %j", async (authorization) => {
+    const { code, out, err, calls } = await approveAs(authorization, "--actor", "583231:octocat");
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toBe(`approve: "b1": ${authorization.kind === "allowed" ? "" : authorization.why}\n`);
+    expect(calls.map((call) => (call as string[])[0])).toEqual(["asked", "closed"]);
+  });
+
+  it.each(["octocat", ":octocat", "583231:", ""])(
+    "does not take %j for a person, nor for the operator",
+    async (actor) => {
+      const { code, err, calls } = await approveAs({ kind: "allowed" }, "--actor", actor);
+      expect([code, calls]).toEqual([2, []]);
+      expect(err).toContain("is not ID:LOGIN, as 583231:octocat");
+    },
+  );
 });

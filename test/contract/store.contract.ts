@@ -5,6 +5,7 @@ import type { Store } from "../../src/engine/store-port.ts";
 import type { VariableStore } from "../../src/engine/variables-port.ts";
 import { accessTokensContract } from "./store.access-tokens.ts";
 import { auditContract } from "./store.audit.ts";
+import { auditedContract } from "./store.audited.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { claimsContract } from "./store.claims.ts";
@@ -54,6 +55,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     });
     deliveriesContract(current);
     auditContract(current);
+    auditedContract(current);
     plansContract(current);
     pausesContract(current);
     holdsContract(current);

@@ -33,7 +33,7 @@ async function queue(store: Store, what: What = {}): Promise<string> {
 }
 
 /** Queues, claims and stages one build. */
-async function stage(store: Store, what: What = {}): Promise<string> {
+export async function stage(store: Store, what: What = {}): Promise<string> {
   const id = await queue(store, what);
   const claimed = await store.claimBuild(LEASE);
   expect(claimed?.build.id).toBe(id);
@@ -54,7 +54,7 @@ const wanted = ({ tags }: ClaimedPromotion): Publication => {
 };
 
 /** Moves the first tag and ends the promotion. */
-async function publish(store: Store): Promise<ClaimedPromotion> {
+export async function publish(store: Store): Promise<ClaimedPromotion> {
   const claimed = await promotion(store);
   const [first] = claimed.tags;
   expect(await store.tagMoved(claimed.build.id, claimed.attempt, first?.tag ?? "", wanted(claimed))).toBe(true);

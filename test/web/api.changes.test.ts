@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { DEFAULT_POLICY } from "../../src/core/model.ts";
+import type { Authorization } from "../../src/engine/authorize.ts";
 import { aBuild, installation, openSite, type Site, TOKEN, type World } from "./world.ts";
 
 let site: Site | null = null;
@@ -59,6 +60,89 @@ describe("approving over the API", () => {
     const opened = await open({ builds: [HELD], released: ["b1"], approvals });
     const answer = await opened.api(APPROVE, { method });
     expect([answer.status, answer.headers.get("allow"), approvals]).toEqual([405, "POST", []]);
+  });
+});
+
+describe("approving for somebody over the API", () => {
+  const ANN = { id: "583231", login: "ann" };
+
+  async function approveAs(authorization: Authorization, body: string, headers: Record<string, string> = {}) {
+    const approvals: World["approvals"] = [];
+    const asked: unknown[] = [];
+    const may = async (...question: unknown[]) => {
+      asked.push(question);
+      return authorization;
+    };
+    const opened = await open({ builds: [HELD], released: ["b1"], approvals, authorizer: { may } });
+    const answer = await opened.api(APPROVE, {
+      method: "POST",
+      body,
+      headers: { "Content-Type": "application/json", ...headers },
+    });
+    return { answer, approvals, asked };
+  }
+
+  it("asks the build's host whether they may, and names them", async () => {
+    const { answer, approvals, asked } = await approveAs({ kind: "allowed" }, JSON.stringify({ actor: ANN }));
+    expect([answer.status, await answer.json()]).toEqual([200, { builds: ["b1"] }]);
+    expect(asked).toEqual([[ANN, "build.approve", { installation: HELD.installation, repository: HELD.repository }]]);
+    const by = { kind: "person", provider: "github", host: "default", actor: ANN };
+    expect(approvals).toEqual([{ id: "b1", by }]);
+  });
+
+  it.each<[string, Authorization, number, string, string | null]>([
+    ["they may not", { kind: "refused", why: "They may not." }, 403, "not-allowed", null],
+    ["it is away", { kind: "unknown", why: "Away.", retryable: true, retryAfter: 30 }, 503, "host-unavailable", "30"],
+    [
+      "it may be away",
+      { kind: "unknown", why: "Away.", retryable: true, retryAfter: null },
+      503,
+      "host-unavailable",
+      null,
+    ],
+    [
+      "it does not tell",
+      { kind: "unknown", why: "No.", retryable: false, retryAfter: null },
+      502,
+      "host-refused",
+      null,
+    ],
+  ])("approves nothing where the host says that %s", async (_what, authorization, status, code, retryAfter) => {
+    const { answer, approvals } = await approveAs(authorization, JSON.stringify({ actor: ANN }));
+    expect([answer.status, answer.headers.get("retry-after"), approvals]).toEqual([status, retryAfter, []]);
+    const message = authorization.kind === "allowed" ? "" : authorization.why;
+    expect(await answer.json()).toEqual({ error: { code, message } });
+  });
+
+  it.each([
+    "{}",
+    "[]",
+    '{"actor":null}',
+    '{"actor":{"id":583231,"login":"ann"}}',
+    '{"actor":{"id":"583231"}}',
+    '{"Actor":{"id":"583231","login":"ann"}}',
+    '{"actor":{"id":"583231","login":"ann"},"operator":true}',
+  ])("refuses %s, which must not come to mean the operator", async (body) => {
+    const { answer, approvals, asked } = await approveAs({ kind: "allowed" }, body);
+    expect([answer.status, asked, approvals]).toEqual([400, [], []]);
+    expect(await answer.json()).toMatchObject({
+      error: { code: "bad-actor", message: expect.stringContaining("actor") },
+    });
+  });
+
+  it.each<[string, string, number]>([
+    [JSON.stringify({ actor: ANN }), "application/x-www-form-urlencoded", 415],
+    [JSON.stringify({ actor: ANN }), "text/plain", 415],
+    ['{"actor":', "application/json", 400],
+    [`{"actor":{"id":"1","login":"${"x".repeat(10_000)}"}}`, "application/json", 413],
+  ])("refuses %.40s as %s", async (body, type, status) => {
+    const { answer, approvals } = await approveAs({ kind: "allowed" }, body, { "Content-Type": type });
+    expect([answer.status, approvals]).toEqual([status, []]);
+  });
+
+  it("is the operator's where nothing is sent, whatever the request says it would be", async () => {
+    const { answer, approvals, asked } = await approveAs({ kind: "refused", why: "They may not." }, "");
+    expect([answer.status, asked, approvals]).toEqual([200, [], [{ id: "b1", by: { kind: "operator" } }]]);
   });
 });
 
