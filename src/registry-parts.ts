@@ -39,6 +39,9 @@ export function createConfiguredRegistries(
 ): ConfiguredRegistries {
   const { store, guests, clock, signs = true } = options;
   const own = ownRegistry(config.registry);
+  const openKeys = () => openTokenKeys(config.dataDir, ensureKeyFile, clock.now());
+  // At the start, so that the certificates are there for a registry that is set up after it.
+  let keys = signs && own.settings.kind === "token" ? openKeys() : null;
   const services = new Map<string, { readonly key: string; readonly service: TokenService }>();
 
   /** Of a registry that trusts our tokens; the same one as long as its settings are. */
@@ -47,11 +50,12 @@ export function createConfiguredRegistries(
     const kept = services.get(name);
     if (kept?.key === key) return kept.service;
     const staging = createStagingNames(settings.staging);
+    keys ??= openKeys();
     const service = createTokenService({
       issuer: config.registry.tokens.issuer,
       service: tokenServiceName(settings),
       kidFormat: settings.tokenKid,
-      keys: openTokenKeys(config.dataDir, ensureKeyFile, clock.now()),
+      keys,
       guests: guests && {
         accounts: createAccounts({ ...guests, registry: name, staging: staging.of, clock }),
         log: guests.log,
