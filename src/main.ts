@@ -18,6 +18,7 @@ import { type Config, type Environment, parseConfig, startHelp, startProblems } 
 import { openConnections } from "./connections.ts";
 import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
+import { openNamespaces } from "./namespaces.ts";
 import { createParts, createWorkerParts, openConfiguredStore, StartError } from "./parts.ts";
 import { openPausing } from "./pausing.ts";
 import { openRegistries } from "./registries.ts";
@@ -123,6 +124,7 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     openRegistries: (config) => openRegistries(config),
     openTokens: (config) => openTokens(config),
     openPausing: (config) => openPausing(config, createErrorLogger()),
+    openNamespaces: (config) => openNamespaces(config, createErrorLogger()),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,
     rotations: createRotations,

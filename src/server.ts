@@ -13,6 +13,7 @@ import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
 import { withMemory } from "./engine/memory.ts";
+import { createNamespaceDesk } from "./engine/namespace-desk.ts";
 import { createPauses } from "./engine/pauses.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
@@ -229,6 +230,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     accessTokens: createAccessTokens({ store, registries, clock }),
     registryHost,
     ...(parts.registryDesk === undefined ? {} : { registryDesk: parts.registryDesk }),
+    namespaceDesk: createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log }),
     registry: parts.registryDoors,
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     ...(addon === undefined ? {} : { addon }),

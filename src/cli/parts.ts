@@ -2,6 +2,7 @@ import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { VariableStore } from "../engine/variables-port.ts";
 import type { OpenAuthorizer } from "./approve.ts";
+import type { OpenNamespaces } from "./namespace.ts";
 import type { OpenPausing } from "./pause.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { OpenRegistryDesk } from "./registry.ts";
@@ -32,6 +33,8 @@ export interface CliParts<C> {
   openRegistries(config: C): Promise<OpenRegistryDesk>;
   /** The database, and the hosts to ask what would be built; rejects as {@link openStore} does. */
   openPausing(config: C): Promise<OpenPausing>;
+  /** Namespaces and who may write them; rejects as {@link openStore} does. */
+  openNamespaces(config: C): Promise<OpenNamespaces>;
   /** Access tokens of namespaces; rejects as {@link openStore} does. */
   openTokens(config: C): Promise<OpenTokens>;
   /** Asks the configured hosts what people may do; rejects as {@link openStore} does. */

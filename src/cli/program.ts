@@ -7,6 +7,7 @@ import { examples } from "./help.ts";
 import { importRules } from "./import.ts";
 import { lint } from "./lint.ts";
 import { migrate } from "./migrate.ts";
+import { addNamespaceCommands } from "./namespace.ts";
 import { addOperatorCommands } from "./operator.ts";
 import { type CliParts, type CliStore, withConfig, withStore } from "./parts.ts";
 import { type PlanOptions, plan } from "./plan.ts";
@@ -63,6 +64,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addAccess(program, parts, done);
   addConnect(program, parts, done);
   addRegistryCommands(program, parts, done);
+  addNamespaceCommands(program, parts, done);
   addReceipt(program, parts, done);
   addRotate(program, parts, done);
   addConfigFileCommands(program, parts, done);

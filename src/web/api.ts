@@ -5,12 +5,14 @@ import { parsePolicyJson } from "../core/policy-settings.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import { type Approving, approveFor } from "../engine/approval.ts";
 import type { Authorizer } from "../engine/authorize.ts";
+import type { NamespaceDesk } from "../engine/namespace-desk.ts";
 import type { Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
 import { addAccess } from "./api-access.ts";
 import { addAudit } from "./api-audit.ts";
+import { addNamespaces } from "./api-namespaces.ts";
 import { addPauses, type Pausing } from "./api-pause.ts";
 import { addReceipts } from "./api-receipts.ts";
 import { addRegistries } from "./api-registries.ts";
@@ -52,6 +54,8 @@ export function createApi(options: {
   gate: Gate;
   authorizer: Authorizer;
   accessTokens: AccessTokens;
+  /** Left out: namespaces are not decided about here. */
+  namespaceDesk?: NamespaceDesk;
   /** Left out: registries are not looked after here. */
   registryDesk?: RegistryDesk;
 }): Router {
@@ -70,6 +74,7 @@ export function createApi(options: {
   addChanges(api, { store, authorizer: options.authorizer });
   addTokens(api, options.accessTokens);
   if (options.registryDesk !== undefined) addRegistries(api, options.registryDesk);
+  if (options.namespaceDesk !== undefined) addNamespaces(api, options.namespaceDesk);
   addPauses(api, { store, preview, log });
   addVariables(api, store);
   addAccess(api, store);

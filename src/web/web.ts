@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import type { Build } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
+import type { NamespaceDesk } from "../engine/namespace-desk.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import type { Replay } from "../engine/replay.ts";
@@ -41,6 +42,8 @@ export interface WebOptions {
   readonly accessTokens: AccessTokens;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
+  /** Left out: namespaces are not decided about over the API. */
+  readonly namespaceDesk?: NamespaceDesk;
   /** Left out: registries are not looked after over the API. */
   readonly registryDesk?: RegistryDesk;
   /** Left out: neither tokens nor notifications are served. */
@@ -58,7 +61,10 @@ export function createWeb(options: WebOptions): Express {
   const secure = options.publicUrl.startsWith("https:");
   const gate = createGate({ adminToken: options.adminToken, secure, clock });
   const { views, look } = createPauseNotice(store, options.views, gate);
-  const optionalDesk = options.registryDesk === undefined ? {} : { registryDesk: options.registryDesk };
+  const optionalDesks = {
+    ...(options.registryDesk === undefined ? {} : { registryDesk: options.registryDesk }),
+    ...(options.namespaceDesk === undefined ? {} : { namespaceDesk: options.namespaceDesk }),
+  };
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
@@ -82,7 +88,7 @@ export function createWeb(options: WebOptions): Express {
       preview: options.preview,
       log,
       accessTokens: options.accessTokens,
-      ...optionalDesk,
+      ...optionalDesks,
     }),
   );
   app.use(look);

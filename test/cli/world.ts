@@ -74,6 +74,7 @@ export async function run(
     openRegistries: () => Promise.reject(new Error("no registries in this test")),
     openAuthorizer: () => Promise.reject(new Error("nobody is asked in this test")),
     openConnections: () => Promise.reject(new Error("there are none in this test")),
+    openNamespaces: () => Promise.reject(new Error("there are no namespaces in this test")),
     openPausing: () => Promise.reject(new Error("nothing can be paused in this test")),
     migrate: () => Promise.resolve([]),
     rotations: () => [],
