@@ -21,7 +21,7 @@ interface ApiBuild {
   readonly image: string;
   readonly state: string;
   readonly delivery: string;
-  readonly approval: { readonly actor: null; readonly at: string } | null;
+  readonly approval: { readonly actor: object | null; readonly at: string } | null;
 }
 
 let world: World;
@@ -88,6 +88,50 @@ describe("a pull request of a stranger", () => {
     expect([again.status, await again.text()]).toEqual([
       409,
       expect.stringContaining("approved already, by the operator"),
+    ]);
+  });
+
+  it("is built for somebody over the API as soon as GitHub says that they may, and shown as theirs", async () => {
+    const [first] = await held();
+    const rita = world.github.user("rita");
+    const person = { id: String(rita.id), login: rita.login };
+    const approveAs = async (actor: object) => {
+      const headers = { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Type": "application/json" };
+      const body = JSON.stringify({ actor });
+      const answer = await send(`/api/v1/builds/${first?.id}/approve`, { method: "POST", headers, body });
+      return { status: answer.status, body: (await answer.json()) as { error?: { code: string; message: string } } };
+    };
+
+    world.github.setRole(repository, rita, "triage");
+    const refused = await approveAs(person);
+    expect([refused.status, refused.body.error]).toEqual([
+      403,
+      {
+        code: "not-allowed",
+        message: "rita may not approve builds of acme/api: that takes the role write; GitHub gives them read there.",
+      },
+    ]);
+    const line = world.lines.find((one) => one.message === "somebody was refused");
+    expect(line).toMatchObject({ fields: { reason: "role-read", action: "build.approve", actor: person.id } });
+
+    world.github.setRole(repository, rita, "write");
+    // Whoever has no rights does not get them by another's login.
+    const eve = { id: String(world.github.user("eve").id), login: "rita" };
+    expect((await approveAs(eve)).status).toBe(403);
+    const isQuestion = ({ path }: { readonly path: string }) => path.includes("/collaborators/");
+    world.github.inject({ match: isQuestion, effect: { status: 502 } });
+    expect(await approveAs(person)).toMatchObject({ status: 503, body: { error: { code: "host-unavailable" } } });
+    expect((await builds()).map(({ state }) => state)).toEqual(["held", "held"]);
+
+    expect((await approveAs(person)).status).toBe(200);
+    await eventually("both are built", async () => {
+      const done = (await builds()).filter(({ state }) => state === "succeeded");
+      return done.length === 2 ? done : null;
+    });
+    for (const build of await builds()) expect(build.approval).toMatchObject({ actor: person });
+    const { items } = await world.api<{ items: { action: string; by: object }[] }>("/audit");
+    expect(items.filter(({ action }) => action === "build.approved")).toMatchObject([
+      { by: { kind: "person", provider: "github", host: "default", actor: person }, facts: { builds: "2" } },
     ]);
   });
 
