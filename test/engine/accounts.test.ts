@@ -11,6 +11,8 @@ const SECRET = "the-secret-of-the-lease";
 const ENDED = "the-secret-of-a-lease-that-ended";
 const UNTIL = 1_800_000_000_000;
 const PUBLIC = "library/busybox";
+/** Of which the database says nothing, although it was asked. */
+const FORGOTTEN = "acme/forgotten";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const { id: ID, text: TOKEN } = makeAccessToken(Buffer.alloc(10, 7), Buffer.alloc(20, 8));
@@ -71,7 +73,8 @@ function accountsWith(build: Build) {
       },
       async claimPushes({ id, namespace }, images) {
         asked.push(`${id} in ${namespace}: ${images.join(" ")}`);
-        return new Map(images.map((name) => [name, claims.get(name) ?? "granted"]));
+        const known = images.filter((name) => name !== FORGOTTEN);
+        return new Map(known.map((name) => [name, claims.get(name) ?? "granted"]));
       },
       getBuild: async (id) => (id === build.id ? build : null),
       publicImages: async (names) => new Set(names.filter((name) => name === PUBLIC)),
@@ -221,7 +224,7 @@ describe("an access token", () => {
 });
 
 describe("what may be pushed to with an access token", () => {
-  const NAMES = ["acme/tool", "acme/api", "acme/many", "acme-evil/x", "acme_/x", "other/x", "acme"];
+  const NAMES = ["acme/tool", "acme/api", "acme/many", FORGOTTEN, "acme-evil/x", "acme_/x", "other/x", "acme"];
   const holder = { kind: "access", tokenId: ID, namespace: "acme", access: "push", until: UNTIL } as const;
 
   it("is what no repository owns, in its namespace; nothing else is even asked for", async () => {
@@ -233,12 +236,13 @@ describe("what may be pushed to with an access token", () => {
       "acme/tool": "granted",
       "acme/api": "image-not-owned",
       "acme/many": "too-many-images",
+      [FORGOTTEN]: "image-not-owned",
       "acme-evil/x": "other-namespace",
       "acme_/x": "other-namespace",
       "other/x": "other-namespace",
       acme: "other-namespace",
     });
-    expect(asked).toEqual([`${ID} in acme: acme/tool acme/api acme/many`]);
+    expect(asked).toEqual([`${ID} in acme: acme/tool acme/api acme/many ${FORGOTTEN}`]);
   });
 
   it("is nothing with one that pulls only, and nothing is taken by asking", async () => {
