@@ -58,11 +58,11 @@ export async function pause(
   }
   const { stopped, began } = paused;
   const lines = [
-    began ? `paused    ${name}` : `already   ${pauseText(paused.pause)}`,
-    ...(stop ? [`stopped   ${count(stopped, "build")}; they wait in the queue`] : running(counts)),
-    `resume    ${resumeCommand(options)}`,
+    began ? row("paused", name) : row("already", pauseText(paused.pause)),
+    ...(stop ? [row("stopped", `${count(stopped, "build")}; they wait in the queue`)] : running(counts)),
+    row("resume", resumeCommand(options)),
   ];
-  terminal.out(`${lines.map(oneLine).join("\n")}\n`);
+  terminal.out(table(lines));
   return 0;
 }
 
@@ -151,8 +151,8 @@ function stopText({ stops }: Pick<Pause, "stops">): string {
   return stops ? "; what ran was stopped" : "";
 }
 
-function running({ running: runs }: BuildCounts): readonly string[] {
-  return runs === 0 ? [] : [`running   ${count(runs, "build")} to the end; --stop stops them`];
+function running({ running: runs }: BuildCounts): readonly Line[] {
+  return runs === 0 ? [] : [row("running", `${count(runs, "build")} to the end; --stop stops them`)];
 }
 
 function resumeCommand({ target }: PauseOptions): string {
@@ -160,44 +160,55 @@ function resumeCommand({ target }: PauseOptions): string {
 }
 
 function wouldPause(name: string, { queued, running: runs }: BuildCounts, stop: boolean): string {
-  const ran = stop ? "stopped, and would wait in the queue" : "left to their end";
+  const ran = stop ? "would be stopped, and wait in the queue" : "would come to the end";
   const lines = [
-    `would pause   ${name}`,
-    `running       ${count(runs, "build")}, which would be ${ran}`,
-    `queued        ${count(queued, "build")}, which would wait`,
+    row("would pause", name),
+    row("running", `${count(runs, "build")}, which ${ran}`),
+    row("queued", `${count(queued, "build")}, which would wait`),
   ];
-  return `${lines.map(oneLine).join("\n")}\n`;
+  return table(lines);
 }
 
 function resumedText(name: string, { ended, remaining, lanes, lost }: Resumed): string {
   const lines = [
-    ended === null ? `not paused   ${name}` : `resumed      ${name}`,
-    ...remaining.map((pauseAbove) => `still        ${pauseText(pauseAbove)}`),
-    ...lanes.map((lane) => `planned      ${laneText(lane)}`),
-    ...lost.map((lane) => `lost         ${laneText(lane)}: ${LOST}`),
-    ...(lanes.length + lost.length === 0 ? ["nothing      waited for it"] : []),
+    ended === null ? row("not paused", name) : row("resumed", name),
+    ...remaining.map((pauseAbove) => row("still", pauseText(pauseAbove))),
+    ...lanes.map((lane) => row("planned", laneText(lane))),
+    ...lost.map((lane) => row("lost", `${laneText(lane)}: ${LOST}`)),
+    ...(lanes.length + lost.length === 0 ? [row("nothing", "waited for it")] : []),
   ];
-  return `${lines.map(oneLine).join("\n")}\n`;
+  return table(lines);
 }
 
 function wouldResume(name: string, { queued, lanes, further }: Preview): string {
   const lines = [
-    `would resume ${name}`,
-    `queued       ${count(queued, "build")}, which would go on`,
+    row("would resume", name),
+    row("queued", `${count(queued, "build")}, which would go on`),
     ...lanes.flatMap(previewLines),
-    ...(further > 0 ? [`further      ${further} more, which nobody looked at`] : []),
-    ...(lanes.length === 0 ? ["nothing      waits to be planned"] : []),
+    ...(further > 0 ? [row("further", `${further} more, which nobody looked at`)] : []),
+    ...(lanes.length === 0 ? [row("nothing", "waits to be planned")] : []),
   ];
-  return `${lines.map(oneLine).join("\n")}\n`;
+  return table(lines);
 }
 
-function previewLines({ lane, answer }: PreviewedLane): readonly string[] {
+function previewLines({ lane, answer }: PreviewedLane): readonly Line[] {
   const where = laneText(lane);
-  if (answer.kind === "unknown") return [`not known    ${where}: ${answer.why}`];
-  const built = answer.builds.map((build) => `would build  ${where}: ${buildText(build)}`);
-  const held = answer.held.map((build) => `would hold   ${where}: ${buildText(build)}`);
-  const skips = answer.skips.map(({ image, detail }) => `no build     ${where}: ${image ?? "all"}: ${detail}`);
+  if (answer.kind === "unknown") return [row("not known", `${where}: ${answer.why}`)];
+  const built = answer.builds.map((build) => row("would build", `${where}: ${buildText(build)}`));
+  const held = answer.held.map((build) => row("would hold", `${where}: ${buildText(build)}`));
+  const skips = answer.skips.map(({ image, detail }) => row("no build", `${where}: ${image ?? "all"}: ${detail}`));
   return [...built, ...held, ...(built.length + held.length === 0 ? skips : [])];
+}
+
+/** What a line says of what. */
+type Line = readonly [label: string, text: string];
+
+function row(label: string, text: string): Line {
+  return [label, text];
+}
+
+function table(lines: readonly Line[]): string {
+  return lines.map(([label, text]) => `${label.padEnd(12)}  ${oneLine(text)}\n`).join("");
 }
 
 function buildText({ image, tags, push }: PlannedBuild): string {

@@ -3,6 +3,7 @@ import type { PlannedBuild, Skip } from "../core/model.ts";
 import type { Pause, Scope } from "../core/pause.ts";
 import type { ListedPause, Paused, Resumed, WaitingLane } from "./pause-port.ts";
 import { LOST, type Preview, type PreviewedLane } from "./replay.ts";
+import { byJson } from "./shapes.ts";
 
 export function scopeJson(scope: Scope): object {
   const { provider = null, host = null, id = null } = scope.kind === "instance" ? {} : scope.id;
@@ -10,11 +11,11 @@ export function scopeJson(scope: Scope): object {
 }
 
 function pauseJson({ kind, since, by, stops }: Pause): object {
-  return { kind, since, by, stops };
+  return { kind, since, by: byJson(by), stops };
 }
 
 export function listedPauseJson(pause: ListedPause): object {
-  return { ...scopeJson(pause.scope), name: pause.name, since: pause.since, by: pause.by, stops: pause.stops };
+  return { ...scopeJson(pause.scope), name: pause.name, since: pause.since, by: byJson(pause.by), stops: pause.stops };
 }
 
 export function pausedJson(scope: Scope, { pause, began, stopped }: Paused): object {

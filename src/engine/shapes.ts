@@ -52,7 +52,7 @@ export function auditJson({ id, at, by, action, installation, subject, facts }: 
   return { id, at, by: byJson(by), action, installation: idJson(installation), subject, facts };
 }
 
-function byJson(by: By): object {
+export function byJson(by: By): object {
   const { kind } = by;
   if (kind === "operator" || kind === "service") return { kind, provider: null, host: null, actor: null };
   const { provider, host, actor } = by;

@@ -171,6 +171,49 @@ describe("processing", () => {
     expect(told[0]).toBe(expected);
   });
 
+  it("of a delivery that is planned again leaves out what has moved on since", async () => {
+    const events = [{ ...PUSH, changes: [change("a", "b"), change("c", "d", "refs/heads/dev")] }];
+    const asked: unknown[] = [];
+    const lanesMovedSince: ProcessorOptions["store"]["lanesMovedSince"] = async (id, { id: of }, lanes) => {
+      asked.push([id, of, lanes]);
+      return new Set(["refs/heads/dev"]);
+    };
+    const claims = [{ ...claimOf("2"), replayOf: "1" }];
+    await processorOf({ claims, events, store: { lanesMovedSince } }).step();
+    expect(asked).toEqual([["1", "1", ["refs/heads/main", "refs/heads/dev"]]]);
+    expect(plans[0]?.changes.map(({ ref }) => ref)).toEqual(["refs/heads/main"]);
+    expect(plans[0]?.plan.requests.map(({ sha: at }) => at)).toEqual([sha("b")]);
+  });
+
+  it("has nothing to do where all of it has", async () => {
+    const store = { lanesMovedSince: async () => new Set(["refs/heads/main"]) };
+    await processorOf({ claims: [{ ...claimOf("2"), replayOf: "1" }], store }).step();
+    expect(told[0]).toBe("ignored 2: nothing to do: what delivery 1 moved has moved on since");
+  });
+
+  it("asks of a delivery that came by itself nothing of the kind", async () => {
+    await processorOf({ store: { lanesMovedSince: () => Promise.reject(new Error("asked")) } }).step();
+    expect(told[0]).toBe("planned 1");
+  });
+
+  it.each<[string, Setting]>([
+    ["an installation", { known: ok({ ...INSTALLATION, state: "paused" }) }],
+    ["a repository", { link: "paused" }],
+  ])("says who has paused %s, since when, and what to do", async (_what, setting) => {
+    const since = "2026-11-20T10:00:00.000Z";
+    const ann = { kind: "person", provider: "github", host: "default", actor: { id: "42", login: "ann" } } as const;
+    const pausesOf = async () => [{ kind: "installation", since, by: ann, stops: false }] as const;
+    await processorOf({ ...setting, store: { pausesOf } }).step();
+    expect(plans[0]?.plan.skips.map(({ reason, detail }) => [reason, detail])).toEqual([
+      [
+        "paused",
+        "not built: builds of this installation are paused since 2026-11-20 10:00 UTC, by ann; when they are resumed " +
+          "(wharfinger resume), the newest of each branch, tag and pull request is built",
+      ],
+    ]);
+    expect(plans[0]?.report).toEqual([]);
+  });
+
   it("asks the host nothing about a repository that is not linked", async () => {
     const asked: unknown[] = [];
     const file: Host["file"] = async (_installation, _repository, at) => {
