@@ -93,7 +93,13 @@ async function checkBitbucket(config: Config): Promise<CheckResult> {
     const { connect } = config.bitbucket;
     if (!connect && connections.length + clients.length === 0) return good("not used");
     const access = createConfiguredAccess(config.bitbucket, { grants: store, clock: systemClock });
-    const { examine } = createConnections({ access, grants: store, publicUrl: config.publicUrl, clock: systemClock });
+    const { examine } = createConnections({
+      access,
+      grants: store,
+      publicUrl: config.publicUrl,
+      clock: systemClock,
+      by: { kind: "operator" },
+    });
     const tried = await Promise.all([
       checkApi(config),
       ...connections.map((connection) => checkConnection(connection, examine)),

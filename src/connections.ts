@@ -10,6 +10,12 @@ import { openConfiguredStore, systemClock } from "./parts.ts";
 export async function openConnections(config: Config, clock: Clock = systemClock): Promise<OpenConnections> {
   const store = await openConfiguredStore(config, clock);
   const access = createConfiguredAccess(config.bitbucket, { grants: store, clock });
-  const connections = createConnections({ access, grants: store, publicUrl: config.publicUrl, clock });
+  const connections = createConnections({
+    access,
+    grants: store,
+    publicUrl: config.publicUrl,
+    clock,
+    by: { kind: "operator" },
+  });
   return { ...connections, close: () => store.close() };
 }

@@ -15,6 +15,7 @@ import { openTokenKeys } from "../src/registry/token-keys.ts";
 import { createRotations } from "../src/rotations.ts";
 import { migrateStore } from "../src/store/store.ts";
 import { connectionOf, told } from "./contract/grants.samples.ts";
+import { OPERATOR } from "./contract/store.by.ts";
 import { createGithubHost, type GithubHost } from "./hosts/github/index.ts";
 import type { TestRegistry } from "./support/registry.ts";
 import { startTokenRegistry } from "./support/token-registry.ts";
@@ -75,14 +76,14 @@ describe("the key that seals secrets", () => {
   it("changes under processes that run: what they sealed and what others seal opens for all", async () => {
     const config = await migrated();
     const running = await open(config);
-    await running.addConnection(connectionOf("before"), told());
+    await running.addConnection(connectionOf("before"), told(), OPERATOR);
     const before = keyFile();
 
     expect(await rotate("secret-key", config)).toMatchObject({ ok: true });
     expect(keyFile()).not.toBe(before);
     expect(statSync(join(folder, "secret.key")).mode & 0o777).toBe(0o600);
     expect(await running.connection("before")).toMatchObject({ secrets: connectionOf("before").secrets });
-    await running.addConnection(connectionOf("after"), told());
+    await running.addConnection(connectionOf("after"), told(), OPERATOR);
 
     expect(await rotate("secret-key", config, { finish: true })).toMatchObject({ ok: true });
     expect(readdirSync(folder)).not.toContain("secret.previous.key");
@@ -125,7 +126,7 @@ describe("the key that seals secrets", () => {
     const key = (byte: number) => Buffer.alloc(32, byte).toString("base64");
     const config = await migrated({ SECRET_KEY: key(1) });
     const store = await openConfiguredStore(config);
-    await store.addConnection(connectionOf("one"), told());
+    await store.addConnection(connectionOf("one"), told(), OPERATOR);
     await store.close();
     const shown = await rotate("secret-key", config);
     const fresh = shown.ok ? (shown.value.done.at(-1) ?? "") : "";

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { By } from "../core/audit.ts";
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type {
   ByHand,
@@ -31,6 +32,8 @@ export interface ConnectionsOptions {
     | "dropPreviousSecret"
     | "removeConnection"
   >;
+  /** Whose changes they are. */
+  readonly by: By;
   /** Without a trailing slash. */
   readonly publicUrl: string;
   readonly clock: Clock;
@@ -48,7 +51,7 @@ const HEARD_MS = LOOKUP_MS + 1_000;
 
 /** A connection is stored before its webhook is made: what arrives is known from the first delivery on. */
 export function createConnections(options: ConnectionsOptions): Connections {
-  const { access, grants, publicUrl, clock } = options;
+  const { access, grants, publicUrl, clock, by } = options;
   const newId = options.newId ?? (() => randomBytes(8).toString("hex"));
   const wait = options.wait ?? sleep;
   const newSecret = options.newSecret ?? (() => randomBytes(32).toString("hex"));
@@ -87,7 +90,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   }
 
   async function drop(connection: Omit<Connection, "createdAt">): Promise<boolean> {
-    return grants.removeConnection(connection.id, newsOf("disconnected", connection));
+    return grants.removeConnection(connection.id, newsOf("disconnected", connection), by);
   }
 
   /** What would hear the same events already; null: nothing. */
@@ -130,7 +133,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const byHand = (why: string): ByHand => ({ why, url, secret, events: events.value });
     const notes = await notesOn(rights);
 
-    await grants.addConnection(connection, newsOf("connected", connection));
+    await grants.addConnection(connection, newsOf("connected", connection), by);
     if (rights.noWebhooks !== null) return changed(id, byHand(rights.noWebhooks), notes);
     tell("Creating the webhook …");
     const names = events.value.map(({ event }) => event);
@@ -175,7 +178,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   async function record(connection: Omit<Connection, "createdAt">, { uuid }: Webhook): Promise<void> {
     let recorded = false;
     try {
-      recorded = await grants.changeConnection(connection.id, { hook: uuid });
+      recorded = await grants.changeConnection(connection.id, { hook: uuid }, by);
     } finally {
       if (!recorded) await deleteWebhook(access, connection, uuid);
     }
@@ -193,7 +196,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const secret = unfinished ? current : newSecret();
     if (unfinished) tell("A rotation is under way: its new secret is put in place once more.");
     // Both are accepted before Bitbucket hears of the new one.
-    else if (!(await grants.changeConnection(id, { secret }))) return unknown(id);
+    else if (!(await grants.changeConnection(id, { secret }, by))) return unknown(id);
     const hook = await locate(before);
     const why = hook.ok ? "Bitbucket has no webhook to this address that the token can see." : hook.message;
     const byHand = { why, url: urlOf(id), secret, events: [] };
@@ -206,7 +209,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     if ("refused" in put) return changed(id, { ...byHand, why: put.refused });
     if (!put.ok)
       return changed(id, { ...byHand, why: `${put.message} It may have the new secret, or still the old one.` });
-    if (before.hook !== hook.value.uuid) await grants.changeConnection(id, { hook: hook.value.uuid });
+    if (before.hook !== hook.value.uuid) await grants.changeConnection(id, { hook: hook.value.uuid }, by);
     return changed(id, null);
   }
 
@@ -214,7 +217,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const before = await grants.connection(id);
     if (before === null) return unknown(id);
     if (before.secrets.length < 2) return failed(`No rotation of ${id} is under way.`, { retryable: false });
-    await grants.dropPreviousSecret(id);
+    await grants.dropPreviousSecret(id, by);
     return showAgain(id);
   }
 
@@ -225,7 +228,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const rights = await examineToken(access, token, targetOf(before));
     if (!rights.ok) return rights;
     if (!isOf(before, rights.value)) return elsewhere(before);
-    if (!(await grants.changeConnection(id, { token }))) return unknown(id);
+    if (!(await grants.changeConnection(id, { token }, by))) return unknown(id);
     const { noWebhooks } = rights.value;
     return changed(
       id,

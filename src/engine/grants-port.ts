@@ -2,6 +2,7 @@
  * What accounts on Bitbucket have given us: Connect installs and signed webhooks. Secrets are sealed where they rest; what
  * is handed out here is open. Workspaces and repositories are named by their uuid, in braces and lower case.
  */
+import type { By } from "../core/audit.ts";
 import type { Account } from "../core/model.ts";
 import type { IncomingDelivery } from "./ports.ts";
 
@@ -85,17 +86,19 @@ export interface GrantStore {
   connectionsOf(workspace: string): Promise<readonly Connection[]>;
   /** Newest first. */
   listConnections(): Promise<readonly Connection[]>;
-  addConnection(connection: Omit<Connection, "createdAt">, delivery: IncomingDelivery): Promise<void>;
+  /** Audited. */
+  addConnection(connection: Omit<Connection, "createdAt">, delivery: IncomingDelivery, by: By): Promise<void>;
   /**
    * `secret` becomes the current one; the one it replaces stays accepted, an older one does not. `token` and `hook`
-   * replace what is there. The current secret again changes no secret. False: no such connection.
+   * replace what is there. The current secret again changes no secret. False: no such connection. Audited, but for `hook`.
    */
   changeConnection(
     id: string,
     change: { readonly secret?: string; readonly token?: string; readonly hook?: string | null },
+    by: By,
   ): Promise<boolean>;
-  /** Ends the time of the secret before the current one. */
-  dropPreviousSecret(id: string): Promise<void>;
-  /** Its secrets and its token are erased. False: no such connection. */
-  removeConnection(id: string, delivery: IncomingDelivery): Promise<boolean>;
+  /** Ends the time of the secret before the current one. Audited. */
+  dropPreviousSecret(id: string, by: By): Promise<void>;
+  /** Its secrets and its token are erased. False: no such connection. Audited. */
+  removeConnection(id: string, delivery: IncomingDelivery, by: By): Promise<boolean>;
 }

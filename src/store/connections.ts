@@ -1,4 +1,8 @@
+import { createHash } from "node:crypto";
+import type { AuditEntry } from "../core/audit.ts";
 import type { Connection, GrantStore } from "../engine/grants-port.ts";
+import { writeAudit } from "./audit.ts";
+import type { Sql } from "./database.ts";
 import type { GrantParts } from "./grants.ts";
 import { type Row, text, textOrNull, time, type Value } from "./rows.ts";
 import { type Secrets, sameSecret } from "./secrets.ts";
@@ -26,6 +30,21 @@ export function createConnections({ database, clock, secrets, changing, telling 
     return rows.map((row) => toConnection(row, secrets));
   }
 
+  /** A connection is one of the only Bitbucket there is. */
+  async function tell(
+    sql: Sql,
+    { id, workspace, login, repository }: Named,
+    { by, action, facts }: Pick<AuditEntry, "by" | "action" | "facts">,
+  ): Promise<void> {
+    await writeAudit(sql, clock, {
+      by,
+      action,
+      installation: { provider: "bitbucket", host: "default", id: workspace },
+      subject: repository?.fullName ?? login,
+      facts: { connection: id, ...facts },
+    });
+  }
+
   return {
     async connection(id) {
       return (await read("WHERE c.id = $1", [id]))[0] ?? null;
@@ -35,7 +54,7 @@ export function createConnections({ database, clock, secrets, changing, telling 
 
     listConnections: () => read("", []),
 
-    async addConnection(connection, delivery) {
+    async addConnection(connection, delivery, by) {
       const { id, workspace, kind, login, repository, hook } = connection;
       const [current, previous, ...more] = connection.secrets;
       if (current === undefined || more.length > 0) throw new RangeError("a connection has one secret, or two");
@@ -58,11 +77,13 @@ export function createConnections({ database, clock, secrets, changing, telling 
             await secrets.keep(sql, nameOf(id, "token"), connection.token),
           ],
         );
+        const facts = { token: fingerprint(connection.token), secret: fingerprint(current) };
+        await tell(sql, connection, { by, action: "connection.made", facts });
         return true;
       });
     },
 
-    changeConnection(id, { secret, token, hook }) {
+    changeConnection(id, { secret, token, hook }, by) {
       return changing(async (sql) => {
         const [row] = await sql.query(`${SELECT} WHERE c.id = $1`, [id]);
         if (row === undefined) return false;
@@ -72,37 +93,59 @@ export function createConnections({ database, clock, secrets, changing, telling 
           const previous = await secrets.keep(sql, nameOf(id, "previous-secret"), current);
           await secrets.keep(sql, nameOf(id, "secret"), secret);
           await sql.query("UPDATE connections SET previous_secret = $2 WHERE id = $1", [id, previous]);
+          const facts = { secret: fingerprint(secret), previous: "still accepted" };
+          await tell(sql, named(row), { by, action: "key.rotated", facts });
         }
-        if (token !== undefined) await secrets.keep(sql, nameOf(id, "token"), token);
+        if (token !== undefined) {
+          await secrets.keep(sql, nameOf(id, "token"), token);
+          await tell(sql, named(row), { by, action: "credential.saved", facts: { token: fingerprint(token) } });
+        }
         if (hook !== undefined) await sql.query("UPDATE connections SET hook = $2 WHERE id = $1", [id, hook]);
         return true;
       });
     },
 
-    async dropPreviousSecret(id) {
+    async dropPreviousSecret(id, by) {
       await changing(async (sql) => {
-        const [row] = await sql.query("SELECT previous_secret FROM connections WHERE id = $1", [id]);
-        if (row === undefined) return;
+        const [row] = await sql.query(`${SELECT} WHERE c.id = $1`, [id]);
+        if (row === undefined || textOrNull(row, "previous_secret") === null) return;
         await sql.query("UPDATE connections SET previous_secret = NULL WHERE id = $1", [id]);
         await secrets.erase(sql, [textOrNull(row, "previous_secret")]);
+        await tell(sql, named(row), { by, action: "key.rotated", facts: { previous: "accepted no more" } });
       });
     },
 
-    removeConnection(id, delivery) {
+    removeConnection(id, delivery, by) {
       return telling(delivery, async (sql) => {
-        const [row] = await sql.query(
-          "DELETE FROM connections WHERE id = $1 RETURNING secret, previous_secret, token",
-          [id],
-        );
+        const [row] = await sql.query("DELETE FROM connections WHERE id = $1 RETURNING *", [id]);
         if (row === undefined) return false;
         await secrets.erase(
           sql,
           ["secret", "previous_secret", "token"].map((column) => textOrNull(row, column)),
         );
+        await tell(sql, named(row), { by, action: "connection.removed", facts: {} });
         return true;
       });
     },
   };
+}
+
+/** Which connection it is, and of what. */
+type Named = Pick<Connection, "id" | "workspace" | "login" | "repository">;
+
+function named(row: Row): Named {
+  const repository = textOrNull(row, "repository_id");
+  return {
+    id: text(row, "id"),
+    workspace: text(row, "workspace"),
+    login: text(row, "login"),
+    repository: repository === null ? null : { id: repository, fullName: text(row, "repository_name") },
+  };
+}
+
+/** To tell one from another later. Tokens and secrets are long and random: nothing is found from it. */
+function fingerprint(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex").slice(0, 16);
 }
 
 function nameOf(id: string, what: "secret" | "previous-secret" | "token"): string {
@@ -110,18 +153,14 @@ function nameOf(id: string, what: "secret" | "previous-secret" | "token"): strin
 }
 
 function toConnection(row: Row, secrets: Secrets): Connection {
-  const repository = textOrNull(row, "repository_id");
   const current = secrets.open(row, "secret", "sealed_secret");
   const previous = secrets.open(row, "previous_secret", "sealed_previous");
   const token = secrets.open(row, "token", "sealed_token");
   if (current === null || token === null) throw new Error(`connection ${text(row, "id")} has no secret or no token`);
   return {
-    id: text(row, "id"),
-    workspace: text(row, "workspace"),
+    ...named(row),
     // Written by addConnection only.
     kind: text(row, "kind") as Connection["kind"],
-    login: text(row, "login"),
-    repository: repository === null ? null : { id: repository, fullName: text(row, "repository_name") },
     secrets: previous === null ? [current] : [current, previous],
     token,
     hook: textOrNull(row, "hook"),

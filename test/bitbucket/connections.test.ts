@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { createConnections } from "../../src/bitbucket/connections.ts";
 import type { Connections, OpenConnections } from "../../src/engine/connections-port.ts";
 import type { Connection } from "../../src/engine/grants-port.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import { CLOCK, createFakeBitbucket, type Given, lacking, NOT_FOUND, type Routes } from "./fake-bitbucket.ts";
 
 const WORKSPACE = "{11111111-1111-4111-8111-111111111111}";
@@ -91,6 +92,7 @@ function world(changes: Routes = {}, publicUrl = PUBLIC_URL): World {
   let ids = 0;
   let secrets = 0;
   const connections = createConnections({
+    by: OPERATOR,
     access,
     grants,
     publicUrl,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
 import type { IncomingDelivery } from "../../src/engine/ports.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import { headersFor, pass, push, START, sign, statusOf, world } from "./hooks-world.ts";
 
 describe("looking connections up", () => {
@@ -49,12 +50,12 @@ describe("looking connections up", () => {
     expect(statusOf(await send(push, elsewhere))).toBe(404);
     const connection = await grants.connection("all");
     if (connection === null) throw new Error("the connection is there");
-    await grants.changeConnection("all", { secret: "a fresh secret" });
-    await grants.addConnection({ ...connection, id: "late" }, gone);
+    await grants.changeConnection("all", { secret: "a fresh secret" }, OPERATOR);
+    await grants.addConnection({ ...connection, id: "late" }, gone, OPERATOR);
     clock.at += 5_000;
     expect(statusOf(await send(push, fresh))).toBe("accepted");
     expect(statusOf(await send(push, elsewhere))).toBe("accepted");
-    await grants.removeConnection("all", gone);
+    await grants.removeConnection("all", gone, OPERATOR);
     clock.at += 5_000;
     expect(statusOf(await send(push, fresh))).toBe(404);
   });

@@ -1,7 +1,9 @@
 /** Connections of a workspace and deliveries for them, before the door for signed webhooks. */
+
 import { createHmac } from "node:crypto";
 import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
 import type { Answer, IncomingDelivery, Opening } from "../../src/engine/ports.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import { createFakeGrants } from "./fake-grants.ts";
 
 export const WORKSPACE = "{acf54878-1111-4222-8333-944455556666}";
@@ -52,10 +54,18 @@ export async function world() {
   const grants = createFakeGrants(clock);
   const delivery = { provider: "bitbucket", host: "default", deliveryId: "connected-1" } as IncomingDelivery;
   const common = { workspace: WORKSPACE, kind: "organization", login: "harbour", token: "t", hook: null } as const;
-  await grants.addConnection({ ...common, id: "all", repository: null, secrets: [SECRET, PREVIOUS] }, delivery);
+  await grants.addConnection(
+    { ...common, id: "all", repository: null, secrets: [SECRET, PREVIOUS] },
+    delivery,
+    OPERATOR,
+  );
   const repository = { id: REPOSITORY, fullName: "harbour/crane" };
-  await grants.addConnection({ ...common, id: "one", repository, secrets: [SECRET] }, delivery);
-  await grants.addConnection({ ...common, id: "elsewhere", repository: null, secrets: ["another one's"] }, delivery);
+  await grants.addConnection({ ...common, id: "one", repository, secrets: [SECRET] }, delivery, OPERATOR);
+  await grants.addConnection(
+    { ...common, id: "elsewhere", repository: null, secrets: ["another one's"] },
+    delivery,
+    OPERATOR,
+  );
   const asked: string[] = [];
   const entrance = createSignedWebhookEntrance({
     host: "default",

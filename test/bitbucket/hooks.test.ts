@@ -6,6 +6,7 @@ import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
 import { createInbox } from "../../src/engine/inbox.ts";
 import type { IncomingDelivery } from "../../src/engine/ports.ts";
 import { createIntake } from "../../src/intake/receive.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import {
   type Headers,
   headersFor,
@@ -63,7 +64,7 @@ describe("the door for signed webhooks", () => {
     ],
   ])("knows the signature of %j", async (body, secret, digest) => {
     const { grants, send } = await world();
-    await grants.changeConnection("all", { secret });
+    await grants.changeConnection("all", { secret }, OPERATOR);
     const status = statusOf(await send(body, { headers: { "x-hub-signature": `sha256=${digest}` } }));
     // The signature is judged before anything is read: what is signed and no JSON is malformed, not a forgery.
     expect(status).toBe(body.startsWith("{") ? "accepted" : 400);
@@ -80,7 +81,7 @@ describe("the door for signed webhooks", () => {
     const previous = { headers: { "x-hub-signature": sign(push, PREVIOUS) } };
     expect(statusOf(await send(push))).toBe("accepted");
     expect(statusOf(await send(push, previous))).toBe("accepted");
-    await grants.dropPreviousSecret("all");
+    await grants.dropPreviousSecret("all", OPERATOR);
     clock.at += 5_000;
     expect(statusOf(await send(push))).toBe("accepted");
     expect(statusOf(await send(push, previous))).toBe(401);
@@ -263,7 +264,7 @@ describe("what a connection's secret vouches for", () => {
     const workspace = OTHER_WORKSPACE;
     const other = { id: "other", workspace, kind: "organization", login: "other", token: "t", hook: null } as const;
     const told = { provider: "bitbucket", host: "default", deliveryId: "connected-2" } as IncomingDelivery;
-    await grants.addConnection({ ...other, repository: null, secrets: [SECRET] }, told);
+    await grants.addConnection({ ...other, repository: null, secrets: [SECRET] }, told, OPERATOR);
     const body = pushOf({ uuid: REPOSITORY });
     const [ours, theirs] = [await send(body), await send(body, { path: "/webhooks/bitbucket/other" })];
     expect(ours).toMatchObject({ stream: `repo:${WORKSPACE}/${REPOSITORY}` });

@@ -9,6 +9,7 @@ import { createConnections } from "../../src/bitbucket/connections.ts";
 import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
 import type { ConnectionChange, Connections } from "../../src/engine/connections-port.ts";
 import type { Entrance } from "../../src/engine/ports.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import {
   type BitbucketHost,
   createBitbucketHost,
@@ -59,6 +60,7 @@ beforeEach(async () => {
     clock,
   });
   connections = createConnections({
+    by: OPERATOR,
     access,
     grants,
     publicUrl,

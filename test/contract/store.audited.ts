@@ -1,7 +1,9 @@
 /** Changes that write to the audit log themselves. */
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import type { AuditEntry } from "../../src/core/audit.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import { connectionOf, told } from "./grants.samples.ts";
 import { BY_ANN, OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import { publish, stage } from "./store.publications.ts";
@@ -90,6 +92,46 @@ export function auditedContract(opened: Opened): void {
         { ...common, by: OPERATOR, action: "image.unshared", facts: shared },
         { ...common, by: OPERATOR, action: "image.closed", facts },
       ]);
+    });
+
+    it("connections that are made, changed and ended, with fingerprints of their secrets and no more", async () => {
+      const { store } = opened();
+      const connection = connectionOf("one", { secrets: ["first secret"], token: "first token" });
+      await store.addConnection(connection, told(), OPERATOR);
+      await store.changeConnection("one", { hook: "{hook}" }, OPERATOR);
+      await store.changeConnection("one", { secret: "first secret" }, OPERATOR);
+      await store.changeConnection("one", { secret: "second secret" }, OPERATOR);
+      await store.changeConnection("one", { token: "second token" }, BY_ANN);
+      for (const by of [BY_ANN, OPERATOR]) await store.dropPreviousSecret("one", by);
+      for (const by of [OPERATOR, BY_ANN]) await store.removeConnection("one", told(), by);
+      await store.changeConnection("one", { secret: "x", token: "y" }, OPERATOR);
+      const print = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
+      const common = {
+        installation: { provider: "bitbucket", host: "default", id: connection.workspace },
+        subject: connection.repository?.fullName ?? connection.login,
+      };
+      const one = { connection: "one" };
+      const secret = print("second secret");
+      expect(await audit(store)).toEqual([
+        {
+          ...common,
+          by: OPERATOR,
+          action: "connection.made",
+          facts: { ...one, token: print("first token"), secret: print("first secret") },
+        },
+        { ...common, by: OPERATOR, action: "key.rotated", facts: { ...one, secret, previous: "still accepted" } },
+        { ...common, by: BY_ANN, action: "credential.saved", facts: { ...one, token: print("second token") } },
+        { ...common, by: BY_ANN, action: "key.rotated", facts: { ...one, previous: "accepted no more" } },
+        { ...common, by: OPERATOR, action: "connection.removed", facts: one },
+      ]);
+    });
+
+    it("nothing of a change that did not come about", async () => {
+      const { store } = opened();
+      await store.addConnection(connectionOf("one"), told(), OPERATOR);
+      const before = await audit(store);
+      await expect(store.addConnection(connectionOf("one"), told("again"), OPERATOR)).rejects.toThrow();
+      expect(await audit(store)).toEqual(before);
     });
   });
 }

@@ -1,4 +1,5 @@
 /** What the port does not speak of: how grants rest in the database, on both of them. */
+
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +10,7 @@ import { text } from "../../src/store/rows.ts";
 import { migrateStore, type OpenedStore, openStore, StoreRefused } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
 import { ACME, claim, claimOne, connectionOf, proven, told, WORKSPACE } from "../contract/grants.samples.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import { testClock } from "../contract/store.samples.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 
@@ -116,12 +118,12 @@ describe.each([
     await store.renewConnectClient("key", { ...ACME, secret: secret() }, told());
     await store.removeConnectClient("key", told());
     await look();
-    await store.addConnection(connectionOf("one", { secrets: [secret()], token: secret() }), told());
-    await store.changeConnection("one", { secret: secret(), token: secret() });
-    await store.changeConnection("one", { secret: secret() });
+    await store.addConnection(connectionOf("one", { secrets: [secret()], token: secret() }), told(), OPERATOR);
+    await store.changeConnection("one", { secret: secret(), token: secret() }, OPERATOR);
+    await store.changeConnection("one", { secret: secret() }, OPERATOR);
     await look();
-    await store.dropPreviousSecret("one");
-    await store.removeConnection("one", told());
+    await store.dropPreviousSecret("one", OPERATOR);
+    await store.removeConnection("one", told(), OPERATOR);
     await look();
     expect(seen).toEqual([]);
     // The search finds what is there.
@@ -143,13 +145,13 @@ describe.each([
     await store.renewConnectClient("key", { ...ACME, secret: null }, told());
     expect(await namesOfSecrets(place.url)).toEqual(["key-check"]);
 
-    await store.addConnection(connectionOf("one", { secrets: ["new", "old"] }), told());
+    await store.addConnection(connectionOf("one", { secrets: ["new", "old"] }), told(), OPERATOR);
     const named = ["previous-secret", "secret", "token"].map((what) => `connection:one:${what}`);
     expect(await namesOfSecrets(place.url)).toEqual([...named, "key-check"]);
-    await store.dropPreviousSecret("one");
+    await store.dropPreviousSecret("one", OPERATOR);
     expect(await namesOfSecrets(place.url)).toEqual([...named.slice(1), "key-check"]);
-    await store.changeConnection("one", { secret: "newer" });
-    await store.removeConnection("one", told());
+    await store.changeConnection("one", { secret: "newer" }, OPERATOR);
+    await store.removeConnection("one", told(), OPERATOR);
     expect(await namesOfSecrets(place.url)).toEqual(["key-check"]);
   });
 
@@ -169,7 +171,7 @@ describe.each([
     await during([KEY], async (store) => {
       await proven(store, "key", "of a client");
       await store.addConnectCandidate(claim("another", "of a claim"));
-      await store.addConnection(connectionOf("one", { secrets: ["new", "old"] }), told());
+      await store.addConnection(connectionOf("one", { secrets: ["new", "old"] }), told(), OPERATOR);
     });
     await during([OTHER_KEY, KEY], async () => undefined);
     await during([OTHER_KEY], async (store) => {
@@ -182,8 +184,8 @@ describe.each([
 
   it("open only where they were sealed: a secret moved to another grant is of no use there", async () => {
     const store = await open();
-    await store.addConnection(connectionOf("mine"), told());
-    await store.addConnection(connectionOf("yours"), told());
+    await store.addConnection(connectionOf("mine"), told(), OPERATOR);
+    await store.addConnection(connectionOf("yours"), told(), OPERATOR);
     const database = await openDatabase(place.url);
     await database.query(
       `UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE name = 'connection:mine:secret')
@@ -211,25 +213,25 @@ describe.each([
     expect(await store.listConnections()).toEqual([]);
     expect(await store.claimConnectCandidates(LEASE)).toEqual([]);
     await expect(store.addConnectCandidate(claim("key", "a secret"))).rejects.toThrow("without a vault");
-    await expect(store.addConnection(connectionOf("one"), told("added"))).rejects.toThrow("without a vault");
+    await expect(store.addConnection(connectionOf("one"), told("added"), OPERATOR)).rejects.toThrow("without a vault");
     expect(await store.listConnections()).toEqual([]);
     expect(await store.findDelivery("added")).toBeNull();
     const withVault = await open();
-    await withVault.addConnection(connectionOf("one"), told());
+    await withVault.addConnection(connectionOf("one"), told(), OPERATOR);
     await expect(store.connection("one")).rejects.toThrow("without a vault");
   });
 
   it("change together with what is told of it, or not at all", async () => {
     const store = await open();
     await proven(store, "key", "first");
-    await store.addConnection(connectionOf("one"), told());
+    await store.addConnection(connectionOf("one"), told(), OPERATOR);
     const before = await contents(place.url);
     // A time the journal can not store.
     const untellable = { ...told("untellable"), receivedAt: Number.NaN };
     await expect(store.renewConnectClient("key", { ...ACME, secret: "second" }, untellable)).rejects.toThrow();
     await expect(store.removeConnectClient("key", untellable)).rejects.toThrow();
-    await expect(store.removeConnection("one", untellable)).rejects.toThrow();
-    await expect(store.addConnection(connectionOf("two"), untellable)).rejects.toThrow();
+    await expect(store.removeConnection("one", untellable, OPERATOR)).rejects.toThrow();
+    await expect(store.addConnection(connectionOf("two"), untellable, OPERATOR)).rejects.toThrow();
     expect(await contents(place.url)).toBe(before);
 
     await store.addConnectCandidate(claim("another", "its secret"));
@@ -245,7 +247,7 @@ describe.each([
   it("are found again by the next process, which begins at once with what was being proven", async () => {
     await during([KEY], async (store) => {
       await proven(store, "key", "a secret");
-      await store.addConnection(connectionOf("one"), told());
+      await store.addConnection(connectionOf("one"), told(), OPERATOR);
       await store.addConnectCandidate(claim("another", "its secret"));
       expect(await store.claimConnectCandidates(LEASE)).toHaveLength(1);
     });

@@ -1,10 +1,12 @@
 /** As postgres-races.test.ts, of grants. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { openDatabase } from "../../src/store/database.ts";
 import { type OpenedStore, openStore } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
 import { ACME, claim, connectionOf, proven, told } from "../contract/grants.samples.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import { testClock } from "../contract/store.samples.ts";
 import { administer, createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 
@@ -155,8 +157,11 @@ describe("two processes with grants", () => {
   it("change a connection's secret one after the other: it has the last two", async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const id = `connection-${round}`;
-      await one.addConnection(connectionOf(id, { secrets: ["1"] }), told());
-      await Promise.all([one.changeConnection(id, { secret: "2" }), other.changeConnection(id, { secret: "3" })]);
+      await one.addConnection(connectionOf(id, { secrets: ["1"] }), told(), OPERATOR);
+      await Promise.all([
+        one.changeConnection(id, { secret: "2" }, OPERATOR),
+        other.changeConnection(id, { secret: "3" }, OPERATOR),
+      ]);
       expect((await one.connection(id))?.secrets.toSorted()).toEqual(["2", "3"]);
     }
   });
@@ -164,11 +169,11 @@ describe("two processes with grants", () => {
   it("remove a connection once, and none of its secrets comes back with a change at the same moment", async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const id = `connection-${round}`;
-      await one.addConnection(connectionOf(id), told());
+      await one.addConnection(connectionOf(id), told(), OPERATOR);
       const answers = await Promise.all([
-        one.removeConnection(id, told(`removed-${round}-1`)),
-        other.changeConnection(id, { secret: "2", token: "new" }),
-        other.removeConnection(id, told(`removed-${round}-2`)),
+        one.removeConnection(id, told(`removed-${round}-1`), OPERATOR),
+        other.changeConnection(id, { secret: "2", token: "new" }, OPERATOR),
+        other.removeConnection(id, told(`removed-${round}-2`), OPERATOR),
       ]);
       expect([answers[0], answers[2]].filter((removed) => removed)).toHaveLength(1);
       expect(await secretNames()).toEqual(["key-check"]);
@@ -176,7 +181,7 @@ describe("two processes with grants", () => {
   });
 
   it("bring back no secret that is erased while a third one starts and seals all of them anew", async () => {
-    await one.addConnection(connectionOf("gone"), told());
+    await one.addConnection(connectionOf("gone"), told(), OPERATOR);
     // All were read by then, and none is written yet.
     await administer(
       `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$`,
@@ -189,7 +194,7 @@ describe("two processes with grants", () => {
     try {
       const starting = openStore({ url: database.url, clock, vault });
       await untilSomebodySleeps();
-      expect(await one.removeConnection("gone", told())).toBe(true);
+      expect(await one.removeConnection("gone", told(), OPERATOR)).toBe(true);
       await (await starting).close();
     } finally {
       await administer("DROP FUNCTION slow CASCADE", database.url);

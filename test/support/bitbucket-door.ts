@@ -1,7 +1,9 @@
 /** A workspace whose events reach the program, through either door. */
+
 import { randomBytes } from "node:crypto";
 import { v4 } from "uuid";
 import { lifecycleDelivery } from "../../src/bitbucket/lifecycle-delivery.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import type { BitbucketHost, HostWorkspace } from "../hosts/bitbucket/index.ts";
 import { eventually, type World } from "./world.ts";
 
@@ -64,5 +66,6 @@ async function connect(world: World, bitbucket: BitbucketHost, workspace: HostWo
       id,
       nowMs: world.clock.now(),
     }),
+    OPERATOR,
   );
 }

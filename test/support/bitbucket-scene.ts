@@ -1,10 +1,12 @@
 /** A push to the stand-in for Bitbucket, as a scene of a fault run: the product's own adapter, on real HTTP. */
+
 import { createBitbucketAccess } from "../../src/bitbucket/access.ts";
 import { createBitbucketHost } from "../../src/bitbucket/host.ts";
 import { lifecycleDelivery } from "../../src/bitbucket/lifecycle-delivery.ts";
 import { createBitbucketReporter } from "../../src/bitbucket/reporter.ts";
 import type { IncomingDelivery } from "../../src/engine/ports.ts";
 import type { OpenedStore } from "../../src/store/store.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import type { TestClock } from "../contract/store.samples.ts";
 import { recordingLog } from "../engine/fakes.ts";
 import { descriptorOf } from "../hosts/bitbucket/app-stub.ts";
@@ -49,6 +51,7 @@ async function connect(store: OpenedStore, workspace: HostWorkspace, token: stri
   await store.addConnection(
     { id: "one", workspace: uuid, login: slug, kind, repository: null, secrets: ["secret"], token, hook: null },
     lifecycleDelivery({ ...news, id: "1", nowMs }),
+    OPERATOR,
   );
 }
 
