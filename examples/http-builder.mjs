@@ -18,6 +18,17 @@ async function call(name, token, body = {}) {
   return answer.status === 204 ? null : await answer.json();
 }
 
+/** What the installation has set: files that nobody else can read, and options that name them. */
+async function layOut(variables, secrets, cwd) {
+  const lines = Object.entries(variables).map(
+    ([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`,
+  );
+  await writeFile(join(cwd, "variables"), lines.join(""), { mode: 0o600 });
+  for (const name in secrets) await writeFile(join(cwd, `secret.${name}`), secrets[name], { mode: 0o600 });
+  const mounts = Object.keys(secrets).map((name) => `--secret=id=${name},src=secret.${name}`);
+  return [...Object.keys(variables).map((name) => `--build-arg=${name}`), ...mounts];
+}
+
 /** Reads a request. Nothing of it counts before its signature was found good. */
 async function read({ document, signature }) {
   const { items } = await (await fetch(`${url}/api/v1/keys`)).json();
@@ -35,10 +46,12 @@ git init -q src
 git -C src fetch -q --depth=1 -- "$CLONE_URL" "$SHA"
 git -C src checkout -q --detach "$SHA"
 unset GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
+bud() ( . ./variables; exec buildah bud "$@" )
 step=test
-if [ -n "$TEST" ]; then buildah bud "$@" --target="$TEST" "src/$CONTEXT"; fi
+if [ -n "$TEST" ]; then bud "$@" --target="$TEST" "src/$CONTEXT"; fi
 step=build
-buildah bud "$@" --target="$TARGET" --tag="localhost/$ID" "src/$CONTEXT"
+bud "$@" --target="$TARGET" --tag="localhost/$ID" "src/$CONTEXT"
+rm -f variables secret.*
 step=push
 if [ -n "$TO" ]; then buildah push --tls-verify="$TLS" --digestfile=digest "localhost/$ID" "docker://$TO"; fi
 buildah rmi "localhost/$ID"`;
@@ -46,7 +59,7 @@ buildah rmi "localhost/$ID"`;
 async function build({ id, source, image, inputs, trust }, token, cwd, signal) {
   if (trust !== "trusted") throw new Error("This builder is no sandbox: it does not build what strangers send.");
   if (inputs.network === "internet" || inputs.platforms.length > 0) throw new Error("This builder can not do that.");
-  const { clone, registry } = await call("credentials", token);
+  const { clone, registry, variables, secrets } = await call("credentials", token);
   const basic = ({ username, password }) => Buffer.from(`${username}:${password}`).toString("base64");
   const auths = registry === null ? {} : { [image.registry]: { auth: basic(registry) } };
   await writeFile(join(cwd, "auth.json"), JSON.stringify({ auths }), { mode: 0o600 });
@@ -59,6 +72,7 @@ async function build({ id, source, image, inputs, trust }, token, cwd, signal) {
   const pairs = (option, values) => Object.entries(values).map(([name, value]) => `--${option}=${name}=${value}`);
   const args = [
     ...pairs("build-arg", inputs.buildArgs),
+    ...(await layOut(variables, secrets, cwd)),
     ...pairs("label", inputs.labels),
     `--network=${inputs.network}`,
   ];
