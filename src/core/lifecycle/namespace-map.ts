@@ -50,11 +50,14 @@ export function parseNamespaceMap(text: string): ParsedNamespaceMap {
   return problems.length > 0 ? { ok: false, problems } : { ok: true, map };
 }
 
+const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+
 /** In the one way ids are kept and compared: Bitbucket's in braces and lower case. A name is never taken for an id. */
 function accountKey(given: unknown): string | null {
   const id = typeof given === "string" ? parseHostKey(given) : null;
   if (id === null) return null;
   if (id.provider === "github") return /^[1-9]\d{0,15}$/.test(id.id) ? hostKey(id) : null;
-  const [, digits] = /^\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?$/i.exec(id.id) ?? [];
+  const [, inBraces, bare] = new RegExp(`^(?:\\{(${UUID})\\}|(${UUID}))$`, "i").exec(id.id) ?? [];
+  const digits = inBraces ?? bare;
   return digits === undefined ? null : hostKey({ ...id, id: `{${digits.toLowerCase()}}` });
 }
