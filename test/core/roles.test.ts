@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { ACTIONS, type Action, mayDo, ROLES, type Role, roleInRepository } from "../../src/core/roles.ts";
 
@@ -70,5 +71,16 @@ describe("who may do what", () => {
       "write",
     ]);
     expect(mayDo(roleInRepository("admin"), "policy.change")).toBe(false);
+  });
+});
+
+describe("the documents", () => {
+  it("say of each role what it may do besides", () => {
+    const text = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+    for (const role of ROLES.filter((one) => one !== "none")) {
+      const row = text.split("\n").find((line) => line.startsWith(`| \`${role}\` |`));
+      const what = Object.values(ACTIONS).filter(({ least }) => least === role);
+      expect(row?.split(" | ").at(-1)).toBe(`${what.map((one) => one.what).join("; ")} |`);
+    }
   });
 });
