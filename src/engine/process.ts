@@ -291,8 +291,12 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     event: Moving,
     known: Installation | null,
   ): Promise<Outcome<RepositoryStanding>> {
-    if (known?.state === "active") return installations.standing(host, event.installation, event.repository);
-    return ok({ link: await store.linkState(event.installation, event.repository), seen: { kind: "as-told" } });
+    const { installation, repository } = event;
+    if (known?.state === "active") return installations.standing(host, installation, repository);
+    const link = await store.linkState(installation, repository);
+    // Or what is pushed first while it is paused would be taken for nothing of it, and not be built afterwards.
+    if (known?.state === "paused" && link === "unlinked") return installations.standing(host, installation, repository);
+    return ok({ link, seen: { kind: "as-told" } });
   }
 
   /** The same work again, for everything (or the one image) a commit's check stands for. */
@@ -354,6 +358,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const role = await host.role(installation, repository, actor);
     if (!role.ok) return role;
     if (!mayDo(role.value, "build.approve")) {
+      const who = { actor: actor.id, installation: hostKey(installation), repository: hostKey(repository) };
+      log.warn({ ...who, action: "build.approve", reason: `role-${role.value}` }, "somebody was refused");
       return ignored(`not approved: ${actor.login} may not push to the repository`);
     }
     const by: Decider = { kind: "person", provider: host.provider, host: host.host, actor };

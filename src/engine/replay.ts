@@ -3,7 +3,7 @@
  * once more and planned by what is true then; before that anybody may ask what would be built.
  */
 import type { PullRequestEvent, PushEvent } from "../core/events.ts";
-import { hostKey, laneOf, type Outcome, ok, type PlannedBuild, type Skip } from "../core/model.ts";
+import { failed, hostKey, laneOf, type Outcome, ok, type PlannedBuild, type Skip } from "../core/model.ts";
 import type { Scope } from "../core/pause.ts";
 import { planBuilds } from "../core/plan.ts";
 import { pullRequestChange } from "../core/pulls.ts";
@@ -60,7 +60,7 @@ export interface ReplayOptions {
   readonly log: Logger;
 }
 
-type Asked = Pick<Host, "provider" | "host" | "receive" | "file" | "changedPaths" | "tags" | "head">;
+type Asked = Pick<Host, "provider" | "host" | "receive" | "look" | "file" | "changedPaths" | "tags" | "head">;
 
 export function createReplay(options: ReplayOptions): Replay {
   const { store, log } = options;
@@ -153,10 +153,15 @@ type Planned = Omit<Extract<PreviewedLane["answer"], { kind: "planned" }>, "kind
 /** By the one planner, as if nothing were paused. */
 async function planned(
   host: Asked,
-  event: Moving,
+  told: Moving,
   { installation }: WaitingLane,
   { store, clock }: ReplayOptions,
 ): Promise<Outcome<Planned>> {
+  const looked = await host.look(installation, told.repository);
+  if (!looked.ok) return looked;
+  const seen = looked.value;
+  if (seen.kind === "gone") return failed("its host does not know it any more", { retryable: false });
+  const event = seen.kind === "seen" ? { ...told, repository: seen.repository } : told;
   const { namespace, policy } = installation;
   const stands = { installation, link: "linked" } as const;
   const gathered = await gather(host, event, { ...stands, attempts: 0 }, async (images) =>

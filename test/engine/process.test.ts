@@ -214,6 +214,20 @@ describe("processing", () => {
     expect(plans[0]?.report).toEqual([]);
   });
 
+  it("looks at a repository nobody knows also while its installation is paused, and at no other", async () => {
+    const seen = { ...PUSH.repository, fullName: "acme/renamed" };
+    const setting: Setting = {
+      known: ok({ ...INSTALLATION, state: "paused" }),
+      seen: { kind: "seen", repository: seen },
+      host: { file: () => Promise.reject(new Error("asked")) },
+    };
+    await processorOf({ ...setting, link: "unlinked" }).step();
+    expect(plans[0]?.repository).toEqual(seen);
+    plans = [];
+    await processorOf({ ...setting, link: "linked" }).step();
+    expect(plans[0]?.repository).toEqual(PUSH.repository);
+  });
+
   it("asks the host nothing about a repository that is not linked", async () => {
     const asked: unknown[] = [];
     const file: Host["file"] = async (_installation, _repository, at) => {

@@ -83,6 +83,20 @@ describe("a preview of what would be built", () => {
     ]);
   });
 
+  it("is about the repository as its host says it is now", async () => {
+    const trunk = { ...repository("1"), defaultBranch: "trunk" };
+    const asked: unknown[] = [];
+    const host: Partial<Host> = {
+      look: async () => ok({ kind: "seen", repository: trunk }),
+      file: async (_installation, { defaultBranch }, at) => {
+        asked.push([defaultBranch, at]);
+        return ok({ kind: "missing", hint: null });
+      },
+    };
+    await answersOf({ host });
+    expect(asked).toEqual([["trunk", sha("b")]]);
+  });
+
   it("looks at the lane that waits, and at no other of its delivery", async () => {
     const events = [{ ...PUSH, changes: [change("a", "b"), change("c", "d", "refs/heads/dev")] }];
     const asked: unknown[] = [];
@@ -127,6 +141,12 @@ describe("a preview of what would be built", () => {
       "of a delivery that can not be read",
       { host: { receive: () => Promise.reject(new Error("not JSON")) } },
       /can not be read/,
+    ],
+    ["that is gone", { host: { look: async () => ok({ kind: "gone" }) } }, /does not know it any more/],
+    [
+      "of a host that can not be looked at",
+      { host: { look: async () => failed("503", { retryable: true }) } },
+      /^503$/,
     ],
     ["of a host that is away", { host: { file: async () => failed("502", { retryable: true }) } }, /^502$/],
   ])("does not know what becomes of a lane %s", async (_what, setting, why) => {
