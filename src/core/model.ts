@@ -5,6 +5,8 @@
  * Host           one server of a provider ("default" is the one of GITHUB_URL / BITBUCKET_URL).
  * Installation   one grant of this app by one account, organization or workspace. Installing is the grant.
  * Namespace      the registry owner an installation publishes into: `acme` in `registry/acme/api`.
+ * Claim          an account's wish for a namespace, until somebody decides. Grant: an account may write to a namespace.
+ * Receipt        what became of everything an uninstalled installation had.
  * Repository     a git repository. Its identity is (provider, host, numeric id or uuid); names are display only.
  * Delivery       one webhook POST, journalled before it is acknowledged.
  * Ref change     one branch or tag that moved. A push carries a list of them.
@@ -16,6 +18,8 @@
  * Request        a build that should run. Skip: a build that should not, with the reason.
  * Build          a recorded request with a life: queued, running, and one of the final states; `held` before them where
  *                somebody has to approve it.
+ * Role           what somebody may do, as the host says when it is asked: read, write, owner; operator of the instance.
+ * Pause          nothing of an installation, a repository or the instance is built until somebody resumes it.
  * Policy         what an installation allows its repositories' files to ask for.
  * Build request  the signed document a builder receives (build-request.ts).
  * Stage          to push a build's image to a repository of its own, where nobody pulls.
