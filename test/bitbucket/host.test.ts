@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { createBitbucketHost } from "../../src/bitbucket/host.ts";
 import type { HostEvent } from "../../src/core/events.ts";
-import type { HostId, Repository } from "../../src/core/model.ts";
+import { type HostId, ok, type Repository } from "../../src/core/model.ts";
 import type { Logger } from "../../src/engine/ports.ts";
 import {
   ACME,
@@ -160,18 +160,49 @@ describe("a grant that has just been given", () => {
 });
 
 describe("a workspace that installs anew", () => {
-  it("is called what Bitbucket calls it", async () => {
-    const { eventsOf } = setUp(undefined, () => ({ status: 200, body: { uuid: ACME, slug: "acme-renamed" } }));
+  it("is told as it was proven, without a call: what is true of it is asked by who hears of it", async () => {
+    const { eventsOf, network } = setUp(undefined, () => ({ status: 503 }));
     expect(await eventsOf("installed", lifecycle("installed"))).toMatchObject([
-      { action: "created", installation, account: { id: ACME, login: "acme-renamed", kind: "organization" } },
+      { action: "created", account: { login: "acme" }, repositories: null },
     ]);
+    expect(network.calls).toEqual([]);
+  });
+});
+
+describe("a repository as it is now", () => {
+  const now = { uuid: REPO, full_name: "acme/renamed", is_private: false, workspace: { uuid: ACME }, mainbranch: null };
+
+  it("is asked for by its uuid, whatever it was called", async () => {
+    const { host, network } = setUp(undefined, () => ({ status: 200, body: now }));
+    expect(await host.repository(installation, { ...installation, id: REPO })).toEqual(
+      ok({
+        provider: "bitbucket",
+        host: "default",
+        id: REPO,
+        fullName: "acme/renamed",
+        private: false,
+        archived: false,
+      }),
+    );
+    expect(network.calls.at(-1)?.url).toContain(
+      `/repositories/${encodeURIComponent(ACME)}/${encodeURIComponent(REPO)}`,
+    );
   });
 
-  it("is called what it was when it was proven while Bitbucket does not say", async () => {
-    const { eventsOf } = setUp(undefined, () => ({ status: 503 }));
-    expect(await eventsOf("installed", lifecycle("installed"))).toMatchObject([
-      { action: "created", account: { login: "acme" } },
-    ]);
+  it.each([
+    ["is another workspace's", { status: 200, body: { ...now, workspace: { uuid: OTHER } } }],
+    ["is not there", { status: 404 }],
+  ])("is not covered where it %s", async (_what, answer) => {
+    const { host } = setUp(undefined, () => answer);
+    expect(await host.repository(installation, { ...installation, id: REPO })).toEqual(ok(null));
+  });
+
+  it("is not known while Bitbucket is away", async () => {
+    const { host } = setUp(undefined, () => ({ status: 503 }));
+    expect(await host.repository(installation, { ...installation, id: REPO })).toMatchObject({
+      ok: false,
+      retryable: true,
+    });
   });
 });
 
