@@ -232,19 +232,19 @@ function trialLine({ what, ok, detail, todo }: Trial): string {
 function description({ name, host, settings, username, credentials, namespaces }: ShownRegistry): string {
   const { kind, url, insecure, ca, staging, accounts } = settings;
   const trust = insecure ? "not checked" : ca === null ? "as usual" : "certificates of its own";
-  const opens = kind === "token" ? "this program's tokens" : (username ?? "nobody");
+  const opens = kind === "token" ? "this program's tokens" : oneLine(username ?? "nobody");
   const lines = [
     `${name}  ${url} (${kind})`,
     `  images      ${host}/NAMESPACE/…`,
     `  trusted     ${trust}`,
     `  signs in    ${opens}`,
-    ...credentials.map((one) => `              ${one.namespace}: ${one.username}`),
+    ...credentials.map((one) => `              ${one.namespace}: ${oneLine(one.username)}`),
     ...(kind === "token" ? [`  service     ${settings.tokenService ?? host}`] : []),
     `  staging     ${staging}`,
     `  namespaces  ${settings.namespaces}${accounts.length === 0 ? "" : `, of new accounts of ${accounts.join(", ")}`}`,
     `  holds       ${namespaces.length === 0 ? "none" : namespaces.join(", ")}`,
   ];
-  return `${lines.map(oneLine).join("\n")}\n`;
+  return `${lines.join("\n")}\n`;
 }
 
 function told(answer: Done<true>, text: string, terminal: Terminal): ExitCode {

@@ -7,6 +7,8 @@ export interface RegistryWorld {
   readonly url: string;
   readonly username: string | null;
   readonly password: string | null;
+  /** False: the account may not push. */
+  readonly pushes?: boolean;
   stop(): Promise<void>;
 }
 
@@ -58,6 +60,14 @@ export function describeRegistry(
       expect(blob.ok && blob.value?.length).toBe(manifest.config.size);
       const large = await client.getBlob("base/busybox", manifest.config.digest, manifest.config.size - 1);
       expect(large.ok).toBe(false);
+    });
+
+    it("tells whether it may push, and leaves nothing behind by asking", async () => {
+      const answer = await client.mayPush("acme/new");
+      // A world may let its one account read only.
+      if (world.pushes !== false) expect(answer).toEqual({ ok: true, value: true });
+      else expect(answer).toMatchObject({ ok: false, retryable: false });
+      expect(await client.digest("acme/new", "latest")).toEqual({ ok: true, value: null });
     });
 
     it("does not let a name or reference choose another path", async () => {

@@ -51,6 +51,7 @@ async function startWithTokens(): Promise<RegistryWorld> {
     url: door.url,
     username: USER,
     password: PASSWORD,
+    pushes: false,
     async stop() {
       await Promise.all([door.stop(), service.stop(), registry.stop()]);
     },

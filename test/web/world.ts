@@ -16,6 +16,7 @@ import {
 import type { Scope } from "../../src/core/pause.ts";
 import type { Receipt } from "../../src/core/receipt.ts";
 import type { ListedPause } from "../../src/engine/pause-port.ts";
+import type { RegistryDesk } from "../../src/engine/registry-desk.ts";
 import {
   BadCursor,
   type Delivery,
@@ -183,6 +184,8 @@ export interface World {
   readonly clock: { now(): number };
   readonly logs: WebOptions["logs"] | null;
   readonly registry: RegistryDoors;
+  /** Null: registries are not looked after over the API. */
+  readonly registryDesk: RegistryDesk | null;
   readonly accessTokens: WebOptions["accessTokens"];
   /** Set: every question to the store fails with it. */
   readonly broken: Error | null;
@@ -239,6 +242,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     clock: { now: () => NOW },
     logs: null,
     registry: { tokens: null, events: null },
+    registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
     requests: new Map(),
     broken: null,
@@ -263,6 +267,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     accessTokens: world.accessTokens,
     registryHost: async () => "registry.example.com",
     registry: world.registry,
+    ...(world.registryDesk === null ? {} : { registryDesk: world.registryDesk }),
     views: createViews(join(packageRoot, "views"), "1.2.3"),
   });
   const server = createServer(app);
