@@ -61,12 +61,12 @@ const RESERVED: Readonly<Record<VariableKind, readonly Reserved[]>> = {
     },
     {
       pattern:
-        /^(?:buildah_.*|build_registry_sources|containers_.*|container_(?:host|sshkey|connection|proxy)|storage_(?:driver|opts)|registr(?:y_auth_file|ies_config_path)|docker_(?:config|host|context|cert_path|tls_verify|tls|api_version|buildkit|content_trust.*)|runc_.*|gnupghome|ssh_auth_sock|dbus_.*|notify_socket|listen_(?:fds|pid|fdnames))$/,
+        /^(?:buildah_.*|build_registry_sources|containers_.*|container_(?:host|sshkey|connection|proxy)|storage_(?:driver|opts)|registr(?:y_auth_file|ies_config_path)|docker_(?:config|host|context|cert_path|tls_verify|tls|api_version|buildkit|content_trust.*)|runc_.*|git_.*|gnupghome|ssh_(?:auth_sock|askpass.*)|dbus_.*|notify_socket|listen_(?:fds|pid|fdnames))$/,
       why: "it would change how the tool that builds works",
     },
     {
       pattern:
-        /^(?:ld_.*|glibc_tunables|malloc_.*|gconv_path|locpath|nlspath|hostaliases|res_options|localdomain|resolv_host_conf|tzdir|go(?:debug|gc|maxprocs|memlimit|traceback|race|coverdir))$/,
+        /^(?:ld_.*|glibc_tunables|malloc_.*|gconv_path|locpath|nlspath|hostaliases|res_options|localdomain|resolv_host_conf|tzdir|openssl_(?:conf|engines|modules)|curl_.*|go(?:debug|gc|maxprocs|memlimit|traceback|race|coverdir))$/,
       why: "it would change how programs are started",
     },
     {

@@ -12,7 +12,10 @@ const NONE: Variables = { variables: {}, secrets: {} };
 
 describe("names", () => {
   it.each<[VariableKind, readonly string[]]>([
-    ["variable", ["A", "go_version", "GO_VERSION", "GOPROXY", "NPM_CONFIG_REGISTRY", "TZ", "GIT_SHA", "a".repeat(64)]],
+    [
+      "variable",
+      ["A", "go_version", "GO_VERSION", "GOPROXY", "NPM_CONFIG_REGISTRY", "TZ", "OPENSSL_VERSION", "a".repeat(64)],
+    ],
     ["secret", ["A", "1password", "npm-token", "aws.creds", "NPM_TOKEN", "PATH", "constructor", "a".repeat(64)]],
   ])("of a %s may be %j", (kind, names) => {
     for (const name of names) expect([name, nameProblem(kind, name)]).toEqual([name, null]);
@@ -31,7 +34,10 @@ describe("names", () => {
     ["builders give it a meaning", ["TARGETPLATFORM", "TARGETARCH", "BUILDOS", "BUILDKIT_SYNTAX", "buildvariant"]],
     ["for RUN alone", ["HTTP_PROXY", "https_proxy", "No_Proxy", "ALL_PROXY", "FTP_PROXY"]],
     ["has its own", ["PATH", "HOME", "TMPDIR", "LC_ALL", "XDG_RUNTIME_DIR", "SSL_CERT_FILE", "USER"]],
-    ["how the tool that builds works", ["REGISTRY_AUTH_FILE", "CONTAINERS_CONF", "BUILDAH_ISOLATION", "DOCKER_CONFIG"]],
+    [
+      "how the tool that builds works",
+      ["REGISTRY_AUTH_FILE", "CONTAINERS_CONF", "BUILDAH_ISOLATION", "DOCKER_CONFIG", "GIT_SSH_COMMAND"],
+    ],
     ["how programs are started", ["LD_PRELOAD", "LD_LIBRARY_PATH", "GODEBUG", "GLIBC_TUNABLES", "MALLOC_TRACE"]],
     ["shells give it", ["IFS", "PS4", "BASH_ENV", "UID", "OPTIND", "ENV"]],
   ])("that are reserved say why: %s", (why, names) => {
