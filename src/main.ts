@@ -120,7 +120,7 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     severalProcesses: (config) => !config.databaseUrl.startsWith("sqlite:"),
     openStore: (config) => openConfiguredStore(config),
     openConnections: (config) => openConnections(config),
-    openAuthorizer: (config) => openAuthorizer(config, createLogger(config)),
+    openAuthorizer: (config) => openAuthorizer(config),
     openRegistries: (config) => openRegistries(config),
     openTokens: (config) => openTokens(config),
     openPausing: (config) => openPausing(config, createErrorLogger()),

@@ -51,6 +51,7 @@ function rules(more: string, forks: ForkPolicy = "test"): string {
 
 /** Processes one delivery of this event; answers what was asked of the store, in order. */
 async function process(event: HostEvent, setting: Setting = {}) {
+  const { log, lines } = recordingLog();
   const told: string[] = [];
   const plans: PlanRecord[] = [];
   const clock = testClock();
@@ -99,11 +100,11 @@ async function process(event: HostEvent, setting: Setting = {}) {
     },
     pauses,
     clock,
-    log: recordingLog().log,
+    log,
     onRecorded: () => undefined,
   });
   await step();
-  return { told, plans, left: () => pauses.left(installationId("7")) };
+  return { told, plans, lines, left: () => pauses.left(installationId("7")) };
 }
 
 async function planOf(event: PullRequestEvent, setting: Setting = {}): Promise<PlanRecord> {
@@ -248,7 +249,7 @@ describe("an approval", () => {
   async function press(event: Partial<ApprovalEvent>, may: Outcome<HostRole>, setting: Setting = {}) {
     const asked: [HostId, HostId | null, Actor][] = [];
     const approved: string[] = [];
-    const { told, left } = await process(
+    const { told, lines, left } = await process(
       { ...PRESSED, ...event },
       {
         held: HELD,
@@ -268,7 +269,7 @@ describe("an approval", () => {
         },
       },
     );
-    return { told, asked, approved, left };
+    return { told, lines, asked, approved, left };
   }
 
   it.each(["write", "owner"] as const)(
@@ -289,8 +290,11 @@ describe("an approval", () => {
     ["may only read", ok("read")],
     ["has nothing to do with the repository", ok("none")],
   ])("of somebody who %s is none", async (_what, may) => {
-    const { told, approved } = await press({}, may);
+    const { told, lines, approved } = await press({}, may);
     expect(told).toEqual(["ignored: not approved: ann may not push to the repository"]);
+    const line = lines.find(({ message }) => message === "somebody was refused");
+    const reason = `role-${may.ok ? may.value : "?"}`;
+    expect(line).toMatchObject({ level: "warn", fields: { action: "build.approve", actor: "42", reason } });
     expect(approved).toEqual([]);
   });
 
