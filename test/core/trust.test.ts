@@ -299,6 +299,7 @@ describe("whose image it is", () => {
     ["free", ["api=latest"]],
     ["own", ["api=latest"]],
     ["shared", ["api=latest"]],
+    ["pushed", ["api:image-not-owned"]],
     [OTHER, ["api:image-not-owned"]],
   ])("%j", (owner, expected) => {
     expect(digestOf(planOf(branch("main"), { pushed: giving("[latest]"), owners: { api: owner } }))).toEqual(expected);
@@ -309,6 +310,11 @@ describe("whose image it is", () => {
     expect(skips[0]?.detail).toBe(
       "not built: the image api belongs to another repository of this installation; " +
         "use another name, or have an owner share it",
+    );
+    const pushed = planOf(branch("main"), { pushed: giving("[latest]"), owners: { api: "pushed" } });
+    expect(pushed.skips[0]?.detail).toBe(
+      "not built: the image api is one that people push to with access tokens; " +
+        "use another name, or have the operator give it to this repository",
     );
   });
 
