@@ -15,6 +15,7 @@ import { furtherRepositoriesContract } from "./store.further-repositories.ts";
 import { grantsContract } from "./store.grants.ts";
 import { holdsContract } from "./store.holds.ts";
 import { installationsContract } from "./store.installations.ts";
+import { isolationContract } from "./store.isolation.ts";
 import { lifecycleContract } from "./store.lifecycle.ts";
 import { pausesContract } from "./store.pauses.ts";
 import { plansContract } from "./store.plans.ts";
@@ -62,6 +63,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     pullsContract(current);
     installationsContract(current);
     claimsContract(current);
+    isolationContract(current);
     lifecycleContract(current);
     buildsContract(current);
     checksContract(current);
