@@ -258,12 +258,15 @@ describe.each(DOORS)("through the door %s", (door) => {
     expect((await processed(only(late).requestUuid)).decisions.map((one) => one.reason)).toEqual(["not-linked"]);
   });
 
-  it("what is not acted on is recorded with the reason", async () => {
+  it("what changed of a repository is asked where the event does not say", async () => {
     await pushFirst();
-    const deliveries = await world.bitbucket.setPrivate(repository, true);
+    const deliveries = await world.bitbucket.setPrivate(repository, false);
     const delivery = await processed(only(deliveries).requestUuid);
-    expect(delivery).toMatchObject({ event: "repo:updated", outcome: "ignored" });
-    expect(delivery.note).toBe("unsupported-event: The repository kept its name.");
+    expect(delivery).toMatchObject({ event: "repo:updated", outcome: "applied" });
+    expect(delivery.note).toBe("harbour/api: something about it was changed; it is linked now");
+    const id = { provider: "bitbucket", host: "default", id: repository.uuid } as const;
+    const recorded = await world.store().recordedRepository({ ...id, id: workspace.uuid }, id);
+    expect(recorded).toMatchObject({ private: false });
   });
 });
 
