@@ -1,4 +1,4 @@
-import { readdir, realpath } from "node:fs/promises";
+import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { plainText } from "../core/log-lines.ts";
 import { parseSha, type Sha } from "../core/model.ts";
@@ -124,6 +124,8 @@ async function readSubmodules(
   parent: Fetched,
   visible: (path: string) => boolean,
 ): Promise<Listed> {
+  // Most have none, and git need not be asked.
+  if (!(await isThere(join(options.root.folder, parent.path, ".gitmodules")))) return { ok: true, submodules: [] };
   const place = { gitDir: parent.gitDir, workTree: options.root.workTree };
   const read = (args: readonly string[]) => options.git.read(args, gitEnvironment(place, null));
   const where = parent.path === "" ? "the repository" : `the submodule \`${shorten(plainText(parent.path))}\``;
@@ -195,6 +197,16 @@ function parseEntries(text: string): readonly Entry[] | null {
 function isPlainPath(path: string): boolean {
   if (path.length > 512 || /[\\\p{Cc}\p{Cf}]/u.test(path)) return false;
   return path.split("/").every((part) => !/^(?:|\.\.?|\.git|git~\d+|-.*)$/i.test(part));
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
 }
 
 /** The folder git made for the submodule: on its way is no link, also none that another submodule brought along. */

@@ -1,10 +1,11 @@
 /** Submodules, fetched by git from a real server: what repositories ask for, and what hostile ones try. */
 import { existsSync } from "node:fs";
-import { lstat, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { checkout } from "../../src/builders/checkout.ts";
+import type { Git } from "../../src/builders/checkout-git.ts";
 import type { Sha } from "../../src/core/model.ts";
 import type { TreeEntry } from "../hosts/git/git.ts";
 import { type GitServer, startGitServer } from "../support/git-server.ts";
@@ -327,5 +328,57 @@ describe("a hostile .gitmodules", () => {
       ...Object.fromEntries(many.map(([path]) => [path, { submodule: open }])),
     });
     expect((await run(sha)).result).toMatchObject(failure("more than 100 submodules"));
+  });
+});
+
+describe("submodules of submodules", () => {
+  it("count together: no more than a hundred of one build are fetched", async () => {
+    const root = join(folder, "src");
+    const names = Array.from({ length: 60 }, (_, index) => `m/${index}`);
+    await mkdir(root);
+    for (const name of names) await mkdir(join(root, name), { recursive: true });
+    await writeFile(join(root, ".gitmodules"), "what the parts say");
+    const fetches: string[] = [];
+    const sha = "1".repeat(40);
+    // Each has another one in it, as soon as it was fetched.
+    const git: Git = {
+      async run(_commands, env) {
+        const workTree = env["GIT_WORK_TREE"] ?? "";
+        fetches.push(workTree);
+        if (workTree !== root && !workTree.endsWith("/inner")) {
+          await mkdir(join(workTree, "inner"));
+          await writeFile(join(workTree, ".gitmodules"), "what the parts say");
+        }
+        return { code: 0, said: [sha] };
+      },
+      async read(args, env) {
+        const paths = env["GIT_DIR"] === join(folder, "git") ? names : ["inner"];
+        if (args[0] === "config") {
+          const lines = paths.map((path) => `submodule.${path}.path\n${path}\0submodule.${path}.url\n../x.git\0`);
+          return Buffer.from(lines.join(""));
+        }
+        const path = args.at(-1) ?? "";
+        return Buffer.from(
+          path === ".gitmodules" ? `100644 blob ${sha}\t${path}\0` : `160000 commit ${sha}\t${path}\0`,
+        );
+      },
+    };
+    const result = await checkout({
+      cloneUrl: "https://git.test/acme/api.git",
+      sha,
+      pull: null,
+      gitDir: join(folder, "git"),
+      workTree: root,
+      folder: root,
+      inputs: { context: ".", dockerfile: "Dockerfile" },
+      credential: null,
+      further: [],
+      trusted: true,
+      hasNetwork: true,
+      say: () => undefined,
+      git,
+    });
+    expect(result).toMatchObject(failure("more than 100 submodules"));
+    expect(fetches).toHaveLength(101);
   });
 });
