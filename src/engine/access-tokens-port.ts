@@ -71,11 +71,6 @@ export interface AccessTokenStore {
   /** For good. What was revoked before stays as it was. Null: the namespace has no such token. Audited. */
   revokeAccessToken(namespace: string, id: string, by: By): Promise<AccessToken | null>;
   /**
-   * Erases what opens anything of all tokens an account has at a namespace; that there were, and what was pushed with them,
-   * stays. Answers how many there were to erase. Audited, each that was not revoked.
-   */
-  dropAccessTokens(namespace: string, account: HostId, by: By): Promise<number>;
-  /**
    * Which of the images somebody with this token may push to: those no repository owns. From here on no repository can
    * take them: they are recorded as pushed by people. The names are those of images in the token's namespace.
    */

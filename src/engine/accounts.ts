@@ -162,7 +162,7 @@ export function hashOfToken(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** In the same time wherever they differ. What is kept of an erased token is empty, and nothing's hash. */
+/** In the same time wherever they differ, and where nothing is kept: that is no text's hash. */
 function sameHash(given: string, kept: string): boolean {
   const again = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(again(given), again(kept));

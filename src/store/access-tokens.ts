@@ -120,28 +120,11 @@ export function createAccessTokens({ database, clock }: Omit<StoreParts, "newId"
         if (row === undefined) return null;
         const token = toToken(row);
         if (changed.length > 0) {
-          await writeAudit(sql, clock, await revoked(sql, token, by));
+          const { account, name, access } = token;
+          const facts = { token: shownTokenId(id), name, access };
+          await writeAudit(sql, clock, await entry(sql, { by, action: "token.revoked", namespace, account, facts }));
         }
         return token;
-      });
-    },
-
-    dropAccessTokens(namespace, account, by) {
-      return database.transaction(async (sql) => {
-        const { provider, host, id } = account;
-        const rows = await sql.query(
-          `SELECT ${COLUMNS} FROM access_tokens a WHERE a.namespace = $1 AND a.provider = $2 AND a.host = $3
-             AND a.account_id = $4 AND a.hash <> '' ORDER BY a.seq`,
-          [namespace, provider, host, id],
-        );
-        for (const token of rows.map(toToken)) {
-          await sql.query("UPDATE access_tokens SET hash = '', revoked_at = COALESCE(revoked_at, $2) WHERE id = $1", [
-            token.id,
-            clock.now(),
-          ]);
-          if (token.revokedAt === null) await writeAudit(sql, clock, await revoked(sql, token, by));
-        }
-        return rows.length;
       });
     },
 
@@ -192,11 +175,6 @@ async function accountsOf(sql: Sql, namespace: string): Promise<readonly Namespa
     [namespace],
   );
   return rows.map((row) => ({ account: accountOf(row), login: textOrNull(row, "login"), standing: standingOf(row) }));
-}
-
-function revoked(sql: Sql, { id, name, access, namespace, account }: AccessToken, by: By): Promise<AuditEntry> {
-  const facts = { token: shownTokenId(id), name, access };
-  return entry(sql, { by, action: "token.revoked", namespace, account, facts });
 }
 
 /** The entry of the audit log, with the installation of the account: the newest one, whatever became of it. */

@@ -277,29 +277,6 @@ export function accessTokensContract(opened: Opened): void {
       expect(await standing(store, tokenId(1))).toBe("good");
     });
 
-    it("by erasing what opens anything of all an account has at a namespace", async () => {
-      const { store } = opened();
-      await acme(store);
-      await install(store, "8");
-      await give(store, "acme", "8");
-      for (const number of [1, 2]) await store.saveAccessToken(token(number, { access: "push" }), BY);
-      await store.saveAccessToken(token(3, { account: accountId("18") }), BY);
-      await store.revokeAccessToken("acme", tokenId(2), BY);
-      await store.claimPushes({ id: tokenId(1), namespace: "acme" }, ["acme/tool"]);
-      expect(await store.dropAccessTokens("acme-evil", accountId("17"), BY)).toBe(0);
-      expect(await store.dropAccessTokens("acme", accountId("17"), { kind: "service" })).toBe(2);
-      expect(await store.dropAccessTokens("acme", accountId("17"), { kind: "service" })).toBe(0);
-      expect(await store.accessToken(tokenId(1))).toMatchObject({ hash: "", token: { revokedAt: expect.any(String) } });
-      expect(await store.accessToken(tokenId(2))).toMatchObject({ hash: "" });
-      expect(await store.accessToken(tokenId(3))).toMatchObject({ hash: token(3).hash, token: { revokedAt: null } });
-      const made = (await store.listAudit({ limit: 100, cursor: null })).items.filter(
-        ({ by }) => by.kind === "service",
-      );
-      expect(made.map(({ action, facts }) => [action, facts["token"]])).toEqual([
-        ["token.revoked", `whf_${tokenId(1)}`],
-      ]);
-    });
-
     it("and writes each to the audit log with what it was, and nothing of its secret", async () => {
       const { store } = opened();
       await acme(store);
