@@ -49,7 +49,8 @@ export function createTrustingFetch({ url, ca, insecure }: Trust): typeof fetch 
         }
         const empty = init.method === "HEAD" || NO_BODY.includes(status);
         if (empty) message.resume();
-        resolve(new Response(empty ? null : message, { status, headers }));
+        // Not the message itself: canceled before it was read, its connection would stay open, and the program with it.
+        resolve(new Response(empty ? null : Readable.toWeb(message), { status, headers }));
       });
       if (body === null) asked.end();
       else if (Buffer.isBuffer(body)) asked.end(body);

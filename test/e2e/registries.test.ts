@@ -38,7 +38,7 @@ beforeAll(async () => {
   const env = { BUILD_CONCURRENCY: "2", NAMESPACE_POLICY: "automatic" };
   lab = await startTokenProgram({ main: join(OUT, "main.js"), github, dataDir: join(folder, "data"), env });
   [api, web] = await Promise.all([installed("acme", "api"), installed("beta", "web")]);
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await lab?.stop();

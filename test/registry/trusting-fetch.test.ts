@@ -135,6 +135,19 @@ describe("fetching past it", () => {
     await expect(trusting()(url, { redirect: "error" })).rejects.toThrow(/redirects/);
   });
 
+  it("lets go of its connection when nobody reads the answer", async () => {
+    let closed = false;
+    handle = (request, response) => {
+      request.socket.on("close", () => {
+        closed = true;
+      });
+      response.writeHead(401, { "content-length": "5" }).end("hello");
+    };
+    await (await trusting()(url)).body?.cancel();
+    for (let tries = 0; !closed && tries < 200; tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(closed).toBe(true);
+  });
+
   it("takes answers without a body, and ends when it is stopped", async () => {
     handle = (_request, response) => response.writeHead(204).end();
     expect((await trusting()(url, { method: "DELETE" })).status).toBe(204);
