@@ -279,6 +279,21 @@ describe("the doors of the registry", () => {
     expect(questions[1]).toEqual([[], null, undefined]);
   });
 
+  it("say where a question comes from: the peer, or what a proxy on this machine appended last", async () => {
+    const from: string[] = [];
+    const tokens: RegistryDoors["tokens"] = {
+      async answer(question) {
+        from.push(question.from);
+        return { status: 200, body: {} };
+      },
+    };
+    site = await openSite({ registry: { tokens, events: null } });
+    for (const headers of [{}, { "X-Forwarded-For": "192.0.2.7, 198.51.100.3" }]) {
+      await fetch(`${site.url}/registry/token`, { headers });
+    }
+    expect(from).toEqual(["127.0.0.1", "198.51.100.3"]);
+  });
+
   it("answer 500, and say no more, when the accounts do not answer", async () => {
     const tokens = { answer: () => Promise.reject(new Error("database at 10.0.0.7 is away")) };
     site = await openSite({ registry: { tokens, events: null } });
