@@ -47,7 +47,7 @@ async function notingStore(): Promise<{ store: Parts["store"]; told: string[] }>
   };
 }
 
-function partsWith(store: Parts["store"]): Parts {
+function partsWith(store: Parts["store"], sweep = async () => undefined): Parts {
   return {
     store,
     logs: {
@@ -58,7 +58,7 @@ function partsWith(store: Parts["store"]): Parts {
     },
     registries: soleRegistry(registryOf()),
     ...requestParts(),
-    builder: { name: "none", check: async () => [], build: async () => ({ kind: "stopped" }) },
+    builder: { name: "none", check: async () => [], build: async () => ({ kind: "stopped" }), sweep },
     hosts: [
       {
         entrances: [
@@ -85,10 +85,22 @@ describe("starting", () => {
     const address = taken.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const { store, told } = await notingStore();
-    await expect(startServer(partsWith(store), { ...SETTINGS, port })).rejects.toThrow("EADDRINUSE");
+    const sweep = async () => void told.push("swept");
+    await expect(startServer(partsWith(store, sweep), { ...SETTINGS, port })).rejects.toThrow("EADDRINUSE");
     expect(told).toEqual(["closed"]);
     taken.close();
     await once(taken, "close");
+  });
+
+  it("removes what killed builds left once the work is its own, also when nothing is built; and goes on if it can not", async () => {
+    const { store, told } = await notingStore();
+    const sweep = async () => {
+      told.push("swept");
+      throw new Error("a folder that does not go");
+    };
+    const server = await startServer(partsWith(store, sweep), SETTINGS);
+    await server.stop();
+    expect(told).toEqual(["took over", "swept", "closed"]);
   });
 
   it("lets go of everything when the work can not be taken over", async () => {
