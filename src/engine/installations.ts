@@ -159,7 +159,7 @@ export function createInstallations({ store, claims, log }: InstallationsOptions
     }
     const recorded = await store.getInstallation(event.installation);
     if (recorded === null) return "the host does not know this installation";
-    const { account, namespace } = recorded;
+    const { account, namespace, claim } = recorded;
     switch (event.action) {
       case "permissions":
         return "new permissions accepted";
@@ -169,7 +169,8 @@ export function createInstallations({ store, claims, log }: InstallationsOptions
         return `the account is called ${account.login} now; images stay where they are`;
       default: {
         const covered = (await store.countRepositories([recorded])).get(hostKey(recorded)) ?? 0;
-        const owns = namespace === null ? "no namespace is free for it" : `it publishes into ${namespace}/`;
+        const without = claim === undefined ? "it has no namespace" : `its namespace waits: ${claim.why}`;
+        const owns = namespace === null ? without : `it publishes into ${namespace}/`;
         return `installed on ${account.login} with ${count(covered, "repository")}; ${owns}`;
       }
     }

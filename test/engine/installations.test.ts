@@ -122,7 +122,7 @@ function event(action: InstallationEvent["action"]): InstallationEvent {
 
 describe("an installation's event", () => {
   it("records who installed and the repositories it lists, and settles what the account owns", async () => {
-    expect(await applied(CREATED)).toEqual(["installed on acme with 1 repository; no namespace is free for it"]);
+    expect(await applied(CREATED)).toEqual(["installed on acme with 1 repository; it has no namespace"]);
     expect(told).toEqual(["settled 7 of 17"]);
     expect(await store.linkState(SEVEN, API)).toBe("linked");
     const { items } = await store.listAudit({ limit: 10, cursor: null });
@@ -142,7 +142,7 @@ describe("an installation's event", () => {
     expect(await applied(all)).toEqual([AWAY.ok ? "" : AWAY.message]);
     expect(await state()).toBeNull();
     truth.state = "active";
-    expect(await applied(all)).toEqual(["installed on acme with 1 repository; no namespace is free for it"]);
+    expect(await applied(all)).toEqual(["installed on acme with 1 repository; it has no namespace"]);
   });
 
   it("says which namespace it publishes into", async () => {
