@@ -13,7 +13,6 @@ import {
 import { type Place, readFile, readTip } from "./file.ts";
 import { createLooker } from "./look.ts";
 import { parseBitbucket } from "./parse.ts";
-import { readPermission } from "./permission.ts";
 import { readHead } from "./pulls.ts";
 import { readRole } from "./roles.ts";
 import { readSurvey } from "./survey.ts";
@@ -102,7 +101,6 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
       return readFile(place, tip.value, path, { tip: true });
     },
     head: (event) => readHead(access, event),
-    permission: (installation, repository, actor) => readPermission(access, installation, repository, actor),
     role: (installation, repository, actor) => readRole(access, installation, repository, actor),
     changedPaths(installation, repository, change) {
       const { defaultBranch } = repository;

@@ -1,5 +1,5 @@
 import { type Actor, failed, type HostId, type Outcome, ok } from "../core/model.ts";
-import type { Permission } from "../engine/ports.ts";
+import type { Permission } from "../core/roles.ts";
 import type { BitbucketAccess } from "./access.ts";
 import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
 import { repositoryPermissionsSchema } from "./members.ts";

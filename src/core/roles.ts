@@ -53,10 +53,13 @@ export function mayDo(role: Role, action: Action): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(ACTIONS[action].least);
 }
 
+/** A host's word for somebody's rights in a repository. `write`: may push. */
+export type Permission = "admin" | "write" | "read" | "none";
+
 /**
  * The role that a host's word for somebody's rights in a repository makes. Who administers a repository does not own the
  * account: settings decide what all its repositories may do.
  */
-export function roleInRepository(permission: "none" | "read" | "write" | "admin"): HostRole {
+export function roleInRepository(permission: Permission): HostRole {
   return permission === "admin" ? "write" : permission;
 }

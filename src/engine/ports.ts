@@ -115,11 +115,10 @@ export interface Host {
   ): Promise<Outcome<FetchedFile>>;
   /** The head of an open pull request, which events may abbreviate; null: it is not there any more, or not readable. */
   head(event: PullRequestEvent): Promise<Outcome<PullHead | null>>;
-  /** What somebody may do in a repository now. Asked by name where the host wants that, believed by id only. */
-  permission(installation: HostId, repository: Repository, actor: Actor): Promise<Outcome<Permission>>;
   /**
    * Somebody's role in a repository, or (null) towards the account that installed us: `owner` administers the account,
-   * `read` is one of its people. Asked at that moment, and believed by id only; fails where the host does not tell.
+   * `read` is one of its people. Asked at that moment, by name where the host wants that, and believed by id only. Fails
+   * where the host does not tell.
    */
   role(installation: HostId, repository: Repository | null, actor: Actor): Promise<Outcome<HostRole>>;
   /**
@@ -187,9 +186,6 @@ export interface PullHead {
   /** Where its target was at that time; null: not known. */
   readonly target: Sha | null;
 }
-
-/** `write`: may push. */
-export type Permission = "admin" | "write" | "read" | "none";
 
 export interface CloneCredential {
   readonly username: string;

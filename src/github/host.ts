@@ -8,7 +8,7 @@ import { redact } from "./api.ts";
 import { githubApp } from "./app.ts";
 import { readChangedPaths, readFile, readInstallation, readRepositories, readScope, readTags } from "./facts.ts";
 import { readRole } from "./members.ts";
-import { readHead, readPermission } from "./pulls.ts";
+import { readHead } from "./pulls.ts";
 import { readRepository } from "./repository.ts";
 import { readSurvey } from "./survey.ts";
 
@@ -31,7 +31,6 @@ export function createGithubHost(options: GithubHostOptions): Host {
     repository: (installation, id) => readRepository(access, installation, id),
     file: (installation, repository, at, path) => readFile(access, installation, repository, at, path),
     head: (event) => readHead(access, event),
-    permission: (installation, repository, actor) => readPermission(access, installation, repository, actor),
     role: (installation, repository, actor) => readRole(access, installation, repository, actor),
     changedPaths: (installation, repository, change) => readChangedPaths(access, installation, repository, change),
     tags: (installation, repository) => readTags(access, installation, repository),

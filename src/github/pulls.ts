@@ -1,7 +1,8 @@
 /** What is asked of GitHub for the sake of pull requests alone. */
 import type { PullRequestEvent } from "../core/events.ts";
 import { type Actor, type HostId, type Outcome, ok, parseSha, type Repository } from "../core/model.ts";
-import type { Permission, PullHead } from "../engine/ports.ts";
+import type { Permission } from "../core/roles.ts";
+import type { PullHead } from "../engine/ports.ts";
 import type { GithubAccess } from "./access.ts";
 import { apiPath, misshapen, refusal, repositorySegments } from "./api.ts";
 import { readScope } from "./facts.ts";

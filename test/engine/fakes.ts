@@ -152,7 +152,6 @@ export function hostOf(events: readonly HostEvent[], more: Partial<Host> = {}): 
     tags: async () => ok(null),
     survey: async () => ok(null),
     head: async () => ok(null),
-    permission: async () => ok("none"),
     role: async () => ok("none"),
     installation: async (id: HostId) => ok({ account: account(`1${id.id}`), state: "active", permissions: {} }),
     repositories: async () => ok([]),

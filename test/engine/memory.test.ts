@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { failed, ok } from "../../src/core/model.ts";
+import type { HostRole } from "../../src/core/roles.ts";
 import { withMemory } from "../../src/engine/memory.ts";
-import type { FetchedFile, Host, Permission } from "../../src/engine/ports.ts";
+import type { FetchedFile, Host } from "../../src/engine/ports.ts";
 import { change, installationId, pull, repository, sha } from "../contract/store.samples.ts";
 import { hostOf, PULL } from "./fakes.ts";
 
@@ -47,15 +48,15 @@ describe("a host with a memory", () => {
 
   it("is asked again for whatever a pull request is by then, and each time for what somebody may do", async () => {
     const asked: string[] = [];
-    let may: Permission = "write";
+    let may: HostRole = "write";
     const memory = withMemory(
       hostOf([], {
         async head() {
           asked.push("head");
           return ok(null);
         },
-        async permission() {
-          asked.push("permission");
+        async role() {
+          asked.push("role");
           return ok(may);
         },
         async changedPaths() {
@@ -69,10 +70,10 @@ describe("a host with a memory", () => {
       await memory.head(PULL);
       await memory.changedPaths(installationId("7"), API, moved);
     }
-    expect(await memory.permission(installationId("7"), API, { id: "42", login: "ann" })).toEqual(ok("write"));
+    expect(await memory.role(installationId("7"), API, { id: "42", login: "ann" })).toEqual(ok("write"));
     may = "none";
-    expect(await memory.permission(installationId("7"), API, { id: "42", login: "ann" })).toEqual(ok("none"));
-    expect(asked).toEqual(["head", "paths", "head", "paths", "permission", "permission"]);
+    expect(await memory.role(installationId("7"), API, { id: "42", login: "ann" })).toEqual(ok("none"));
+    expect(asked).toEqual(["head", "paths", "head", "paths", "role", "role"]);
   });
 
   it("keeps repositories, installations, commits and paths apart", async () => {

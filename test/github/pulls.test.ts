@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { PullRequestEvent } from "../../src/core/events.ts";
 import type { Actor, HostId, Repository } from "../../src/core/model.ts";
 import { createGithubHost } from "../../src/github/host.ts";
+import { readPermission } from "../../src/github/pulls.ts";
 import { type Answer, accessAnswering } from "./recorded-fetch.ts";
 
 const installation: HostId = { provider: "github", host: "default", id: "7" };
@@ -44,7 +45,7 @@ function hostAnswering(answer: Answer) {
   const { access, network } = accessAnswering(() => answer);
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const host = createGithubHost({ access, webUrl: "https://github.test", log });
-  return { host, network, paths: () => network.asked().map((call) => call.path) };
+  return { access, host, network, paths: () => network.asked().map((call) => call.path) };
 }
 
 const FAILURES: readonly (readonly [Answer, boolean])[] = [
@@ -109,7 +110,7 @@ describe("what somebody may do in a repository", () => {
 
   function ask(answer: Answer, actor = rita) {
     const side = hostAnswering(answer);
-    return { ...side, outcome: side.host.permission(installation, repository, actor) };
+    return { ...side, outcome: readPermission(side.access, installation, repository, actor) };
   }
 
   it("is one call, with a token that reads nothing but metadata", async () => {

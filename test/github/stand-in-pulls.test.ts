@@ -196,7 +196,7 @@ describe.each(HOST_KINDS)("pull requests through the GitHub host port, on $kind"
     const permissions = () =>
       Promise.all(
         approvals.map(async ({ actor }) => {
-          const asked = actor && (await port.permission(idOf(installation), repositoryOf(api), actor));
+          const asked = actor && (await port.role(idOf(installation), repositoryOf(api), actor));
           return asked?.ok ? asked.value : asked;
         }),
       );
