@@ -22,6 +22,17 @@ export interface ApiInstallation {
   readonly namespace: string | null;
 }
 
+export interface ApiClaim {
+  readonly id: string;
+  readonly namespace: string | null;
+  readonly why: string;
+}
+
+export interface ApiReceipt {
+  readonly closedAt: string | null;
+  readonly items: readonly { readonly what: string; readonly state: string; readonly detail: string }[];
+}
+
 export interface Api {
   /** By the host's own id; null: not known (yet). */
   delivery(guid: string): Promise<ApiDelivery | null>;
@@ -31,6 +42,10 @@ export interface Api {
   /** The log from byte `offset`; empty when there is nothing more (yet). */
   log(id: string, offset: number): Promise<Buffer>;
   installation(id: string): Promise<ApiInstallation | null>;
+  /** Those that wait for the operator. */
+  claims(): Promise<readonly ApiClaim[]>;
+  /** Null: nothing was uninstalled there (yet). */
+  receipt(provider: string, id: string): Promise<ApiReceipt | null>;
 }
 
 export function createApi(url: string, token: string): Api {
@@ -63,6 +78,13 @@ export function createApi(url: string, token: string): Api {
     async installation(id) {
       const page = await json<{ items: ApiInstallation[] }>("/installations?limit=100");
       return page.items.find((one) => one.id === id) ?? null;
+    },
+    async claims() {
+      return (await json<{ items: ApiClaim[] }>("/claims?limit=100")).items;
+    },
+    async receipt(provider, id) {
+      const response = await get(`/installations/${provider}/default/${id}/receipt`);
+      return response.ok ? ((await response.json()) as ApiReceipt) : null;
     },
   };
 }

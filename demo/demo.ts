@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type BitbucketHost, createBitbucketHost } from "../test/hosts/bitbucket/index.ts";
-import { createGithubHost, type GithubHost, type HostRepository } from "../test/hosts/github/index.ts";
+import {
+  createGithubHost,
+  type GithubHost,
+  type HostInstallation,
+  type HostRepository,
+} from "../test/hosts/github/index.ts";
 import { pushBaseImage } from "../test/support/base-image.ts";
 import { readFileFromImage } from "../test/support/image.ts";
 import { attempt, readCredential, uploadTo } from "../test/support/registry-attempt.ts";
@@ -151,12 +156,12 @@ export function createDemo(screen: Screen): Demo {
     return shown;
   }
 
-  async function buildsAndShows(world: World, place: Place): Promise<void> {
+  async function buildsAndShows(world: World, place: Place, image = "greeter"): Promise<void> {
     step(`Push a Dockerfile and a .wharfinger.yml to ${place.owner}'s private repository`);
     const { registry, client, issue } = world;
     const base = await pushBaseImage(registry, { repository: `${place.owner}/base`, issue });
     const begun = Date.now();
-    const { sha, delivery } = await push(world, place, "Greet", firstPush(base));
+    const { sha, delivery } = await push(world, place, "Greet", firstPush(base, image));
     const [id] = delivery.builds;
     if (id === undefined) throw new Error("the push did not lead to a build");
 
@@ -211,12 +216,44 @@ export function createDemo(screen: Screen): Demo {
     expectThat(shown.passes && `${shown.line}${shown.text}`.includes("docs/"), "and the commit says why");
   }
 
-  async function installed(world: World, id: string): Promise<void> {
-    const found = await until("the installation to be recorded", () => world.api.installation(id));
-    screen.line(`installation ${id}: its images go to ${world.registry.name}/${found.namespace}/`);
+  /** One command, as the operator types it on the server; its words are shown, and it has to succeed. */
+  async function wharfinger({ program, dataDir }: World, args: readonly string[], input = ""): Promise<string> {
+    const { code, output } = await runCommand(MAIN, args, { cwd: dataDir, input, env: program.environment });
+    screen.line(`$ wharfinger ${args.join(" ")}`);
+    for (const line of output.trim().split("\n")) screen.log(line);
+    expectThat(code === 0, `exit code ${code}`);
+    return output;
   }
 
-  async function onGithub(world: World): Promise<{ readonly place: Place; readonly repository: HostRepository }> {
+  /** Who shares a namespace still publishes only its own images there. */
+  async function mayNotTake(world: World, place: Place, image: string): Promise<void> {
+    step(`It pushes a file that says its image is ${image}, which is another repository's`);
+    const { sha, delivery } = await push(world, place, "Take over", firstPush("scratch", image));
+    expectThat(delivery.builds.length === 0, "nothing is built");
+    await conclusion(place, sha, null);
+  }
+
+  async function installed(world: World, id: string): Promise<void> {
+    const found = await until("the installation to be recorded", () => world.api.installation(id));
+    expectThat(found.namespace === null, `installation ${id} is known, and may publish nowhere yet`);
+  }
+
+  /** The default: a name on one host says nothing of who owns it elsewhere, so somebody looks at each. */
+  async function claimApproved(world: World, namespace: string): Promise<void> {
+    step(`The operator confirms that ${namespace}/ is theirs`);
+    const listed = await until("the claim to be there", async () => {
+      const claims = await world.api.claims();
+      return claims.find((one) => one.namespace === namespace) ?? null;
+    });
+    screen.line(`claim ${listed.id}: ${listed.why}`);
+    await wharfinger(world, ["claim", "approve", listed.id]);
+  }
+
+  async function onGithub(world: World): Promise<{
+    readonly place: Place;
+    readonly repository: HostRepository;
+    readonly installation: HostInstallation;
+  }> {
     step("GitHub: install the app on the organization acme");
     const { github } = world;
     const acme = github.organization("acme");
@@ -224,7 +261,8 @@ export function createDemo(screen: Screen): Demo {
     await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
     const installation = await github.install(acme, { repositories: [repository] });
     await installed(world, String(installation.id));
-    return { place: githubPlace(github, "acme", repository), repository };
+    await claimApproved(world, "acme");
+    return { place: githubPlace(github, "acme", repository), repository, installation };
   }
 
   /** Of a fork: it waits for somebody who may push, and then runs without any credential of the registry. */
@@ -277,6 +315,7 @@ export function createDemo(screen: Screen): Demo {
     const { install, status } = await bitbucket.install(harbour, { descriptor });
     expectThat(status === 204, `the first install is unsigned, taken down as a claim, and answered ${status}`);
     await installed(world, harbour.uuid);
+    await claimApproved(world, "harbour");
     screen.line(`${install.clientKey}: Bitbucket gave a token for its secret, so it is Bitbucket's`);
     const user = bitbucket.user("harbour-owner");
     framed.push(
@@ -288,24 +327,55 @@ export function createDemo(screen: Screen): Demo {
 
   async function onWebhook(world: World): Promise<Place> {
     step("Bitbucket, second door: wharfinger connect bitbucket --workspace pier");
-    const { bitbucket, program, dataDir } = world;
+    const { bitbucket } = world;
     const pier = bitbucket.workspace("pier");
-    const repository = await bitbucket.repository(pier, "greeter", { private: true });
-    await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
+    const repository = await bitbucket.repository(pier, "tender", { private: true });
+    await repository.commit({ message: "Begin", files: { "README.md": "# Tender\n" } });
     const { token } = bitbucket.accessToken({
       workspace: pier,
       scopes: ["account", "repository", "pullrequest", "webhook"],
     });
     const args = ["connect", "bitbucket", "--workspace", "pier", "--token-file", "-"];
-    const { code, output } = await runCommand(MAIN, args, {
-      cwd: dataDir,
-      input: `${token}\n`,
-      env: program.environment,
-    });
-    for (const line of output.trim().split("\n")) screen.log(line);
-    expectThat(code === 0, "the access token is checked, and a webhook that signs is made with it");
+    await wharfinger(world, args, `${token}\n`);
     await installed(world, pier.uuid);
-    return bitbucketPlace(bitbucket, "pier", repository);
+
+    step("The workspace pier is the same company's: it joins acme/ by a code from there");
+    const told = await wharfinger(world, ["namespace", "code", "acme"]);
+    const code = /^code +(\S+)$/m.exec(told)?.[1] ?? "";
+    await wharfinger(world, ["namespace", "join", "acme", "bitbucket:pier"], `${code}\n`);
+    return bitbucketPlace(bitbucket, "acme", repository);
+  }
+
+  /** What a cluster pulls with, what the uninstall does to it, and what is said of that. */
+  async function uninstalls(world: World, installation: HostInstallation): Promise<void> {
+    step("A cluster gets a token to pull acme's images");
+    const told = await wharfinger(world, [
+      "token",
+      "create",
+      "acme",
+      "--name",
+      "cluster",
+      "--account",
+      `github:default:${installation.account.id}`,
+    ]);
+    const password = /whf_\S+/.exec(told)?.[0] ?? "";
+    const pull = { method: "GET", path: "/v2/acme/greeter/manifests/latest", scope: "repository:acme/greeter:pull" };
+    const credential = { username: "acme", password };
+    expectThat((await attempt(world, credential, pull)).status === 200, "it pulls acme/greeter:latest with that");
+
+    step("acme uninstalls the app on GitHub");
+    await world.github.uninstall(installation);
+    const receipt = await until("the receipt", async () => {
+      const found = await world.api.receipt("github", String(installation.id));
+      return found !== null && found.closedAt !== null ? found : null;
+    });
+    expectThat(
+      receipt.items.every(({ state }) => state !== "left"),
+      "nothing is left behind",
+    );
+    await wharfinger(world, ["receipt", "github:acme"]);
+    const after = await attempt(world, credential, pull);
+    expectThat(after.status === 401, `and the cluster's token is refused: ${after.status}`);
   }
 
   async function run(): Promise<boolean> {
@@ -317,7 +387,10 @@ export function createDemo(screen: Screen): Demo {
     const connect = await onConnect(world);
     await buildsAndShows(world, connect);
     await saysWhyNot(world, connect);
-    await buildsAndShows(world, await onWebhook(world));
+    const webhook = await onWebhook(world);
+    await mayNotTake(world, webhook, "greeter");
+    await buildsAndShows(world, webhook, "tender");
+    await uninstalls(world, github.installation);
 
     for (const host of [world.github, world.bitbucket]) {
       const name = host === world.github ? "GitHub" : "Bitbucket";

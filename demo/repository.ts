@@ -2,8 +2,8 @@
 
 export const GREETING = "Hello from a pushed file.\n";
 
-/** `base` is an image with a shell. */
-export function firstPush(base: string): Record<string, string> {
+/** `base` is an image with a shell; `image`: the name it is published under. */
+export function firstPush(base: string, image: string): Record<string, string> {
   return {
     Dockerfile: `FROM ${base} AS build
 COPY greeting.txt /srv/greeting.txt
@@ -18,7 +18,7 @@ CMD ["cat", "/srv/greeting.txt"]
     "greeting.txt": GREETING,
     ".wharfinger.yml": `version: 1
 images:
-  - name: greeter
+  - name: ${image}
     target: release
     test: { target: test }
     paths: { exclude: ["docs/**"] }
