@@ -31,7 +31,7 @@ async function list({ json }: Json, open: OpenNamespaces, terminal: Terminal): P
   const all = await everything((query) => open.namespaces(query));
   if (json) terminal.out(jsonLine({ items: all.map(namespaceJson), next: null }));
   else if (all.length === 0) terminal.out("Nobody owns a namespace yet. Who asks for one: wharfinger claims\n");
-  else terminal.out(all.map((one) => `${oneLine(`${one.name}  ${writersOf(one)}`)}\n`).join(""));
+  else terminal.out(all.map((one) => `${one.name}  ${writersOf(one)}\n`).join(""));
   return 0;
 }
 
@@ -41,7 +41,7 @@ async function show(name: string, { json }: Json, open: OpenNamespaces, terminal
   if (ledger === null) {
     return refuse(`nobody ever owned ${JSON.stringify(name)}. All of them: wharfinger namespaces`, terminal);
   }
-  terminal.out(json ? jsonLine(ledgerJson(ledger)) : `${description(ledger).map(oneLine).join("\n")}\n`);
+  terminal.out(json ? jsonLine(ledgerJson(ledger)) : `${description(ledger).join("\n")}\n`);
   return 0;
 }
 
@@ -50,7 +50,7 @@ async function claims({ json, all }: Json & { all: boolean }, open: OpenNamespac
   const found = await everything((query) => open.claims({ ...query, waiting: !all }));
   if (json) terminal.out(jsonLine({ items: found.map(claimJson), next: null }));
   else if (found.length === 0) terminal.out("Nobody waits for a namespace.\n");
-  else terminal.out(found.map((one) => `${oneLine(claimLine(one))}\n`).join(""));
+  else terminal.out(found.map((one) => `${claimLine(one)}\n`).join(""));
   return 0 as const;
 }
 
@@ -144,14 +144,19 @@ async function everything<T>(page: (query: PageQuery) => Promise<Page<T>>): Prom
   }
 }
 
+/** Names are whatever somebody has called themselves. */
+function nameOf(account: HostId, login: string): string {
+  return oneLine(`${account.provider}:${login} (${hostKey(account)})`);
+}
+
 function writersOf({ writers }: NamespaceSummary): string {
   if (writers.length === 0) return "nobody any more";
-  return writers.map(({ account, login }) => `${account.provider}:${login} (${hostKey(account)})`).join(", ");
+  return writers.map(({ account, login }) => nameOf(account, login)).join(", ");
 }
 
 function claimLine({ id, account, namespace, state, why }: Claim): string {
   const what = namespace === null ? "a namespace" : namespace;
-  return `${id}  ${what}  ${account.provider}:${account.login} (${hostKey(account)})  ${state}: ${why}`;
+  return `${id}  ${what}  ${nameOf(account, account.login)}  ${state}: ${why}`;
 }
 
 function description(ledger: Ledger): string[] {
@@ -166,7 +171,7 @@ function description(ledger: Ledger): string[] {
     ...(images.length === 0 ? ["", "It has no images."] : [""]),
     ...images.map((image) => {
       const { fullName } = image.repository;
-      return `${image.name}  of ${fullName} (${hostKey(image.repository)})${image.public ? ", public" : ""}`;
+      return `${image.name}  of ${oneLine(fullName)} (${hostKey(image.repository)})${image.public ? ", public" : ""}`;
     }),
   ];
 }
@@ -174,15 +179,15 @@ function description(ledger: Ledger): string[] {
 function writerLines({ account, login, since, why, by, installations }: Grant): string[] {
   const installed = installations.map((one) => `${one.id} (${one.state})`).join(", ");
   return [
-    `written by ${account.provider}:${login} (${hostKey(account)}) since ${since}`,
-    `           because of ${why}; by ${byText(by)}; installed: ${installed === "" ? "never" : installed}`,
+    `written by ${nameOf(account, login)} since ${since}`,
+    `           why: ${oneLine(why)}; by ${byText(by)}; installed: ${installed === "" ? "never" : installed}`,
   ];
 }
 
 function byText(by: By): string {
   if (by.kind === "operator") return "the operator";
   if (by.kind === "service") return "the policy";
-  return by.actor === null ? by.provider : `${by.actor.login} (${by.provider}:${by.host}:${by.actor.id})`;
+  return by.actor === null ? by.provider : `${oneLine(by.actor.login)} (${by.provider}:${by.host}:${by.actor.id})`;
 }
 
 function jsonLine(value: object): string {

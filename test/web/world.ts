@@ -16,6 +16,7 @@ import {
 import type { Scope } from "../../src/core/pause.ts";
 import type { Receipt } from "../../src/core/receipt.ts";
 import type { ListedPause } from "../../src/engine/pause-port.ts";
+import type { NamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import type { RegistryDesk } from "../../src/engine/registry-desk.ts";
 import {
   BadCursor,
@@ -184,6 +185,8 @@ export interface World {
   readonly clock: { now(): number };
   readonly logs: WebOptions["logs"] | null;
   readonly registry: RegistryDoors;
+  /** Null: namespaces are not decided about over the API. */
+  readonly namespaceDesk: NamespaceDesk | null;
   /** Null: registries are not looked after over the API. */
   readonly registryDesk: RegistryDesk | null;
   readonly accessTokens: WebOptions["accessTokens"];
@@ -242,6 +245,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     clock: { now: () => NOW },
     logs: null,
     registry: { tokens: null, events: null },
+    namespaceDesk: null,
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
     requests: new Map(),
@@ -267,6 +271,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     accessTokens: world.accessTokens,
     registryHost: async () => "registry.example.com",
     registry: world.registry,
+    ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
     ...(world.registryDesk === null ? {} : { registryDesk: world.registryDesk }),
     views: createViews(join(packageRoot, "views"), "1.2.3"),
   });
