@@ -52,6 +52,7 @@ beforeAll(async () => {
     github,
     dataDir: join(folder, "data"),
     env: {
+      NAMESPACE_POLICY: "automatic",
       BUILDER: "webhook",
       BUILDER_TOKEN,
       BUILDER_URLS: `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/offers`,
@@ -136,8 +137,24 @@ async function logOf(build: string): Promise<string> {
   return (await fetch(`${lab.program.url}/api/v1/builds/${build}/log`, { headers })).text();
 }
 
-it("gets a push offered, built by the sample and published", async () => {
-  const { sha } = await github.push(repository, { files: files("FROM scratch\nARG GREETING\nCOPY hello.txt /\n") });
+/** Sets a variable or a secret of the one installation there is. */
+async function set(path: string, value: string): Promise<void> {
+  const headers = { authorization: `Bearer ${lab.program.adminToken}`, "content-type": "application/json" };
+  const api = `${lab.program.url}/api/v1/installations`;
+  const { provider, host, id } = await eventually("the installation is known", async () => {
+    const { items } = (await (await fetch(api, { headers })).json()) as { items: Record<string, string>[] };
+    return items[0] ?? null;
+  });
+  const body = JSON.stringify({ value });
+  const answer = await fetch(`${api}/${provider}/${host}/${id}/${path}`, { method: "PUT", headers, body });
+  expect(answer.status).toBe(200);
+}
+
+it("gets a push offered, built by the sample and published, with what owners have set", async () => {
+  await set("variables/TARGET", "it's $high");
+  await set("secrets/npm-token", "npm_s3cret-of-the-owner");
+  const dockerfile = "FROM scratch\nARG GREETING\nARG TARGET\nLABEL level=$TARGET\nCOPY hello.txt /\n";
+  const { sha } = await github.push(repository, { files: files(dockerfile) });
   const offer = await eventually("an offer", () => offers.at(-1) ?? null);
   const [id, timestamp] = [offer.headers["webhook-id"], offer.headers["webhook-timestamp"]];
   const expected = createHmac("sha256", KEY).update(`${id}.${timestamp}.${offer.body}`).digest("base64");
@@ -156,6 +173,9 @@ it("gets a push offered, built by the sample and published", async () => {
   const image = await readImage(lab.client, "acme/api", digest.ok ? (digest.value ?? "") : "");
   expect(image.files.get("hello.txt")?.bytes.toString()).toBe("built elsewhere\n");
   expect(image.labels["org.opencontainers.image.revision"]).toBe(sha);
+  expect(image.labels["level"]).toBe("it's $high");
+  expect(log).toContain("Set by owners: variables TARGET; secrets npm-token\n");
+  expect(Buffer.concat(image.blobs).includes("npm_s3cret")).toBe(false);
   const staging = `staging/${data.build}`;
   await eventually("staging is empty", async () => {
     const left = await lab.client.digest(staging, "build");
