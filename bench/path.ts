@@ -88,7 +88,11 @@ async function prepare(endings: (() => Promise<unknown>)[], postgres: boolean): 
     github,
     registry,
     dataDir: join(folder, "data"),
-    env: { ...(database === null ? {} : { DATABASE_URL: database.url }), BUILD_CONCURRENCY: "1" },
+    env: {
+      ...(database === null ? {} : { DATABASE_URL: database.url }),
+      BUILD_CONCURRENCY: "1",
+      NAMESPACE_POLICY: "automatic",
+    },
   });
   endings.push(program.stop);
   const acme = github.organization("acme");

@@ -43,7 +43,8 @@ beforeAll(async () => {
   github = await createGithubHost();
   bitbucket = await createBitbucketHost();
   dataDir = join(folder, "data");
-  program = await startProgram({ main: MAIN, github, bitbucket, registry, dataDir });
+  const env = { NAMESPACE_POLICY: "automatic", NAMESPACE_HOST: "bitbucket:default" };
+  program = await startProgram({ main: MAIN, github, bitbucket, registry, dataDir, env });
 }, 120_000);
 
 afterAll(async () => {

@@ -54,7 +54,13 @@ beforeAll(async () => {
     github,
     bitbucket,
     registry,
-    env: { DATABASE_URL: database.url, SECRET_KEY: key, BUILD_CONCURRENCY: "1" },
+    env: {
+      DATABASE_URL: database.url,
+      SECRET_KEY: key,
+      BUILD_CONCURRENCY: "1",
+      NAMESPACE_POLICY: "automatic",
+      NAMESPACE_HOST: "github:default",
+    },
   };
   serving = await startProgram({ ...options, command: "serve", dataDir: join(folder, "serve") });
   await github.install(acme, { repositories: [repository] });

@@ -62,6 +62,7 @@ function start(): Promise<Program> {
     dataDir,
     webhookSecret: WEBHOOK_SECRET,
     adminToken: ADMIN_TOKEN,
+    env: { NAMESPACE_POLICY: "automatic" },
   });
 }
 

@@ -40,7 +40,8 @@ beforeAll(async () => {
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   github = await createGithubHost();
-  lab = await startTokenProgram({ main: join(OUT, "main.js"), github, dataDir, env: { BUILD_CONCURRENCY: "2" } });
+  const env = { BUILD_CONCURRENCY: "2", NAMESPACE_POLICY: "automatic" };
+  lab = await startTokenProgram({ main: join(OUT, "main.js"), github, dataDir, env });
   all = { ...lab.registry, issue: lab.issue };
   base = await pushBaseImage(lab.registry, { repository: "acme/base", issue: lab.issue });
   await pushImage(all, "other/secret", { tag: "1" });
@@ -51,7 +52,23 @@ beforeAll(async () => {
   ];
   for (const one of [api, web]) await one.commit({ message: "Begin", files: { "README.md": "hello" } });
   await github.install(acme, { repositories: [api, web] });
+  await claimApproved();
 }, 120_000);
+
+/** The registry has `acme/base` already, which nobody here has published: somebody has to say that it is theirs. */
+async function claimApproved(): Promise<void> {
+  const headers = { authorization: `Bearer ${lab.program.adminToken}`, "content-type": "application/json" };
+  const claims = `${lab.program.url}/api/v1/claims`;
+  const { id, reason } = await eventually("the claim", async () => {
+    const { items } = (await (await fetch(claims, { headers })).json()) as { items: { id: string; reason: string }[] };
+    return items[0] ?? null;
+  });
+  expect(reason).toBe("occupied");
+  const approve = (body: object) =>
+    fetch(`${claims}/${id}/approve`, { method: "POST", headers, body: JSON.stringify(body) });
+  expect((await approve({})).status).toBe(409);
+  expect((await approve({ anyway: true })).status).toBe(200);
+}
 
 afterAll(async () => {
   await lab?.stop();
