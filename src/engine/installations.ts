@@ -14,7 +14,7 @@ import {
   ok,
 } from "../core/model.ts";
 import type { Claims } from "./claims-port.ts";
-import type { InstallationHeard, InstallationTaken } from "./lifecycle-port.ts";
+import type { InstallationHeard, InstallationTaken, RecordedRepository } from "./lifecycle-port.ts";
 import type { Host, Logger, Seen } from "./ports.ts";
 import { tellReplayed } from "./replay.ts";
 import type { Store } from "./store-port.ts";
@@ -236,17 +236,17 @@ export function createInstallations({ store, claims, log }: InstallationsOptions
       const told = seen.kind === "seen" ? seen.repository : about;
       if (seen.kind === "gone") {
         await store.hearRepositories({ installation: id, news: "found-gone", repositories: [about], by });
-      } else if (!agrees(recorded, told)) {
-        if (seen.kind === "seen") {
-          await store.hearRepositories({ installation: id, news: "found", repositories: [told], by });
-        } else {
-          const asked = await ask(host, id, about, by);
-          if (!asked.ok) return asked;
-        }
-        if (recorded !== null && recorded.fullName !== told.fullName) {
-          const checked = await checkName(host, id, told.fullName, by);
-          if (!checked.ok) return checked;
-        }
+      } else if (recorded !== null && agrees(recorded, told)) {
+        return ok({ seen, link: recorded.link });
+      } else if (seen.kind === "seen") {
+        await store.hearRepositories({ installation: id, news: "found", repositories: [told], by });
+      } else {
+        const asked = await ask(host, id, about, by);
+        if (!asked.ok) return asked;
+      }
+      if (recorded !== null && recorded.fullName !== told.fullName && seen.kind !== "gone") {
+        const checked = await checkName(host, id, told.fullName, by);
+        if (!checked.ok) return checked;
       }
       return ok({ seen, link: await store.linkState(id, about) });
     },
@@ -291,12 +291,8 @@ function overNote(installation: Installation | null): string {
   return `the installation is ${installation?.state ?? "unknown"}`;
 }
 
-function agrees(
-  recorded: { readonly link: LinkState; readonly fullName: string; readonly private: boolean } | null,
-  told: RepositoryName,
-): boolean {
-  if (recorded === null || recorded.link === "unlinked" || recorded.link === "archived") return false;
-  return recorded.fullName === told.fullName && recorded.private === told.private;
+function agrees({ link, fullName, private: isPrivate }: RecordedRepository, told: RepositoryName): boolean {
+  return link !== "unlinked" && link !== "archived" && fullName === told.fullName && isPrivate === told.private;
 }
 
 const MEANINGS: Readonly<Record<RepositoryEvent["action"], string>> = {
