@@ -89,8 +89,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
     });
   }
 
-  async function drop(connection: Omit<Connection, "createdAt">): Promise<boolean> {
-    return grants.removeConnection(connection.id, newsOf("disconnected", connection), by);
+  async function drop(connection: Omit<Connection, "createdAt">, webhook?: string): Promise<boolean> {
+    return grants.removeConnection(connection.id, newsOf("disconnected", connection), by, webhook);
   }
 
   /** What would hear the same events already; null: nothing. */
@@ -257,7 +257,9 @@ export function createConnections(options: ConnectionsOptions): Connections {
     if (connection === null) return unknown(id);
     tell(connection.hook === null ? "Looking for a webhook to delete …" : "Deleting the webhook …");
     const left = await endWebhook(connection);
-    if (!(await drop(connection))) return unknown(id);
+    const webhook = left === null ? "deleted" : left.replace(/\.$/, "");
+    const ours = connection.hook !== null || left !== null;
+    if (!(await drop(connection, ours ? webhook : undefined))) return unknown(id);
     return ok({ connection: shown(connection), left });
   }
 

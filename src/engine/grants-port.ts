@@ -99,6 +99,9 @@ export interface GrantStore {
   ): Promise<boolean>;
   /** Ends the time of the secret before the current one. Audited. */
   dropPreviousSecret(id: string, by: By): Promise<void>;
-  /** Its secrets and its token are erased. False: no such connection. Audited. */
-  removeConnection(id: string, delivery: IncomingDelivery, by: By): Promise<boolean>;
+  /**
+   * Its secrets and its token are erased. False: no such connection. Audited, with what became of the webhook we made:
+   * `deleted`, or a clause that says why not; left out: we made none.
+   */
+  removeConnection(id: string, delivery: IncomingDelivery, by: By, webhook?: string): Promise<boolean>;
 }

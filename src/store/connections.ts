@@ -115,7 +115,7 @@ export function createConnections({ database, clock, secrets, changing, telling 
       });
     },
 
-    removeConnection(id, delivery, by) {
+    removeConnection(id, delivery, by, webhook) {
       return telling(delivery, async (sql) => {
         const [row] = await sql.query("DELETE FROM connections WHERE id = $1 RETURNING *", [id]);
         if (row === undefined) return false;
@@ -123,7 +123,11 @@ export function createConnections({ database, clock, secrets, changing, telling 
           sql,
           ["secret", "previous_secret", "token"].map((column) => textOrNull(row, column)),
         );
-        await tell(sql, named(row), { by, action: "connection.removed", facts: {} });
+        await tell(sql, named(row), {
+          by,
+          action: "connection.removed",
+          facts: webhook === undefined ? {} : { webhook },
+        });
         return true;
       });
     },

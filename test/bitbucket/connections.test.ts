@@ -540,6 +540,29 @@ describe("disconnect", () => {
     expect(await stored()).toBeNull();
   });
 
+  it("is told with what became of our webhook, for the audit log; of one that was made by hand only what is left", async () => {
+    const told = async (changes: Routes, before: Routes = {}) => {
+      const { connect, connections, grants, routes } = world(before);
+      await connect();
+      Object.assign(routes, changes);
+      const ends: unknown[] = [];
+      const { removeConnection } = grants;
+      grants.removeConnection = (...end) => {
+        ends.push(end.slice(2));
+        return removeConnection(...end);
+      };
+      await connections.disconnect("c1", quiet);
+      return ends;
+    };
+    const byHand: Routes = { [`POST ${HOOKS}`]: { status: 403 } };
+    const revoked: Routes = { [`DELETE ${HOOKS}/${HOOK}`]: { status: 401 }, [`GET ${HOOKS}`]: { status: 401 } };
+    const left = expect.stringMatching(/^The webhook to .* may still be in Bitbucket: .*Webhooks$/);
+    expect(await told({})).toEqual([[OPERATOR, "deleted"]]);
+    expect(await told(revoked)).toEqual([[OPERATOR, left]]);
+    expect(await told({ [`GET ${HOOKS}`]: page() }, byHand)).toEqual([[OPERATOR, undefined]]);
+    expect(await told({ [`GET ${HOOKS}`]: { status: 401 } }, byHand)).toEqual([[OPERATOR, left]]);
+  });
+
   it("knows a webhook that is gone already", async () => {
     const { connect, connections, routes } = world();
     await connect();

@@ -103,7 +103,7 @@ export function auditedContract(opened: Opened): void {
       await store.changeConnection("one", { secret: "second secret" }, OPERATOR);
       await store.changeConnection("one", { token: "second token" }, BY_ANN);
       for (const by of [BY_ANN, OPERATOR]) await store.dropPreviousSecret("one", by);
-      for (const by of [OPERATOR, BY_ANN]) await store.removeConnection("one", told(), by);
+      for (const by of [OPERATOR, BY_ANN]) await store.removeConnection("one", told(), by, "deleted");
       await store.changeConnection("one", { secret: "x", token: "y" }, OPERATOR);
       const print = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
       const common = {
@@ -122,7 +122,7 @@ export function auditedContract(opened: Opened): void {
         { ...common, by: OPERATOR, action: "key.rotated", facts: { ...one, secret, previous: "still accepted" } },
         { ...common, by: BY_ANN, action: "credential.saved", facts: { ...one, token: print("second token") } },
         { ...common, by: BY_ANN, action: "key.rotated", facts: { ...one, previous: "accepted no more" } },
-        { ...common, by: OPERATOR, action: "connection.removed", facts: one },
+        { ...common, by: OPERATOR, action: "connection.removed", facts: { ...one, webhook: "deleted" } },
       ]);
     });
 
