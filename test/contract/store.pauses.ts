@@ -254,9 +254,11 @@ export function pausesContract(opened: Opened): void {
     it("and leaves what somebody wants canceled to its own end", async () => {
       const { store, clock } = opened();
       const id = await queue(store, "main");
-      await claim(store);
+      const { attempt } = await claim(store);
       await store.cancelBuild(id);
+      expect(await store.heartbeat(id, attempt, 15_000, [])).toBe("cancel");
       expect(await store.pause(ACME, STOP)).toMatchObject({ stopped: 0 });
+      expect(await store.heartbeat(id, attempt, 15_000, [])).toBe("lost");
       clock.advance(60_000);
       await store.claimBuild(LEASE);
       expect((await buildOf(store, id)).state).toBe("canceled");

@@ -93,5 +93,5 @@ describe.each(DOORS)("while a workspace is paused, through the door %s,", (door)
     expect(built.toSorted()).toEqual([dev.sha, newest.sha, topic.sha].toSorted());
     expect(await world.store().publishedDigest("harbour/api", "latest")).toBe(digestOf(newest.sha));
     expect(repository.statuses(old.sha)).toEqual([]);
-  });
+  }, 120_000);
 });

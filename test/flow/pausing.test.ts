@@ -163,7 +163,7 @@ describe.each([
     expect(builtShas().toSorted()).toEqual([first.sha, second.sha, dev.sha, topic.sha].toSorted());
     expect(await published()).toBe(digestOf(second.sha));
     expect((await post<Resumed>(world, `${at}/resume`)).deliveries).toEqual([]);
-  });
+  }, 120_000);
 });
 
 describe("what waited", () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { pause, resume } from "../contract/store.samples.ts";
+import { pause } from "../contract/store.samples.ts";
 import type { HostCheckRun, HostRepository } from "../hosts/github/index.ts";
 import { createWorld, digestOf, eventually, type World } from "../support/world.ts";
 
@@ -207,7 +207,6 @@ describe("a push that is not built says why", () => {
     expect((await processed(paused.delivery.guid)).decisions.map((one) => one.reason)).toEqual(["paused"]);
     expect(world.github.calls.slice(before)).toEqual([]);
 
-    await resume(world.store(), "repository", id);
     await world
       .store()
       .linkRepositories({ provider: "github", host: "default", id: await installationId() }, [], { complete: true });
