@@ -80,7 +80,7 @@ describe("variables", () => {
     expect(ran.end.kind).toBe("built");
     expect(ran.log).toContain(Buffer.from(`[${value}][]`).toString("base64"));
     expect(ran.log).toMatch(/^Set by owners: variables EMPTY, PLAIN, UNUSED$/m);
-  });
+  }, 90_000);
 
   it("are for instructions before the first stage, too, and no argument of a tool", async () => {
     const value = `argument-${Date.now()}`;
@@ -113,7 +113,7 @@ describe("variables", () => {
       expect(built || /Using cache/.test(ran.log)).toBe(true);
       expect(ran.log).not.toContain(`level is ${LEVEL === "one" ? "two" : "one"}`);
     }
-  });
+  }, 90_000);
 
   it("can not change the tool that builds, even where they were kept before their names were reserved", async () => {
     const ran = await world.build(dockerfile("RUN echo built"), {
@@ -232,7 +232,7 @@ describe("secrets", () => {
     await again.builder.sweep();
     expect(await holding(folder, secret)).toEqual([]);
     await again.stop();
-  });
+  }, 90_000);
 
   it("of a store that is not there need no sweeping", async () => {
     await expect(sweepSecrets(join(world.workDir, "none"))).resolves.toBeUndefined();
@@ -266,7 +266,7 @@ describe("a build of a stranger's commit", () => {
     const seen = await seenIn("scopes-untrusted");
     expect(seen).toContain("--iidfile=");
     expect(seen).not.toContain(secret);
-  });
+  }, 90_000);
 
   it("fails where its Dockerfile can not do without a secret", async () => {
     const ran = await world.build(dockerfile(`RUN ${MOUNT}=token,required=true cat /run/secrets/token`), {
@@ -283,5 +283,5 @@ describe("a build of a stranger's commit", () => {
     const ran = await world.build(files, { set: NONE, fork: 8 });
     expect(ran.log).toMatch(/^0$/m);
     expect(ran.log).not.toContain("Using cache");
-  });
+  }, 90_000);
 });
