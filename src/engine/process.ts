@@ -76,6 +76,9 @@ export interface ProcessorOptions {
   onRecorded(outcome: Exclude<DeliveryOutcome, "pending">): void;
 }
 
+/** What somebody may not have: each is worth a line of its own, that an operator finds who looks for it. */
+const REFUSALS: readonly Skip["reason"][] = ["image-not-owned", "tag-not-granted", "not-linked", "no-namespace"];
+
 /** What became of one event. */
 type Handled =
   | { readonly kind: "planned"; readonly record: PlanRecord }
@@ -127,6 +130,10 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     options.onRecorded("planned");
     const { skips } = handled.value.record.plan;
     log.info({ ...fields, builds: builds.map((b) => b.id), skips: skips.map((s) => s.reason) }, "delivery planned");
+    const actor = handled.value.record.actor;
+    for (const { ref, image, reason, detail } of skips.filter((skip) => REFUSALS.includes(skip.reason))) {
+      log.warn({ ...fields, actor, ref, image, reason, why: detail }, "a publication was refused");
+    }
   }
 
   async function end(id: string, kind: "applied" | "ignored" | "failed", note: string): Promise<void> {

@@ -26,7 +26,7 @@ export async function readHoldings(sql: Pick<Sql, "query">, installation: HostId
     staging: of("staging"),
     erasedSecrets: variables.filter(({ facts }) => facts["kind"] === "secret").map(named),
     erasedVariables: variables.filter(({ facts }) => facts["kind"] !== "secret").map(named),
-    revokedTokens: told("token.revoked").map((row) => text(row, "subject")),
+    revokedTokens: told("token.revoked").map((row) => json<Facts>(row, "facts")["name"] ?? text(row, "subject")),
     erasedCredentials: told("credential.removed").map(
       (row) => `${json<Facts>(row, "facts")["username"] ?? ""} at ${json<Facts>(row, "facts")["registry"] ?? ""}`,
     ),

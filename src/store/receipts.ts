@@ -1,4 +1,5 @@
 /** What an uninstall takes away, and the receipt of it. */
+import { shownTokenId } from "../core/access-tokens.ts";
 import type { AuditAction } from "../core/audit.ts";
 import { type Account, type HostId, hostKey, parseHostKey } from "../core/model.ts";
 import type { Receipt } from "../core/receipt.ts";
@@ -142,8 +143,8 @@ async function revokeTokens(sql: Sql, { provider, host, id }: Account, now: numb
     [provider, host, id, now],
   );
   for (const row of rows) {
-    const facts = { token: text(row, "id"), namespace: text(row, "namespace"), access: text(row, "access") };
-    await tell("token.revoked", text(row, "name"), facts);
+    const facts = { token: shownTokenId(text(row, "id")), name: text(row, "name"), access: text(row, "access") };
+    await tell("token.revoked", text(row, "namespace"), facts);
   }
 }
 
