@@ -151,7 +151,7 @@ async function readSubmodules(
     const tree = await read(["ls-tree", "-z", "--full-tree", parent.sha, "--", path]);
     if (tree === null) return unusable;
     const [entry] = treeEntries(tree);
-    const sha = entry?.mode === "160000" && entry.path === path ? parseSha(entry.sha) : null;
+    const sha = entry?.mode === "160000" ? parseSha(entry.sha) : null;
     if (sha === null) continue;
     const full = fromRoot(path);
     if (url === null) return about(full, "the file .gitmodules gives no address for it.");

@@ -1,6 +1,6 @@
 /** Submodules, fetched by git from a real server: what repositories ask for, and what hostile ones try. */
 import { existsSync } from "node:fs";
-import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
@@ -283,7 +283,7 @@ describe("a hostile .gitmodules", () => {
     const split = `${modules(["lib", "../target.git"])}[submodule "other"]\n\tpath = lib\n\turl = ../shared.git\n`;
     for (const file of [twice, split, "[submodule", "\0\0"]) {
       const sha = await app({ ".gitmodules": file, lib: { submodule: open } });
-      expect({ file, ...(await run(sha)).result }).toMatchObject({ file, ok: false });
+      expect({ file, ...(await run(sha)).result }).toMatchObject({ file, ...failure("can not be read") });
     }
   });
 
@@ -328,6 +328,89 @@ describe("a hostile .gitmodules", () => {
       ...Object.fromEntries(many.map(([path]) => [path, { submodule: open }])),
     });
     expect((await run(sha)).result).toMatchObject(failure("more than 100 submodules"));
+  });
+});
+
+/** A git that says what it is told: what git itself would not let arrive has to be refused all the same. */
+describe("what git should have refused", () => {
+  const sha = "1".repeat(40);
+  let root: string;
+  let outside: string;
+  let fetched: string[];
+  beforeEach(async () => {
+    root = join(folder, "src");
+    outside = join(folder, "outside");
+    fetched = [];
+    for (const one of [root, join(outside, "lib")]) await mkdir(one, { recursive: true });
+    await writeFile(join(root, ".gitmodules"), "what the parts say");
+  });
+
+  function obedient(paths: readonly string[], mode = "100644"): Git {
+    return {
+      async run(_commands, env) {
+        const workTree = env["GIT_WORK_TREE"] ?? "";
+        if (workTree !== root) fetched.push(workTree);
+        return { code: 0, said: [sha] };
+      },
+      async read(args) {
+        if (args[0] === "config") return Buffer.from(paths.map(entry).join(""));
+        const path = args.at(-1) ?? "";
+        return Buffer.from(
+          path === ".gitmodules" ? `${mode} blob ${sha}\t${path}\0` : `160000 commit ${sha}\t${path}\0`,
+        );
+      },
+    };
+  }
+
+  function entry(path: string): string {
+    return `submodule.${path}.path\n${path}\0submodule.${path}.url\n../x.git\0`;
+  }
+
+  function checkedOut(git: Git) {
+    return checkout({
+      cloneUrl: "https://git.test/acme/api.git",
+      sha,
+      pull: null,
+      gitDir: join(folder, "git"),
+      workTree: root,
+      folder: root,
+      inputs: { context: ".", dockerfile: "Dockerfile" },
+      credential: null,
+      further: [],
+      trusted: true,
+      hasNetwork: true,
+      say: () => undefined,
+      git,
+    });
+  }
+
+  it("a link on the way to a submodule, or in its place, leads nowhere", async () => {
+    await symlink(outside, join(root, "link"));
+    await symlink(join(outside, "lib"), join(root, "lib"));
+    await symlink("loop", join(root, "loop"));
+    for (const path of ["link/lib", "lib", "loop", "nowhere"]) {
+      expect(await checkedOut(obedient([path]))).toMatchObject(failure("its place is not an empty folder of its own"));
+    }
+    expect(fetched).toEqual([]);
+  });
+
+  it("a place that is not empty is not written to", async () => {
+    await mkdir(join(root, "full"));
+    await writeFile(join(root, "full/file"), "");
+    await writeFile(join(root, "file"), "");
+    for (const path of ["full", "file", "file/below"]) {
+      expect(await checkedOut(obedient([path]))).toMatchObject(failure("its place is not an empty folder of its own"));
+    }
+    expect(fetched).toEqual([]);
+  });
+
+  it("a .gitmodules that is a link, a folder or a submodule is not read", async () => {
+    await mkdir(join(root, "lib"));
+    for (const mode of ["120000", "040000", "160000"]) {
+      expect(await checkedOut(obedient(["lib"], mode))).toMatchObject(failure("can not be read"));
+    }
+    expect(fetched).toEqual([]);
+    expect(await checkedOut(obedient(["lib"], "100755"))).toEqual({ ok: true });
   });
 });
 

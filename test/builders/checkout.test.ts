@@ -82,7 +82,13 @@ describe("checkout", () => {
     for (const { env } of calls) {
       expect(JSON.stringify(env)).not.toMatch(/authorization|extraHeader|token|urlpass/i);
       expect(env).toMatchObject({ GIT_TERMINAL_PROMPT: "0", GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null" });
-      expect(settingsOf(env)).toMatchObject({ "credential.helper": "", "http.followRedirects": "false" });
+      expect(settingsOf(env)).toMatchObject({
+        "core.hooksPath": "/dev/null",
+        "credential.helper": "",
+        "http.followRedirects": "false",
+        "protocol.allow": "never",
+        "transfer.fsckObjects": "true",
+      });
     }
   });
 
