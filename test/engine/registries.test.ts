@@ -129,6 +129,15 @@ describe("registries", () => {
     expect(await registries.signIn({ registry: "hub", image: "beta/api" })).toEqual({ kind: "missing" });
   });
 
+  it("never give what is kept for one registry to another", async () => {
+    const other = settingsOf({ url: "https://other.test" });
+    records = { ...records, registries: [...records.registries, stored("other", other)] };
+    const registries = create();
+    expect(await registries.signIn({ registry: "other", image: "acme/api" })).toEqual({ kind: "missing" });
+    (await registries.named("other"))?.client("acme");
+    expect(connected).toEqual([["other", null]]);
+  });
+
   it("say where a build pushes to, and refuse to publish under such a name", async () => {
     const registries = create();
     const place = async (registry: string, image: string) => {
