@@ -199,21 +199,14 @@ describe("a push that is not built says why", () => {
     expect((await processed(deletion.guid)).decisions.map((one) => one.reason)).toEqual(["ref-deleted"]);
   });
 
-  it("without one call to the host when the repository left the installation, or is paused", async () => {
+  it("without one call to the host when the repository is paused", async () => {
     const id = { provider: "github", host: "default", id: String(repository.id) } as const;
     await pause(world.store(), "repository", id);
-    let before = world.github.calls.length;
+    const before = world.github.calls.length;
     const paused = await pushFirst();
     expect((await processed(paused.delivery.guid)).decisions.map((one) => one.reason)).toEqual(["paused"]);
     expect(world.github.calls.slice(before)).toEqual([]);
 
-    await world
-      .store()
-      .linkRepositories({ provider: "github", host: "default", id: await installationId() }, [], { complete: true });
-    before = world.github.calls.length;
-    const left = await push({ b: "1" });
-    expect((await processed(left.delivery.guid)).decisions.map((one) => one.reason)).toEqual(["not-linked"]);
-    expect(world.github.calls.slice(before)).toEqual([]);
     expect(world.built).toHaveLength(0);
   });
 });
