@@ -142,7 +142,7 @@ async function aboutScope(sql: Sql, scope: Scope, lock: "" | "FOR NO KEY UPDATE"
 async function stopRunning(sql: Sql, scope: Scope) {
   const [where, bind] = within(scope);
   const rows = await sql.query(
-    `UPDATE builds SET state = 'queued', lease_until = 0, lease_hash = NULL, worker = NULL, not_before = 0,
+    `UPDATE builds SET state = 'queued', lease_until = 0, worker = NULL, not_before = 0,
        started_at = NULL, steps = '[]'
      WHERE state = 'running' AND phase = 'build' AND NOT cancel_requested AND ${where} ${RETURNING_COMMIT}`,
     bind,

@@ -206,15 +206,9 @@ describe("a push that is not built says why", () => {
     const paused = await pushFirst();
     expect((await processed(paused.delivery.guid)).decisions.map((one) => one.reason)).toEqual(["paused"]);
     expect(world.github.calls.slice(before)).toEqual([]);
-
     expect(world.built).toHaveLength(0);
   });
 });
-
-async function installationId(): Promise<string> {
-  const { items } = await world.api<{ items: { id: string }[] }>("/installations");
-  return items[0]?.id ?? "";
-}
 
 describe("what people do on the host", () => {
   it("Re-run builds again and shows a new check", async () => {
