@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createBitbucketParts } from "../../src/bitbucket-parts.ts";
 import type { BitbucketConfig } from "../../src/config-bitbucket.ts";
+import type { NamespacePolicy } from "../../src/core/lifecycle/claim.ts";
 import type { BuildContext, BuildEnd, Builder, Clock, Logger } from "../../src/engine/ports.ts";
 import { createGithubParts } from "../../src/parts.ts";
 import { type Parts, type Running, startServer } from "../../src/server.ts";
@@ -75,6 +76,8 @@ export interface WorldOptions {
   readonly parts?: (parts: Parts) => Parts;
   readonly leaseMs?: number;
   readonly stopGraceMs?: number;
+  /** Left out: accounts of GitHub, or of Bitbucket where there is one, get theirs by themselves. */
+  readonly namespaces?: NamespacePolicy;
 }
 
 /** A digest that says which commit it stands for. */
@@ -140,7 +143,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       publicUrl,
       adminToken: ADMIN_TOKEN,
       views: VIEWS,
-      namespaces: { kind: "automatic", provider: bitbucket === null ? "github" : "bitbucket", host: "default" },
+      namespaces: options.namespaces ?? {
+        kind: "automatic",
+        provider: bitbucket === null ? "github" : "bitbucket",
+        host: "default",
+      },
       builds: {
         concurrency: options.concurrency ?? 2,
         network: "none",
