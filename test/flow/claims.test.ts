@@ -48,9 +48,13 @@ it("a push waits for its namespace, says for whom, and is built once somebody ha
   });
   expect(approved.status).toBe(200);
   // The newest of the branch alone.
-  const check = await eventually("a concluded check", () => {
-    return repository.checkRuns(sha).find(({ conclusion }) => conclusion !== null) ?? null;
-  }, 60_000);
+  const check = await eventually(
+    "a concluded check",
+    () => {
+      return repository.checkRuns(sha).find(({ conclusion }) => conclusion !== null) ?? null;
+    },
+    60_000,
+  );
   expect(check.conclusion).toBe("success");
   expect(world.built.map(({ request }) => [request.source.sha, request.image.name])).toEqual([[sha, "acme/api"]]);
 }, 120_000);
