@@ -358,10 +358,11 @@ export function createDemo(screen: Screen): Demo {
       "--account",
       `github:default:${installation.account.id}`,
     ]);
-    const password = /whf_\S+/.exec(told)?.[0] ?? "";
+    const password = /^token +(\S+)$/m.exec(told)?.[1] ?? "";
     const pull = { method: "GET", path: "/v2/acme/greeter/manifests/latest", scope: "repository:acme/greeter:pull" };
     const credential = { username: "acme", password };
-    expectThat((await attempt(world, credential, pull)).status === 200, "it pulls acme/greeter:latest with that");
+    const { status } = await attempt(world, credential, pull);
+    expectThat(status === 200, `it pulls acme/greeter:latest with that: ${status}`);
 
     step("acme uninstalls the app on GitHub");
     await world.github.uninstall(installation);

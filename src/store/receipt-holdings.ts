@@ -14,6 +14,7 @@ export async function readHoldings(sql: Pick<Sql, "query">, installation: HostId
     "SELECT action, subject, facts FROM audit WHERE installation = $1 AND at >= $2 ORDER BY id",
     [key, since],
   );
+  const connections = await sql.query(CONNECTIONS, [key]);
   const [counts] = await sql.query(COUNTS, [key, ...account, since]);
   if (counts === undefined) throw new Error("counts answer one row");
   const { namespace, sharedWith } = await readNamespace(sql, account);
@@ -32,7 +33,7 @@ export async function readHoldings(sql: Pick<Sql, "query">, installation: HostId
     ),
     disallowed: told("access.disallowed").length,
     withdrawnClaims: told("claim.withdrawn").length,
-    webhooks: told("connection.removed").flatMap((row) => webhookOf(row)),
+    webhooks: connections.flatMap((row) => webhookOf(row)),
     left: {
       variables: of("variables"),
       tokens: of("tokens"),
@@ -59,9 +60,9 @@ function named({ row, facts }: { readonly row: Row; readonly facts: Facts }): st
 
 /** What a connection's end said of its webhook; nothing where the webhook was not this program's to delete. */
 function webhookOf(row: Row): Holdings["webhooks"] {
-  const webhook = json<Facts>(row, "facts")["webhook"];
+  const { webhook, connection } = json<Facts>(row, "facts");
   if (webhook === undefined) return [];
-  return [{ connection: text(row, "subject"), deleted: webhook === "deleted", detail: webhook }];
+  return [{ connection: connection ?? text(row, "subject"), deleted: webhook === "deleted", detail: webhook }];
 }
 
 async function readNamespace(
@@ -78,6 +79,11 @@ async function readNamespace(
   const sharedWith = rows.map((row) => textOrNull(row, "other")).filter((login) => login !== null);
   return { namespace: rows[0] === undefined ? null : text(rows[0], "namespace"), sharedWith };
 }
+
+/** Connections end before their workspace counts as removed: all that did since it was installed. */
+const CONNECTIONS = `SELECT subject, facts FROM audit WHERE installation = $1 AND action = 'connection.removed' AND id > COALESCE(
+    (SELECT MAX(id) FROM audit WHERE installation = $1 AND action IN ('installation.created', 'installation.restored')), 0)
+  ORDER BY id`;
 
 /** $1: the installation; $2 to $4: its account; $5: when it was removed. A workspace's id is that of its connections. */
 const COUNTS = `

@@ -35,15 +35,17 @@ export async function startTokenProgram(options: Omit<ProgramOptions, "registry"
     registry: { url, username: null, password: null },
     env: { REGISTRY_EVENTS_SECRET: secret, ...options.env },
   });
-  const registry = await startTokenRegistry({
-    certificates: await readFile(join(options.dataDir, "registry-token.crt"), "utf8"),
-    realm: `${program.url}/registry/token`,
-    issuer: ISSUER,
-    service: name,
-    events: { url: `${program.url}/registry/events`, secret },
-    port,
-    ...(options.ownGroup !== undefined && { ownGroup: options.ownGroup }),
-  }).catch(async (error: unknown) => {
+  const startIt = async () =>
+    startTokenRegistry({
+      certificates: await readFile(join(options.dataDir, "registry-token.crt"), "utf8"),
+      realm: `${program.url}/registry/token`,
+      issuer: ISSUER,
+      service: name,
+      events: { url: `${program.url}/registry/events`, secret },
+      port,
+      ...(options.ownGroup !== undefined && { ownGroup: options.ownGroup }),
+    });
+  const registry = await startIt().catch(async (error: unknown) => {
     await program.stop();
     throw error;
   });

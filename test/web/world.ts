@@ -15,8 +15,8 @@ import {
 } from "../../src/core/model.ts";
 import type { Scope } from "../../src/core/pause.ts";
 import type { Receipt } from "../../src/core/receipt.ts";
-import type { ListedPause } from "../../src/engine/pause-port.ts";
 import type { NamespaceDesk } from "../../src/engine/namespace-desk.ts";
+import type { ListedPause } from "../../src/engine/pause-port.ts";
 import type { RegistryDesk } from "../../src/engine/registry-desk.ts";
 import {
   BadCursor,
