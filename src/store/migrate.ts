@@ -38,7 +38,9 @@ const MIGRATIONS: readonly Migration[] = [
   accessTokens,
   variables,
   furtherRepositories,
-  turns, receipts];
+  turns,
+  receipts,
+];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */
 export function migrate(database: Database): Promise<readonly string[]> {
