@@ -74,8 +74,9 @@ function row(first: string, { meaning, allowed }: Pick<PolicySetting, "meaning" 
 }
 
 function heading(installation: Installation): string {
-  const { provider, account, state, namespace } = installation;
-  const where = namespace === null ? "no namespace" : `namespace ${namespace}`;
+  const { provider, account, state, namespace, claim } = installation;
+  const none = claim === undefined ? "no namespace" : `waits for a namespace (claim ${claim.id})`;
+  const where = namespace === null ? none : `namespace ${namespace}`;
   return oneLine(`${provider}:${account.login} (${hostKey(installation)}): ${state}, ${where}`);
 }
 

@@ -43,6 +43,7 @@ export function installationJson(installation: Installation): object {
     account: { id: account.id, login: account.login, kind: account.kind },
     state: installation.state,
     namespace: installation.namespace,
+    claim: installation.claim === undefined ? null : { id: installation.claim.id, why: installation.claim.why },
     permissions: installation.permissions,
     policy: { forks, publishPullRequests, onlyPullRequests, zeroConfig, brake },
   };

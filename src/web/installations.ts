@@ -32,6 +32,8 @@ export interface InstallationView {
   readonly host: string | null;
   readonly state: InstallationState;
   readonly namespace: string | null;
+  /** What it asks for, while that is not decided. */
+  readonly claim: { readonly id: string; readonly why: string } | null;
   /** That it covers now. */
   readonly repositories: number;
 }
@@ -45,7 +47,7 @@ export async function installationsData(
 }
 
 function installationView(installation: Installation, counted: ReadonlyMap<string, number>): InstallationView {
-  const { provider, host, id, account, state, namespace } = installation;
+  const { provider, host, id, account, state, namespace, claim = null } = installation;
   return {
     href: `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`,
     login: account.login,
@@ -53,6 +55,7 @@ function installationView(installation: Installation, counted: ReadonlyMap<strin
     host: host === "default" ? null : host,
     state,
     namespace,
+    claim,
     repositories: counted.get(hostKey(installation)) ?? 0,
   };
 }

@@ -94,6 +94,7 @@ describe("what the API answers", () => {
       state: "succeeded",
       provider: "github",
       repository: "acme/api",
+      registry: "default",
       ref: "refs/heads/main",
       sha: SHA,
       image: "acme/api",
@@ -240,6 +241,7 @@ describe("what the API answers", () => {
           account: { id: "9", login: "acme", kind: "organization" },
           state: "active",
           namespace: "acme",
+          claim: null,
           permissions: { checks: "write" },
           policy: {
             forks: "approve",

@@ -272,3 +272,21 @@ describe("a repository on its installation's page", () => {
     expect(escapeHtml(snippet)).not.toContain("⟨U+");
   });
 });
+
+describe("an installation that waits for a namespace", () => {
+  it("says on its page, in the list and in the API what it waits for, and who decides", async () => {
+    const claim = { id: "3", why: "the operator has to confirm that <acme> is theirs" };
+    const opened = await open({ installations: [{ ...installation, namespace: null, claim }] });
+    const text = await textOf(opened, PAGE);
+    expect(text).toContain("nothing yet: the operator has to confirm that &lt;acme&gt; is theirs");
+    expect(text).toContain("<code>wharfinger claim approve 3</code>");
+    expect(await textOf(opened, "/installations")).toContain("waits for approval");
+    const answer = await opened.api("/api/v1/installations/github/default/7");
+    expect(await answer.json()).toMatchObject({ namespace: null, claim });
+  });
+
+  it("is told from one that asks for none", async () => {
+    const text = await textOf(await open({ installations: [{ ...installation, namespace: null }] }), PAGE);
+    expect(text).toContain("nothing: it has no namespace");
+  });
+});
