@@ -27,7 +27,7 @@ export function namespaceProblem(name: string): string | null {
  * What each character of a legal name may be taken for. Wide letters become the pairs that look like them, never the
  * other way round: so what is replaced does not depend on what stands beside it, and no two ways of writing a name come
  * out differently. In the manner of UTS #39, for the few characters registries know, and for the digits people read as
- * letters.
+ * letters; no two digits are taken for each other (team-6, team-8).
  */
 const LOOKS_LIKE: Readonly<Record<string, string>> = {
   ".": "",
@@ -42,7 +42,6 @@ const LOOKS_LIKE: Readonly<Record<string, string>> = {
   "4": "a",
   "5": "s",
   "6": "b",
-  "8": "b",
   "7": "t",
   "9": "g",
   q: "g",

@@ -60,7 +60,7 @@ describe("names that people may take for each other", () => {
     ["wharf", "vvharf"],
     ["docker", "clocker"],
     ["build", "6uild"],
-    ["bazel", "8a2el"],
+    ["bazel", "6a2el"],
     ["modern", "rnoclern"],
   ])("%s and %s", (one, other) => {
     expect(skeleton(one)).toBe(skeleton(other));
@@ -84,6 +84,11 @@ describe("names that people may take for each other", () => {
 
   it("are not a name and itself", () => {
     expect(lookalike("acme", ["acme"])).toBeNull();
+  });
+
+  it("are not what tells two names apart by a digit", () => {
+    const numbered = Array.from({ length: 10 }, (_, digit) => `team-${digit}`);
+    expect(new Set(numbered.map(skeleton)).size).toBe(10);
   });
 
   it("do not depend on what stands beside what is replaced", () => {
