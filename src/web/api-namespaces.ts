@@ -1,10 +1,12 @@
 import express, { type Request, type Router } from "express";
 import { z } from "zod";
+import { parseActorJson } from "../core/actors.ts";
 import type { By } from "../core/audit.ts";
-import { type HostId, parseHostKey } from "../core/model.ts";
+import { type Actor, type HostId, parseHostKey } from "../core/model.ts";
+import type { Authorizer } from "../engine/authorize.ts";
 import type { Decided, NamespaceDesk } from "../engine/namespace-desk.ts";
 import { claimJson, ledgerJson, namespaceJson } from "../engine/namespace-shapes.ts";
-import { methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
+import { demandAllowed, methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { pageJson } from "./wire.ts";
 
 const OPERATOR: By = { kind: "operator" };
@@ -16,11 +18,29 @@ const REFUSE = z.strictObject({});
 const INSTALLATION = z.string();
 const GRANT = z.strictObject({ installation: INSTALLATION, ...INSISTS });
 const REVOKE = z.strictObject({ installation: INSTALLATION });
-const CODE = z.strictObject({ installation: INSTALLATION.nullable().default(null) });
-const JOIN = z.strictObject({ installation: INSTALLATION, code: z.string().max(100) });
+/** Whom the host is asked about; left out or null: the operator. */
+const ACTOR = z
+  .unknown()
+  .transform((actor, context): Actor | null => {
+    if (actor === undefined || actor === null) return null;
+    const parsed = parseActorJson({ actor });
+    if (parsed.ok) return parsed.actor;
+    context.addIssue({ code: "custom", message: "is not an id and a login, as the host spells them" });
+    return z.NEVER;
+  })
+  .optional();
+const CODE = z.strictObject({ installation: INSTALLATION.nullable().default(null), actor: ACTOR });
+const JOIN = z.strictObject({ installation: INSTALLATION, code: z.string().max(100), actor: ACTOR });
 
 /** `GET namespaces`, `namespaces/{name}`, `claims`; what is decided about them is posted. */
-export function addNamespaces(api: Router, desk: NamespaceDesk): void {
+export function addNamespaces(api: Router, desk: NamespaceDesk, authorizer: Authorizer): void {
+  /** Either side's consent is its owners' to give. */
+  async function sharing(actor: Actor | null | undefined, installation: HostId): Promise<By> {
+    if (actor === undefined || actor === null) return OPERATOR;
+    demandAllowed(await authorizer.may(actor, "namespace.share", { installation, repository: null }));
+    return { kind: "person", provider: installation.provider, host: installation.host, actor };
+  }
+
   const post = (path: string, decide: (req: Request) => Promise<object>): void => {
     api.post(
       path,
@@ -60,13 +80,17 @@ export function addNamespaces(api: Router, desk: NamespaceDesk): void {
     return done(await desk.revoke(param(req, "name"), installationOf(installation), OPERATOR));
   });
   post("/namespaces/:name/codes", async (req) => {
-    const { installation } = read(CODE, req);
+    const { installation, actor } = read(CODE, req);
     const from = installation === null ? null : installationOf(installation);
-    return done(await desk.code(param(req, "name"), from, OPERATOR));
+    if (from === null && actor)
+      throw new WebError(400, "bad-request", "installation: say of which account the actor is an owner.");
+    const by = from === null ? OPERATOR : await sharing(actor, from);
+    return done(await desk.code(param(req, "name"), from, by));
   });
   post("/namespaces/:name/join", async (req) => {
-    const { installation, code } = read(JOIN, req);
-    return done(await desk.join(param(req, "name"), code, installationOf(installation), OPERATOR));
+    const { installation, code, actor } = read(JOIN, req);
+    const joining = installationOf(installation);
+    return done(await desk.join(param(req, "name"), code, joining, await sharing(actor, joining)));
   });
   api.get(
     "/namespaces/:name",

@@ -19,7 +19,7 @@ import { addRegistries } from "./api-registries.ts";
 import { addTokens } from "./api-tokens.ts";
 import { addVariables, type VariablesApiStore } from "./api-variables.ts";
 import type { Gate } from "./auth.ts";
-import { hostIdIn, methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
+import { hostIdIn, methodNotAllowed, notAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";
 import { buildJson, pageJson, requestJson } from "./wire.ts";
 
@@ -74,7 +74,7 @@ export function createApi(options: {
   addChanges(api, { store, authorizer: options.authorizer });
   addTokens(api, options.accessTokens);
   if (options.registryDesk !== undefined) addRegistries(api, options.registryDesk);
-  if (options.namespaceDesk !== undefined) addNamespaces(api, options.namespaceDesk);
+  if (options.namespaceDesk !== undefined) addNamespaces(api, options.namespaceDesk, options.authorizer);
   addPauses(api, { store, preview, log });
   addVariables(api, store);
   addAccess(api, store);
@@ -187,16 +187,9 @@ export function demandApproved(approving: Approving): readonly string[] {
     case "not-held":
       throw new WebError(409, "not-held", approving.why);
     case "refused":
-      throw new WebError(403, "not-allowed", approving.why);
     case "unknown":
-      throw notKnown(approving);
+      throw notAllowed(approving);
   }
-}
-
-/** The host could not say: perhaps later (503), or not before somebody changes something (502). */
-function notKnown({ why, retryable, retryAfter }: Extract<Approving, { readonly kind: "unknown" }>): WebError {
-  if (!retryable) return new WebError(502, "host-refused", why);
-  return new WebError(503, "host-unavailable", why, retryAfter === null ? {} : { "Retry-After": String(retryAfter) });
 }
 
 /** For whom something is done; null: nothing was sent, and it is the operator. */

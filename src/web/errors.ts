@@ -1,5 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { HostId, Provider } from "../core/model.ts";
+import type { Authorization } from "../engine/authorize.ts";
 import { BadCursor, type PageQuery } from "../engine/store-port.ts";
 
 /** An answer other than the one asked for. `message` is for the reader: what is wrong and what to do. */
@@ -70,4 +71,18 @@ export function hostIdIn({ params }: Request): HostId | null {
 
 export function methodNotAllowed(allow: string): WebError {
   return new WebError(405, "method-not-allowed", `Only ${allow} is understood here.`, { Allow: allow });
+}
+
+/** Passes where somebody may; throws what says why not otherwise. */
+export function demandAllowed(answer: Authorization): void {
+  if (answer.kind !== "allowed") throw notAllowed(answer);
+}
+
+/** Where the host could not say: perhaps later (503), or not before somebody changes something (502). */
+export function notAllowed(answer: Exclude<Authorization, { readonly kind: "allowed" }>): WebError {
+  const { why } = answer;
+  if (answer.kind === "refused") return new WebError(403, "not-allowed", why);
+  if (!answer.retryable) return new WebError(502, "host-refused", why);
+  const { retryAfter } = answer;
+  return new WebError(503, "host-unavailable", why, retryAfter === null ? {} : { "Retry-After": String(retryAfter) });
 }

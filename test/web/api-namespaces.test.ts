@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { Authorization, Authorizer } from "../../src/engine/authorize.ts";
 import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import { type OpenedStore, openStore } from "../../src/store/store.ts";
 import { account, give, installationId } from "../contract/store.samples.ts";
@@ -12,6 +13,8 @@ const EIGHT = { provider: "bitbucket", host: "default", id: "{w}" } as const;
 
 let store: OpenedStore;
 let site: Site;
+let asked: object[];
+let answers: Authorization;
 
 beforeEach(async () => {
   store = await openStore({ url: "sqlite::memory:", clock: Date });
@@ -20,7 +23,14 @@ beforeEach(async () => {
   const registries = { forAccount: async () => ({ registry: "default" }) };
   const { log } = recordingLog();
   const namespaceDesk = createNamespaceDesk({ store, registries, policy: { kind: "approve" }, clock: Date, log });
-  site = await openSite({ namespaceDesk });
+  [asked, answers] = [[], { kind: "allowed" }];
+  const authorizer: Authorizer = {
+    async may(person, action, place) {
+      asked.push({ person, action, place });
+      return answers;
+    },
+  };
+  site = await openSite({ namespaceDesk, authorizer });
 });
 afterEach(async () => {
   await site.close();
@@ -111,6 +121,62 @@ describe("namespaces over the API", () => {
     const revoked = await post("namespaces/acme/revoke", { installation: "bitbucket:default:{w}" });
     expect(revoked).toEqual({ status: 200, body: { canceled: 0 } });
     expect((await post("namespaces/acme/join", joining)).body).toMatchObject({ error: { code: "wrong" } });
+  });
+
+  describe("are shared by people who own both accounts, as their hosts say at that moment:", () => {
+    const ADA = { id: "1", login: "ada" };
+    const BEA = { id: "{b}", login: "bea" };
+    const FROM = { installation: "github:default:7", actor: ADA };
+    const key = "bitbucket:default:{w}";
+
+    it("each side is asked about its own, and the ledger says who let whom in", async () => {
+      await give(store, ACME, "acme");
+      const made = await post("namespaces/acme/codes", FROM);
+      expect(made.status).toBe(200);
+      const joined = await post("namespaces/acme/join", { installation: key, code: made.body["code"], actor: BEA });
+      expect(joined.status).toBe(200);
+      expect(asked).toEqual([
+        { person: ADA, action: "namespace.share", place: { installation: SEVEN, repository: null } },
+        { person: BEA, action: "namespace.share", place: { installation: EIGHT, repository: null } },
+      ]);
+      const { items } = await store.listAudit({ limit: 10, cursor: null });
+      expect(items.flatMap(({ by }) => (by.kind === "person" ? [by.actor.login] : []))).toEqual(
+        expect.arrayContaining(["ada", "bea"]),
+      );
+    });
+
+    it.each<[number, string, Authorization]>([
+      [403, "not-allowed", { kind: "refused", why: "ada may not share the namespace." }],
+      [502, "host-refused", { kind: "unknown", why: "members: read is missing", retryable: false, retryAfter: null }],
+      [503, "host-unavailable", { kind: "unknown", why: "GitHub is away", retryable: true, retryAfter: 7 }],
+    ])("%i %s: nothing is made and nobody is let in", async (status, code, answer) => {
+      await give(store, ACME, "acme");
+      const { body } = await post("namespaces/acme/codes", { installation: "github:default:7" });
+      answers = answer;
+      for (const [path, more] of [
+        ["codes", FROM],
+        ["join", { installation: key, code: body["code"], actor: BEA }],
+      ] as const) {
+        expect(await post(`namespaces/acme/${path}`, more)).toMatchObject({ status, body: { error: { code } } });
+      }
+      expect(await store.getInstallation(EIGHT)).toMatchObject({ namespace: null });
+      answers = { kind: "allowed" };
+      // The code is still the operator's, and still opens.
+      const joined = await post("namespaces/acme/join", { installation: key, code: body["code"], actor: BEA });
+      expect(joined.status).toBe(200);
+    });
+
+    it.each([
+      { installation: "github:default:7", actor: "ada" },
+      { installation: "github:default:7", actor: { id: "1" } },
+      { installation: "github:default:7", actor: { id: "1", login: "ada", role: "owner" } },
+      { installation: "github:default:7", acter: ADA },
+      { actor: ADA },
+    ])("%j is refused, and does not come to mean the operator", async (body) => {
+      await give(store, ACME, "acme");
+      expect((await post("namespaces/acme/codes", body)).status).toBe(400);
+      expect(asked).toEqual([]);
+    });
   });
 
   it("take nothing else than what is written down", async () => {
