@@ -166,7 +166,7 @@ describe("a pull request on Bitbucket", () => {
 
 it.each([
   ["repo:updated", "repo-updated.renamed", "moves no branch or tag", "harbour-works/crane"],
-  ["repo:updated", "repo-updated.described", "kept its name", "harbour-works/crane"],
+  ["repo:updated", "repo-updated.described", "moves no branch or tag", "harbour-works/crane"],
   ["repo:fork", "repo-fork.plain", "`repo:fork`", "harbour-works/crane"],
   ["installed", "installed.connect", "moves no branch or tag", null],
 ])("what moves no ref is one skip: %s of %s", async (event, fixture, detail, fullName) => {

@@ -5,6 +5,7 @@ import { createRegistryClient, type RegistryClient } from "../../src/registry/cl
 import type { HostCheckRun, HostRepository } from "../hosts/github/index.ts";
 import { openUploads, type PushedImage, pushImage, tagsOf } from "../registry/images.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
+import { soleRegistry } from "../support/sole-registry.ts";
 import { createWorld, eventually, type World } from "../support/world.ts";
 
 const FILES = {
@@ -70,7 +71,7 @@ beforeEach(async () => {
   world = await createWorld({
     build,
     concurrency: MANY,
-    parts: (parts) => ({ ...parts, registry: client }),
+    parts: (parts) => ({ ...parts, registries: soleRegistry(client) }),
   });
 });
 afterEach(() => world?.close());
