@@ -221,7 +221,8 @@ export function publicationsContract(opened: Opened): void {
       const id = await stage(store);
       expect(await store.stagingLeftovers(10)).toEqual([]);
       await publish(store);
-      expect(await store.stagingLeftovers(10)).toEqual([{ buildId: id, digest: DIGEST }]);
+      const left = { buildId: id, digest: DIGEST, registry: "default", image: "acme/api" };
+      expect(await store.stagingLeftovers(10)).toEqual([left]);
       await store.stagingGone(id);
       expect(await store.stagingLeftovers(10)).toEqual([]);
     });
