@@ -6,7 +6,7 @@ import { type Actor, type HostId, parseHostKey } from "../core/model.ts";
 import type { Authorizer } from "../engine/authorize.ts";
 import type { Decided, NamespaceDesk } from "../engine/namespace-desk.ts";
 import { claimJson, ledgerJson, namespaceJson } from "../engine/namespace-shapes.ts";
-import { demandAllowed, methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
+import { demandAllowed, demandJson, hasBody, methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { pageJson } from "./wire.ts";
 
 const OPERATOR: By = { kind: "operator" };
@@ -110,10 +110,7 @@ function param({ params }: Request, name: string): string {
 }
 
 function read<T>(schema: z.ZodType<T>, req: Request): T {
-  const hasBody = req.get("content-length") !== "0" && (req.get("content-length") ?? req.get("transfer-encoding"));
-  if (hasBody && !req.is("application/json")) {
-    throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
-  }
+  if (hasBody(req)) demandJson(req);
   const parsed = schema.safeParse(req.body ?? {});
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -6,7 +6,7 @@ import type { PauseStore } from "../engine/pause-port.ts";
 import { listedPauseJson, pausedJson, previewJson, resumedJson, scopeJson } from "../engine/pause-shapes.ts";
 import type { Logger } from "../engine/ports.ts";
 import { type Replay, tellReplayed } from "../engine/replay.ts";
-import { hostIdIn, methodNotAllowed, route, WebError } from "./errors.ts";
+import { demandJson, hasBody, hostIdIn, methodNotAllowed, route, WebError } from "./errors.ts";
 
 export interface Pausing extends Pick<Replay, "preview"> {
   readonly store: Pick<PauseStore, "pause" | "resume" | "listPauses" | "countBuilds">;
@@ -87,10 +87,7 @@ function scopeIn(req: Request, kind: Scope["kind"]): Scope {
 
 /** No body at all asks for nothing in particular. */
 function read<T>(shape: z.ZodType<T>, req: Request): T {
-  const { "content-length": length = "0", "transfer-encoding": encoding } = req.headers;
-  if ((length !== "0" || encoding !== undefined) && !req.is("application/json")) {
-    throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
-  }
+  if (hasBody(req)) demandJson(req);
   const parsed = shape.safeParse(req.body ?? {});
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { By } from "../core/audit.ts";
 import type { Done, Refused, RegistryDesk } from "../engine/registry-desk.ts";
 import { registryJson } from "../engine/shapes.ts";
-import { methodNotAllowed, route, WebError } from "./errors.ts";
+import { demandJson, methodNotAllowed, route, WebError } from "./errors.ts";
 
 const OPERATOR: By = { kind: "operator" };
 
@@ -93,9 +93,7 @@ function namespaceIn({ params }: Request): string | null {
 }
 
 function objectIn(req: Request): Readonly<Record<string, unknown>> {
-  if (!req.is("application/json")) {
-    throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
-  }
+  demandJson(req);
   const body: unknown = req.body;
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return { ...body };
   throw new WebError(400, "bad-request", "Send a JSON object.");

@@ -2,7 +2,7 @@ import express, { type Router } from "express";
 import { parseTokenWish } from "../core/access-tokens.ts";
 import type { By } from "../core/audit.ts";
 import { type AccessTokens, accessTokenJson, madeTokenJson, type RefusedToken } from "../engine/access-tokens.ts";
-import { methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
+import { demandJson, methodNotAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { pageJson } from "./wire.ts";
 
 const OPERATOR: By = { kind: "operator" };
@@ -21,9 +21,7 @@ export function addTokens(api: Router, tokens: AccessTokens): void {
     "/namespaces/:namespace/tokens",
     express.json({ limit: "8kb" }),
     route(async (req, res) => {
-      if (!req.is("application/json")) {
-        throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
-      }
+      demandJson(req);
       const parsed = parseTokenWish(req.body);
       if (!parsed.ok) throw new WebError(400, "bad-token", `${parsed.message}.`);
       const made = await tokens.make(req.params["namespace"] ?? "", parsed.wish, OPERATOR);

@@ -5,7 +5,7 @@ import type { VariableKind } from "../core/variables.ts";
 import type { Store } from "../engine/store-port.ts";
 import { type RefusedVariable, setVariable, variableJson } from "../engine/variables.ts";
 import type { VariablePlace, VariableStore } from "../engine/variables-port.ts";
-import { hostIdIn, methodNotAllowed, route, WebError } from "./errors.ts";
+import { demandJson, hostIdIn, methodNotAllowed, route, WebError } from "./errors.ts";
 
 export type VariablesApiStore = Pick<VariableStore, "listVariables" | "saveVariable" | "removeVariable"> &
   Pick<Store, "getInstallation">;
@@ -79,9 +79,7 @@ function placeIn(req: Request): VariablePlace {
 
 /** No problem quotes the body: it is a secret, perhaps at the wrong place. */
 function valueIn(req: Request): string {
-  if (!req.is("application/json")) {
-    throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
-  }
+  demandJson(req);
   const parsed = BODY.safeParse(req.body);
   if (!parsed.success) throw new WebError(400, "bad-request", 'Send {"value": "…"}, a string, and nothing else.');
   return parsed.data.value;

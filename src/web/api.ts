@@ -19,7 +19,7 @@ import { addRegistries } from "./api-registries.ts";
 import { addTokens } from "./api-tokens.ts";
 import { addVariables, type VariablesApiStore } from "./api-variables.ts";
 import type { Gate } from "./auth.ts";
-import { hostIdIn, methodNotAllowed, notAllowed, pageQuery, route, WebError } from "./errors.ts";
+import { demandJson, hasBody, hostIdIn, methodNotAllowed, notAllowed, pageQuery, route, WebError } from "./errors.ts";
 import { type Logs, sendLog } from "./log.ts";
 import { buildJson, pageJson, requestJson } from "./wire.ts";
 
@@ -194,18 +194,11 @@ export function demandApproved(approving: Approving): readonly string[] {
 
 /** For whom something is done; null: nothing was sent, and it is the operator. */
 function actorIn(req: Request): Actor | null {
-  const { "transfer-encoding": chunked, "content-length": length } = req.headers;
-  if (chunked === undefined && Number(length ?? 0) === 0) return null;
+  if (!hasBody(req)) return null;
   demandJson(req);
   const parsed = parseActorJson(req.body);
   if (!parsed.ok) throw new WebError(400, "bad-actor", parsed.message);
   return parsed.actor;
-}
-
-export function demandJson(req: Request): void {
-  if (!req.is("application/json")) {
-    throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
-  }
 }
 
 function installationId(req: Request): HostId {

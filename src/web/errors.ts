@@ -86,3 +86,14 @@ export function notAllowed(answer: Exclude<Authorization, { readonly kind: "allo
   const { retryAfter } = answer;
   return new WebError(503, "host-unavailable", why, retryAfter === null ? {} : { "Retry-After": String(retryAfter) });
 }
+
+/** Whether there is a body to read, however its length is told. */
+export function hasBody({ headers }: Request): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
+}
+
+/** Throws where the body is not said to be JSON. */
+export function demandJson(req: Request): void {
+  if (req.is("application/json")) return;
+  throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
+}
