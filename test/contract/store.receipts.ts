@@ -167,6 +167,24 @@ export function receiptsContract(opened: Opened): void {
       expect((await store.holdings(EIGHT)).erasedCredentials).toEqual(["robot at default"]);
     });
 
+    it("and tells webhooks that were deleted, before it counted as removed, from one that the host kept", async () => {
+      const { store, clock } = opened();
+      await installed(store, SEVEN);
+      for (const [connection, webhook] of [
+        ["c1", "deleted"],
+        ["c2", "Bitbucket answered 403"],
+      ] as const) {
+        const entry = { by: OPERATOR, action: "connection.removed", installation: SEVEN, subject: "acme" } as const;
+        await store.appendAudit({ ...entry, facts: { connection, webhook } });
+      }
+      clock.advance(1_000);
+      await removed(store, SEVEN);
+      expect((await store.holdings(SEVEN)).webhooks).toEqual([
+        { connection: "c1", deleted: true, detail: "deleted" },
+        { connection: "c2", deleted: false, detail: "Bitbucket answered 403" },
+      ]);
+    });
+
     it("again after it came back and left again, with a receipt of its own", async () => {
       const { store, clock } = opened();
       await installed(store, SEVEN);
