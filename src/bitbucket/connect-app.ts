@@ -108,7 +108,7 @@ function frameHeaders(webUrl: string): RequestHandler {
     "default-src 'none'",
     "style-src 'self'",
     "img-src 'self'",
-    `script-src ${host}`,
+    `script-src 'self' ${host}`,
     "form-action 'none'",
     "base-uri 'none'",
     `frame-ancestors ${host}`,

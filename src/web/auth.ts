@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Request } from "express";
 import type { Clock } from "../engine/ports.ts";
+import type { Viewer } from "../engine/viewer.ts";
 
 /**
  * Who may see anything: whoever has the operator's token, as a bearer or after signing in. Without a token configured
@@ -12,10 +13,10 @@ export interface Gate {
   /** Judges a token somebody sent. `slow-down`: too many wrong ones came from there, right or wrong is not looked at. */
   judge(req: Request, token: string): Verdict;
   /** A new session; answers the value of `Set-Cookie`. */
-  open(): string;
-  session(req: Request): Session | null;
+  open(viewer: Session["viewer"]): Promise<string>;
+  session(req: Request): Promise<Session | null>;
   /** Ends the session; answers the value of `Set-Cookie` that removes it. */
-  close(session: Session): string;
+  close(session: Session): Promise<string>;
 }
 
 export type Verdict = "right" | "wrong" | "slow-down";
@@ -25,6 +26,7 @@ export interface Session {
   readonly key: string;
   /** Sent along with forms that change something. */
   readonly formToken: string;
+  readonly viewer: Exclude<Viewer, { readonly kind: "token" }>;
 }
 
 const SESSION_MS = 12 * 60 * 60 * 1000;
@@ -38,7 +40,7 @@ export function createGate(options: { adminToken: string | null; secure: boolean
   // `__Host-`: browsers take it over HTTPS only, for this host alone; no neighbour's subdomain can plant one.
   const cookie = options.secure ? "__Host-wharfinger" : "wharfinger";
   const attributes = `Path=/; HttpOnly; SameSite=Lax${options.secure ? "; Secure" : ""}`;
-  const sessions = new Map<string, { readonly formToken: string; readonly until: number }>();
+  const sessions = new Map<string, Omit<Session, "key"> & { readonly until: number }>();
   const guesses = createGuesses(clock);
   return {
     configured: adminToken !== null,
@@ -53,27 +55,28 @@ export function createGate(options: { adminToken: string | null; secure: boolean
       guesses.add(address);
       return "wrong";
     },
-    open() {
+    async open(viewer) {
       const value = randomBytes(32).toString("base64url");
       makeRoom(sessions, MAX_SESSIONS);
       sessions.set(digest(value), {
         formToken: randomBytes(32).toString("base64url"),
+        viewer,
         until: clock.now() + SESSION_MS,
       });
       return `${cookie}=${value}; ${attributes}; Max-Age=${SESSION_MS / 1000}`;
     },
-    session(req) {
+    async session(req) {
       for (const value of cookieValues(req.headers.cookie ?? "", cookie)) {
         const key = digest(value);
         const found = sessions.get(key);
         if (found !== undefined && found.until > clock.now()) {
-          return { key, formToken: found.formToken };
+          return { key, formToken: found.formToken, viewer: found.viewer };
         }
         sessions.delete(key);
       }
       return null;
     },
-    close(session) {
+    async close(session) {
       sessions.delete(session.key);
       return `${cookie}=; ${attributes}; Max-Age=0`;
     },

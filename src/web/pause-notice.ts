@@ -1,5 +1,5 @@
 /** What every page says while the whole instance is paused. */
-import type { RequestHandler } from "express";
+import type { Request, RequestHandler } from "express";
 import { type Pause, pauseText } from "../core/pause.ts";
 import type { PauseStore } from "../engine/pause-port.ts";
 import type { Gate } from "./auth.ts";
@@ -16,12 +16,12 @@ export function createPauseNotice(
     views: { ...views, render: (name, data) => views.render(name, { ...data, notice }) },
     // Strangers are told nothing, and make nobody ask the database.
     look: (req, _res, next) => {
-      if (gate.session(req) === null) return next();
-      ask().then(() => next(), next);
+      ask(req).then(() => next(), next);
     },
   };
 
-  async function ask(): Promise<void> {
+  async function ask(req: Request): Promise<void> {
+    if ((await gate.session(req)) === null) return;
     const [widest] = await store.pausesOf({});
     notice = widest === undefined ? null : `${pauseSentence(widest)} Nothing is published or reported either.`;
   }

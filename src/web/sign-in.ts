@@ -22,12 +22,13 @@ export function createSignIn(gate: Gate, views: Views): Router {
   router.post(
     "/token",
     readForm,
-    route((req, res) => {
+    route(async (req, res) => {
       demandToken(gate);
       const next = localPath(field(req, "next"));
       const verdict = gate.judge(req, field(req, "token"));
       if (verdict === "right") {
-        res.set("Set-Cookie", gate.open()).redirect(303, next);
+        const cookie = await gate.open({ kind: "operator", person: null });
+        res.set("Set-Cookie", cookie).redirect(303, next);
       } else if (verdict === "slow-down") {
         res.set("Retry-After", "60");
         show(res, 429, next, "Too many wrong tokens. Wait a minute, then try again.");
@@ -40,11 +41,11 @@ export function createSignIn(gate: Gate, views: Views): Router {
   router.post(
     "/sign-out",
     readForm,
-    route((req, res) => {
-      const session = gate.session(req);
+    route(async (req, res) => {
+      const session = await gate.session(req);
       if (session !== null) {
         demandOwnForm(req, session);
-        res.set("Set-Cookie", gate.close(session));
+        res.set("Set-Cookie", await gate.close(session));
       }
       res.redirect(303, "/auth/token");
     }),

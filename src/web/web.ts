@@ -92,7 +92,8 @@ export function createWeb(options: WebOptions): Express {
     }),
   );
   app.use(look);
-  app.use(createPages({ store, surveys, logs, gate, views, clock, registryHost: options.registryHost }));
+  const { authorizer, registryHost } = options;
+  app.use(createPages({ store, surveys, logs, gate, views, clock, authorizer, registryHost }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });
@@ -105,6 +106,8 @@ export function createWeb(options: WebOptions): Express {
 
 const POLICY = [
   "default-src 'none'",
+  "script-src 'self'",
+  "connect-src 'self'",
   "style-src 'self'",
   "img-src 'self'",
   "form-action 'self'",

@@ -228,7 +228,7 @@ describe("a page", () => {
       const { headers } = await at.get(address);
       const policy = headers.get("content-security-policy")?.split("; ");
       expect(policy).toContain("frame-ancestors https://bitbucket.example:7443");
-      expect(policy).toContain("script-src https://bitbucket.example:7443");
+      expect(policy).toContain("script-src 'self' https://bitbucket.example:7443");
       expect(policy).toContain("default-src 'none'");
       expect(headers.get("x-frame-options")).toBeNull();
       expect(headers.get("referrer-policy")).toBe("no-referrer");

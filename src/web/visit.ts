@@ -1,0 +1,93 @@
+/** Pages for whoever is signed in: each knows who looks, and asks what they may. */
+import express, { type Request, type Response, type Router } from "express";
+import type { Action } from "../core/roles.ts";
+import type { Authorization, Authorizer, Place } from "../engine/authorize.ts";
+import { mayAs, type Viewer } from "../engine/viewer.ts";
+import type { Gate, Session } from "./auth.ts";
+import { demandAllowed, methodNotAllowed, route } from "./errors.ts";
+import { demandOwnForm, readForm } from "./forms.ts";
+import { demandToken } from "./sign-in.ts";
+import type { PageData, Views } from "./views.ts";
+
+/** One look at one page by somebody who is signed in. */
+export interface Visit {
+  readonly session: Session;
+  readonly viewer: Exclude<Viewer, { readonly kind: "token" }>;
+  may(action: Action, place: Place): Promise<Authorization>;
+  /** Throws what says why not, where they may not. */
+  demand(action: Action, place: Place): Promise<void>;
+}
+
+export type Show = (req: Request, res: Response, visit: Visit) => Promise<void>;
+
+/** Of a page's data, what the kit adds by itself. */
+type Added = "formToken" | "who" | "notice";
+
+export interface PageKit {
+  readonly router: Router;
+  /** A page to look at; all other methods are refused. Strangers are sent to sign in, and come back. */
+  page(path: string | readonly string[], show: Show): void;
+  /** What the form of a page does; it must carry the session's own token. `back`: where a stranger goes once signed in. */
+  form(path: string, act: Show, back: (req: Request) => string): void;
+  /** Renders `views/<view>.eta` into the layout. */
+  send<T extends Omit<PageData, Added>>(res: Response, visit: Visit, view: string, data: T): void;
+}
+
+export function createPageKit(options: {
+  readonly gate: Gate;
+  readonly views: Views;
+  readonly authorizer: Authorizer;
+}): PageKit {
+  const { gate, views, authorizer } = options;
+  const router = express.Router({ caseSensitive: true });
+  const visited = (show: Show, back: (req: Request) => string) =>
+    route(async (req, res) => {
+      demandToken(gate);
+      const session = await gate.session(req);
+      if (session === null) {
+        res.redirect(303, `/auth/token?${new URLSearchParams({ next: back(req) })}`);
+        return;
+      }
+      await show(req, res, createVisit(session, authorizer));
+    });
+  return {
+    router,
+    page(path, show) {
+      const paths = [path].flat();
+      router.get(
+        paths,
+        visited(show, (req) => req.originalUrl),
+      );
+      router.all(paths, (_req, _res, next) => next(methodNotAllowed("GET, HEAD")));
+    },
+    form(path, act, back) {
+      const checked: Show = async (req, res, visit) => {
+        demandOwnForm(req, visit.session);
+        await act(req, res, visit);
+      };
+      router.post(path, readForm, visited(checked, back));
+      router.all(path, (_req, _res, next) => next(methodNotAllowed("POST")));
+    },
+    send(res, { session, viewer }, view, data) {
+      const who = { name: nameOf(viewer), operator: viewer.kind === "operator" };
+      res.send(views.render(view, { ...data, formToken: session.formToken, who }));
+    },
+  };
+}
+
+function createVisit(session: Session, authorizer: Authorizer): Visit {
+  const { viewer } = session;
+  const may: Visit["may"] = (action, place) => mayAs(authorizer, viewer, action, place);
+  return {
+    session,
+    viewer,
+    may,
+    async demand(action, place) {
+      demandAllowed(await may(action, place));
+    },
+  };
+}
+
+function nameOf({ person }: Visit["viewer"]): string {
+  return person === null ? "Operator" : person.actor.login;
+}
