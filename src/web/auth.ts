@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Request } from "express";
+import type { HostId } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Viewer } from "../engine/viewer.ts";
 
@@ -13,7 +14,7 @@ export interface Gate {
   /** Judges a token somebody sent. `slow-down`: too many wrong ones came from there, right or wrong is not looked at. */
   judge(req: Request, token: string): Verdict;
   /** A new session; answers the value of `Set-Cookie`. */
-  open(viewer: Session["viewer"]): Promise<string>;
+  open(viewer: Session["viewer"], reach?: Session["reach"]): Promise<string>;
   session(req: Request): Promise<Session | null>;
   /** Ends the session; answers the value of `Set-Cookie` that removes it. */
   close(session: Session): Promise<string>;
@@ -27,6 +28,8 @@ export interface Session {
   /** Sent along with forms that change something. */
   readonly formToken: string;
   readonly viewer: Exclude<Viewer, { readonly kind: "token" }>;
+  /** Installations the host named when they signed in: what to list, and no proof of anything. Of operators empty. */
+  readonly reach: readonly HostId[];
 }
 
 const SESSION_MS = 12 * 60 * 60 * 1000;
@@ -55,12 +58,13 @@ export function createGate(options: { adminToken: string | null; secure: boolean
       guesses.add(address);
       return "wrong";
     },
-    async open(viewer) {
+    async open(viewer, reach = []) {
       const value = randomBytes(32).toString("base64url");
       makeRoom(sessions, MAX_SESSIONS);
       sessions.set(digest(value), {
         formToken: randomBytes(32).toString("base64url"),
         viewer,
+        reach,
         until: clock.now() + SESSION_MS,
       });
       return `${cookie}=${value}; ${attributes}; Max-Age=${SESSION_MS / 1000}`;
@@ -70,7 +74,8 @@ export function createGate(options: { adminToken: string | null; secure: boolean
         const key = digest(value);
         const found = sessions.get(key);
         if (found !== undefined && found.until > clock.now()) {
-          return { key, formToken: found.formToken, viewer: found.viewer };
+          const { formToken, viewer, reach } = found;
+          return { key, formToken, viewer, reach };
         }
         sessions.delete(key);
       }

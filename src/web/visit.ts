@@ -4,7 +4,7 @@ import type { Action } from "../core/roles.ts";
 import type { Authorization, Authorizer, Place } from "../engine/authorize.ts";
 import { mayAs, type Viewer } from "../engine/viewer.ts";
 import type { Gate, Session } from "./auth.ts";
-import { demandAllowed, methodNotAllowed, route } from "./errors.ts";
+import { demandAllowed, methodNotAllowed, route, WebError } from "./errors.ts";
 import { demandOwnForm, readForm } from "./forms.ts";
 import { demandToken } from "./sign-in.ts";
 import type { PageData, Views } from "./views.ts";
@@ -14,8 +14,10 @@ export interface Visit {
   readonly session: Session;
   readonly viewer: Exclude<Viewer, { readonly kind: "token" }>;
   may(action: Action, place: Place): Promise<Authorization>;
-  /** Throws what says why not, where they may not. */
+  /** Throws what says why not, where they may not. For what somebody does. */
   demand(action: Action, place: Place): Promise<void>;
+  /** Throws as if there were nothing, where they may not. For what somebody looks at. */
+  see(action: Action, place: Place): Promise<void>;
 }
 
 export type Show = (req: Request, res: Response, visit: Visit) => Promise<void>;
@@ -84,6 +86,12 @@ function createVisit(session: Session, authorizer: Authorizer): Visit {
     may,
     async demand(action, place) {
       demandAllowed(await may(action, place));
+    },
+    async see(action, place) {
+      const answer = await may(action, place);
+      if (answer.kind === "refused")
+        throw new WebError(404, "not-found", `There is nothing here for ${nameOf(viewer)}.`);
+      demandAllowed(answer);
     },
   };
 }
