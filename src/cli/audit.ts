@@ -74,6 +74,8 @@ function whoMade(by: By): string {
       return "this program";
     case "person":
       return personText(by.provider, by.host, by.actor);
+    case "token":
+      return `the API token ${by.name} (${by.id})`;
     case "host":
       return by.actor === null
         ? `an event of ${by.provider}`

@@ -187,6 +187,7 @@ function writerLines({ account, login, since, why, by, installations }: Grant): 
 function byText(by: By): string {
   if (by.kind === "operator") return "the operator";
   if (by.kind === "service") return "the policy";
+  if (by.kind === "token") return `the API token ${oneLine(by.name)} (${by.id})`;
   return by.actor === null ? by.provider : `${oneLine(by.actor.login)} (${by.provider}:${by.host}:${by.actor.id})`;
 }
 

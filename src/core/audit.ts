@@ -10,13 +10,15 @@ export type By =
   | { readonly kind: "operator" }
   /** Somebody a host vouched for, by id, when the change was made. */
   | { readonly kind: "person"; readonly provider: Provider; readonly host: string; readonly actor: Actor }
+  /** A program with an API token. `id`: as lists show it, `wha_…`; the name is what the token was called. */
+  | { readonly kind: "token"; readonly id: string; readonly name: string }
   /** An event of the host. `actor`: its sender, as the signed payload names them; null: it names nobody. */
   | { readonly kind: "host"; readonly provider: Provider; readonly host: string; readonly actor: Actor | null }
   /** This program by itself, by a rule it was given: a policy, a retention time. */
   | { readonly kind: "service" };
 
 /** Whoever decides something: nobody's event, and no rule. */
-export type Decider = Extract<By, { readonly kind: "operator" | "person" }>;
+export type Decider = Extract<By, { readonly kind: "operator" | "person" | "token" }>;
 
 /** `noun.verb`, the verb in the past. Extend, never rename: people filter by them. */
 export type AuditAction =
@@ -71,6 +73,18 @@ export type AuditAction =
   | "connection.made"
   | "connection.removed"
   | "key.rotated";
+
+/** Whoever decided, as approvals and lists show them; null: the operator. */
+export function actorOf(by: Decider): Actor | null {
+  switch (by.kind) {
+    case "operator":
+      return null;
+    case "person":
+      return by.actor;
+    case "token":
+      return { id: by.id, login: `API token ${by.name}` };
+  }
+}
 
 export interface AuditEntry {
   readonly by: By;

@@ -47,6 +47,8 @@ function whoIs(by: By): string {
       return "this service itself";
     case "person":
       return by.actor.login;
+    case "token":
+      return `the API token ${by.name}`;
     case "host":
       return by.actor?.login ?? "its host";
   }

@@ -1,7 +1,7 @@
 /** Public JSON of namespaces, which the API and the command line share: fields may be added, none renamed. */
-import type { By } from "../core/audit.ts";
 import type { HostId } from "../core/model.ts";
 import type { Claim, Grant, Ledger, NamespaceSummary } from "./claims-store-port.ts";
+import { byJson } from "./shapes.ts";
 
 export function namespaceJson({ name, registry, createdAt, writers }: NamespaceSummary): object {
   return { name, registry, createdAt, writers: writers.map(grantJson) };
@@ -42,13 +42,6 @@ function grantJson({ account, login, since, why, by, installations }: Grant): ob
     by: byJson(by),
     installations: installations.map((one) => ({ ...idJson(one), state: one.state })),
   };
-}
-
-function byJson(by: By): object {
-  if (by.kind === "operator" || by.kind === "service")
-    return { kind: by.kind, provider: null, host: null, actor: null };
-  const { kind, provider, host, actor } = by;
-  return { kind, provider, host, actor: actor === null ? null : { id: actor.id, login: actor.login } };
 }
 
 function idJson({ provider, host, id }: HostId): object {

@@ -56,6 +56,7 @@ export function auditJson({ id, at, by, action, installation, subject, facts }: 
 export function byJson(by: By): object {
   const { kind } = by;
   if (kind === "operator" || kind === "service") return { kind, provider: null, host: null, actor: null };
+  if (kind === "token") return { kind, provider: null, host: null, actor: { id: by.id, login: by.name } };
   const { provider, host, actor } = by;
   return { kind, provider, host, actor: actor === null ? null : { id: actor.id, login: actor.login } };
 }

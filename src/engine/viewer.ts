@@ -18,6 +18,7 @@ export type Viewer =
   /** A program with an API token of one installation, which has a role there instead of asking a host for one. */
   | {
       readonly kind: "token";
+      /** As lists show it: `wha_…`. */
       readonly id: string;
       readonly name: string;
       readonly installation: HostId;
@@ -58,7 +59,8 @@ export async function mayAs(
   }
 }
 
-/** For the audit log. A token's deeds are told from people's by its id. */
-export function deciderOf(viewer: Exclude<Viewer, { readonly kind: "token" }>): Decider {
+/** For the audit log. */
+export function deciderOf(viewer: Viewer): Decider {
+  if (viewer.kind === "token") return { kind: "token", id: viewer.id, name: viewer.name };
   return viewer.person === null ? { kind: "operator" } : { kind: "person", ...viewer.person };
 }

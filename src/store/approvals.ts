@@ -1,5 +1,5 @@
 /** Builds that wait for somebody who may let them run. */
-import type { AuditEntry, Decider } from "../core/audit.ts";
+import { type AuditEntry, actorOf, type Decider } from "../core/audit.ts";
 import { type Approval, type Build, hostKey, type Sha } from "../core/model.ts";
 import { closedGate } from "../core/refusals.ts";
 import type { Store } from "../engine/store-port.ts";
@@ -34,8 +34,7 @@ export function createApprovals({ database, clock, newId }: StoreParts): Pick<St
         if (closedGate({ installation: standing, link }) !== null) return [];
         // Held while forks were still allowed.
         if (build.planned.pull?.fork === true && standing?.policy.forks === "never") return [];
-        const actor = by.kind === "person" ? by.actor : null;
-        const approval: Approval = { actor, at: new Date(clock.now()).toISOString() };
+        const approval: Approval = { actor: actorOf(by), at: new Date(clock.now()).toISOString() };
         const released = await sql.query(
           `UPDATE builds SET state = 'queued', approval = $2
            WHERE state = 'held' AND seq IN (
