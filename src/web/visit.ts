@@ -13,6 +13,8 @@ import type { PageData, Views } from "./views.ts";
 export interface Visit {
   readonly session: Session;
   readonly viewer: Exclude<Viewer, { readonly kind: "token" }>;
+  /** Whether they are still signed in. For looks that last. */
+  lasts(): Promise<boolean>;
   may(action: Action, place: Place): Promise<Authorization>;
   /** Throws what says why not, where they may not. For what somebody does. */
   demand(action: Action, place: Place): Promise<void>;
@@ -50,7 +52,8 @@ export function createPageKit(options: {
         res.redirect(303, `/auth/token?${new URLSearchParams({ next: back(req) })}`);
         return;
       }
-      await show(req, res, createVisit(session, authorizer));
+      const lasts = async () => (await gate.session(req))?.key === session.key;
+      await show(req, res, createVisit(session, authorizer, lasts));
     });
   return {
     router,
@@ -77,12 +80,13 @@ export function createPageKit(options: {
   };
 }
 
-function createVisit(session: Session, authorizer: Authorizer): Visit {
+function createVisit(session: Session, authorizer: Authorizer, lasts: Visit["lasts"]): Visit {
   const { viewer } = session;
   const may: Visit["may"] = (action, place) => mayAs(authorizer, viewer, action, place);
   return {
     session,
     viewer,
+    lasts,
     may,
     async demand(action, place) {
       demandAllowed(await may(action, place));
