@@ -72,7 +72,9 @@ export type AuditAction =
   | "access.disallowed"
   | "connection.made"
   | "connection.removed"
-  | "key.rotated";
+  | "key.rotated"
+  | "settings.changed"
+  | "setup.finished";
 
 /** Whoever decided, as approvals and lists show them; null: the operator. */
 export function actorOf(by: Decider): Actor | null {
