@@ -36,6 +36,7 @@ import type { LifecycleStore } from "./lifecycle-port.ts";
 import type { PauseStore } from "./pause-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 import type { ReceiptStore } from "./receipts-port.ts";
+import type { SessionStore } from "./sessions-port.ts";
 
 export interface Journal {
   /**
@@ -271,7 +272,8 @@ export interface Store
     FurtherRepositoryStore,
     PauseStore,
     LifecycleStore,
-    ReceiptStore {
+    ReceiptStore,
+    SessionStore {
   // deliveries
   /**
    * The deliveries whose turn it is, at most `limit`, never two of one stream at a time, and of a stream always the oldest.

@@ -15,6 +15,7 @@ import { variables } from "./migrations/0012-variables.ts";
 import { furtherRepositories } from "./migrations/0013-further-repositories.ts";
 import { turns } from "./migrations/0014-turns.ts";
 import { receipts } from "./migrations/0015-receipts.ts";
+import { sessions } from "./migrations/0016-sessions.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -40,6 +41,7 @@ const MIGRATIONS: readonly Migration[] = [
   furtherRepositories,
   turns,
   receipts,
+  sessions,
 ];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */

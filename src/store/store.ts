@@ -30,6 +30,7 @@ import { createReceipts } from "./receipts.ts";
 import { createRegistries } from "./registries.ts";
 import { bytesOrNull, text } from "./rows.ts";
 import { SECRETS_LOCK } from "./secrets.ts";
+import { createSessions } from "./sessions.ts";
 import { createUpkeep } from "./upkeep.ts";
 import { createVariables } from "./variables.ts";
 
@@ -103,6 +104,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createGrants(parts, vault),
     ...createRegistries(parts, vault),
     ...createVariables(parts, vault),
+    ...createSessions(parts),
     ...createUpkeep(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {

@@ -24,6 +24,7 @@ import { pullsContract } from "./store.pulls.ts";
 import { receiptsContract } from "./store.receipts.ts";
 import { registriesContract } from "./store.registries.ts";
 import type { TestClock } from "./store.samples.ts";
+import { sessionsContract } from "./store.sessions.ts";
 import { twinsContract } from "./store.twins.ts";
 import { variablesContract } from "./store.variables.ts";
 
@@ -75,6 +76,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     receiptsContract(current);
     registriesContract(current);
     variablesContract(current);
+    sessionsContract(current);
     grantsContract(() => {
       const { store, clock } = current();
       return {

@@ -417,6 +417,30 @@ COLUMN secrets.name text NOT NULL
 COLUMN secrets.sealed bytea NOT NULL
 CONSTRAINT secrets PRIMARY KEY (name)
 CREATE UNIQUE INDEX secrets_pkey ON public.secrets USING btree (name)
+COLUMN sessions.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN sessions.key text NOT NULL
+COLUMN sessions.person text NOT NULL
+COLUMN sessions.login text
+COLUMN sessions.proof text
+COLUMN sessions.reach text NOT NULL
+COLUMN sessions.vouched text NOT NULL
+COLUMN sessions.opened_at bigint NOT NULL
+COLUMN sessions.used_at bigint NOT NULL
+CONSTRAINT sessions PRIMARY KEY (seq)
+CONSTRAINT sessions UNIQUE (key)
+CREATE INDEX sessions_person ON public.sessions USING btree (person, seq)
+CREATE UNIQUE INDEX sessions_key_key ON public.sessions USING btree (key)
+CREATE UNIQUE INDEX sessions_pkey ON public.sessions USING btree (seq)
+COLUMN sign_ins.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN sign_ins.key text NOT NULL
+COLUMN sign_ins.provider text NOT NULL
+COLUMN sign_ins.host text NOT NULL
+COLUMN sign_ins.next text NOT NULL
+COLUMN sign_ins.begun_at bigint NOT NULL
+CONSTRAINT sign_ins PRIMARY KEY (seq)
+CONSTRAINT sign_ins UNIQUE (key)
+CREATE UNIQUE INDEX sign_ins_key_key ON public.sign_ins USING btree (key)
+CREATE UNIQUE INDEX sign_ins_pkey ON public.sign_ins USING btree (seq)
 COLUMN tag_lines.image text NOT NULL
 COLUMN tag_lines.tag text NOT NULL
 COLUMN tag_lines.line bigint NOT NULL

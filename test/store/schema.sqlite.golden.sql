@@ -405,6 +405,29 @@ created_at BIGINT NOT NULL
 
 CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL);
 
+CREATE TABLE sessions (
+seq INTEGER PRIMARY KEY AUTOINCREMENT,
+key TEXT NOT NULL UNIQUE,
+person TEXT NOT NULL,
+login TEXT,
+proof TEXT,
+reach TEXT NOT NULL,
+vouched TEXT NOT NULL,
+opened_at BIGINT NOT NULL,
+used_at BIGINT NOT NULL
+  );
+
+CREATE INDEX sessions_person ON sessions (person, seq);
+
+CREATE TABLE sign_ins (
+seq INTEGER PRIMARY KEY AUTOINCREMENT,
+key TEXT NOT NULL UNIQUE,
+provider TEXT NOT NULL,
+host TEXT NOT NULL,
+next TEXT NOT NULL,
+begun_at BIGINT NOT NULL
+  );
+
 CREATE TABLE tag_lines (
 image TEXT NOT NULL,
 tag TEXT NOT NULL,

@@ -15,4 +15,5 @@ export const STEPS: readonly string[] = [
   "0013-further-repositories",
   "0014-turns",
   "0015-receipts",
+  "0016-sessions",
 ];
