@@ -34,10 +34,20 @@ export function parseTokenId(text: string): string | null {
 
 /** Of {@link TOKEN_ID_BYTES} and {@link TOKEN_SECRET_BYTES} random bytes. */
 export function makeAccessToken(id: Uint8Array, secret: Uint8Array): { readonly id: string; readonly text: string } {
-  const [shown, hidden] = [base32(id), base32(secret)];
-  const text = `whf_${shown}_${hidden}`;
-  if (!TOKEN.test(text)) throw new Error("an access token has 10 bytes of id and 20 of secret");
-  return { id: shown, text };
+  return makeTokenText("whf", id, secret);
+}
+
+/** `<prefix>_<id>_<secret>`: scanners of repositories know a token by its prefix. */
+export function makeTokenText(
+  prefix: "whf" | "wha",
+  id: Uint8Array,
+  secret: Uint8Array,
+): { readonly id: string; readonly text: string } {
+  if (id.length !== TOKEN_ID_BYTES || secret.length !== TOKEN_SECRET_BYTES) {
+    throw new Error("a token has 10 bytes of id and 20 of secret");
+  }
+  const shown = base32(id);
+  return { id: shown, text: `${prefix}_${shown}_${base32(secret)}` };
 }
 
 /** Of a number of bytes that five divides, so that nothing has to be filled up. */
@@ -72,7 +82,7 @@ export interface TokenWish {
 }
 
 /** ASCII, so that no two names look the same. */
-const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?$/;
+export const TOKEN_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?$/;
 
 export type ParsedWish =
   | { readonly ok: true; readonly wish: TokenWish }
@@ -87,7 +97,7 @@ export function parseTokenWish(given: unknown): ParsedWish {
   if (unknown !== undefined) return wrong(`there is no key ${JSON.stringify(unknown)}; allowed: ${KEYS.join(", ")}`);
   const values = new Map<string, unknown>(Object.entries(given));
   const name = values.get("name");
-  if (typeof name !== "string" || !NAME.test(name)) {
+  if (typeof name !== "string" || !TOKEN_NAME.test(name)) {
     return wrong("a token needs a name: 1 to 64 letters, digits, spaces, `.`, `_` or `-`, e.g. cluster-eu");
   }
   const access = values.get("access") ?? "pull";

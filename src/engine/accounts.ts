@@ -163,7 +163,7 @@ export function hashOfToken(text: string): string {
 }
 
 /** In the same time wherever they differ, and where nothing is kept: that is no text's hash. */
-function sameHash(given: string, kept: string): boolean {
+export function sameHash(given: string, kept: string): boolean {
   const again = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(again(given), again(kept));
 }

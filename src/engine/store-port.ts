@@ -29,10 +29,13 @@ import type {
 import type { Publication } from "../core/supersede.ts";
 import type { ImageOwners } from "../core/trust.ts";
 import type { AccessTokenStore } from "./access-tokens-port.ts";
+import type { ApiTokenStore } from "./api-tokens-port.ts";
 import type { AuditStore } from "./audit-port.ts";
 import type { ClaimStore } from "./claims-store-port.ts";
 import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
+import type { IdempotencyStore } from "./idempotency-port.ts";
 import type { LifecycleStore } from "./lifecycle-port.ts";
+import type { OperationsStore } from "./operations-port.ts";
 import type { PauseStore } from "./pause-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 import type { ReceiptStore } from "./receipts-port.ts";
@@ -269,9 +272,12 @@ export interface Store
     AuditStore,
     ClaimStore,
     AccessTokenStore,
+    ApiTokenStore,
     FurtherRepositoryStore,
     PauseStore,
+    IdempotencyStore,
     LifecycleStore,
+    OperationsStore,
     ReceiptStore,
     SessionStore {
   // deliveries

@@ -16,6 +16,9 @@ import { furtherRepositories } from "./migrations/0013-further-repositories.ts";
 import { turns } from "./migrations/0014-turns.ts";
 import { receipts } from "./migrations/0015-receipts.ts";
 import { sessions } from "./migrations/0016-sessions.ts";
+import { operations } from "./migrations/0017-operations.ts";
+import { settings } from "./migrations/0018-settings.ts";
+import { apiTokens } from "./migrations/0019-api-tokens.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -42,6 +45,9 @@ const MIGRATIONS: readonly Migration[] = [
   turns,
   receipts,
   sessions,
+  operations,
+  settings,
+  apiTokens,
 ];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */

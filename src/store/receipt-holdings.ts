@@ -97,7 +97,8 @@ const COUNTS = `
     (SELECT COUNT(*) FROM pauses WHERE kind = 'installation' AND key = $1) AS pauses,
     (SELECT COUNT(*) FROM images m JOIN repositories r ON r.key = m.repository WHERE r.installation = $1) AS images,
     (SELECT COUNT(*) FROM access_tokens
-      WHERE provider = $2 AND host = $3 AND account_id = $4 AND revoked_at IS NULL AND expires_at > $5) AS tokens,
+      WHERE provider = $2 AND host = $3 AND account_id = $4 AND revoked_at IS NULL AND expires_at > $5)
+      + (SELECT COUNT(*) FROM api_tokens WHERE installation = $1 AND revoked_at IS NULL AND expires_at > $5) AS tokens,
     (SELECT COUNT(*) FROM registry_credentials c
       WHERE c.namespace IN (SELECT g.namespace FROM namespace_grants g
           WHERE g.provider = $2 AND g.host = $3 AND g.account_id = $4)

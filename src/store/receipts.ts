@@ -1,5 +1,6 @@
 /** What an uninstall takes away, and the receipt of it. */
 import { shownTokenId } from "../core/access-tokens.ts";
+import { shownApiTokenId } from "../core/api-tokens.ts";
 import type { AuditAction } from "../core/audit.ts";
 import { type Account, type HostId, hostKey, parseHostKey } from "../core/model.ts";
 import type { Receipt } from "../core/receipt.ts";
@@ -55,6 +56,7 @@ export function createReceipts(parts: StoreParts, vault: Vault | undefined): Rec
         const tell = (action: AuditAction, subject: string, facts: Readonly<Record<string, string>>) =>
           writeAudit(sql, clock, { by, action, installation, subject, facts });
         await revokeTokens(sql, account, clock.now(), tell);
+        await revokeApiTokens(sql, { installation, login: account.login, now: clock.now() }, tell);
         await eraseCredentials(sql, account, tell);
         await disallow(sql, installation, tell);
         return true;
@@ -145,6 +147,22 @@ async function revokeTokens(sql: Sql, { provider, host, id }: Account, now: numb
   for (const row of rows) {
     const facts = { token: shownTokenId(text(row, "id")), name: text(row, "name"), access: text(row, "access") };
     await tell("token.revoked", text(row, "namespace"), facts);
+  }
+}
+
+async function revokeApiTokens(
+  sql: Sql,
+  { installation, login, now }: { readonly installation: HostId; readonly login: string; readonly now: number },
+  tell: Tell,
+): Promise<void> {
+  const rows = await sql.query(
+    `UPDATE api_tokens SET revoked_at = $2 WHERE installation = $1 AND revoked_at IS NULL AND expires_at > $2
+     RETURNING id, name, role`,
+    [hostKey(installation), now],
+  );
+  for (const row of rows) {
+    const facts = { token: shownApiTokenId(text(row, "id")), name: text(row, "name"), role: text(row, "role") };
+    await tell("token.revoked", login, facts);
   }
 }
 

@@ -2,9 +2,11 @@ import { v7 as uuidv7 } from "uuid";
 import type { GrantStore } from "../engine/grants-port.ts";
 import type { Clock, Logger, LogStore, Vault } from "../engine/ports.ts";
 import type { RegistryStore } from "../engine/registries-port.ts";
+import type { SettingStore } from "../engine/settings-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { VariableStore } from "../engine/variables-port.ts";
 import { createAccessTokens } from "./access-tokens.ts";
+import { createApiTokens } from "./api-tokens.ts";
 import { createApprovals } from "./approvals.ts";
 import { createAudit } from "./audit.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
@@ -15,6 +17,7 @@ import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createFurtherRepositories } from "./further-repositories.ts";
 import { createGrants } from "./grants.ts";
+import { createIdempotency } from "./idempotency.ts";
 import { createImageGifts } from "./image-gifts.ts";
 import { createInstallations } from "./installations.ts";
 import { createJournal } from "./journal.ts";
@@ -23,6 +26,7 @@ import { createLogRows } from "./log-rows.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
 import { createNamespaceCodes } from "./namespace-codes.ts";
 import { createNamespaces } from "./namespaces.ts";
+import { createOperations } from "./operations.ts";
 import { createPauses } from "./pauses.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
@@ -31,6 +35,7 @@ import { createRegistries } from "./registries.ts";
 import { bytesOrNull, text } from "./rows.ts";
 import { SECRETS_LOCK } from "./secrets.ts";
 import { createSessions } from "./sessions.ts";
+import { createSettings } from "./settings.ts";
 import { createUpkeep } from "./upkeep.ts";
 import { createVariables } from "./variables.ts";
 
@@ -48,7 +53,7 @@ export interface StoreOptions {
   readonly newId?: () => string;
 }
 
-export interface OpenedStore extends Store, GrantStore, RegistryStore, VariableStore {
+export interface OpenedStore extends Store, GrantStore, RegistryStore, VariableStore, SettingStore {
   /** Null: one process works on this database, and keeps logs as files. */
   readonly logs: LogStore | null;
 }
@@ -100,12 +105,16 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createNamespaces(parts),
     ...createNamespaceCodes(parts),
     ...createAccessTokens(parts),
+    ...createApiTokens(parts),
+    ...createIdempotency(parts),
     ...createFurtherRepositories(parts),
     ...createGrants(parts, vault),
     ...createRegistries(parts, vault),
     ...createVariables(parts, vault),
     ...createSessions(parts),
+    ...createSettings(parts, vault),
     ...createUpkeep(parts),
+    ...createOperations(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {
       listeners.add(listener);

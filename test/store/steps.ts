@@ -16,4 +16,7 @@ export const STEPS: readonly string[] = [
   "0014-turns",
   "0015-receipts",
   "0016-sessions",
+  "0017-operations",
+  "0018-settings",
+  "0019-api-tokens",
 ];
