@@ -18,6 +18,24 @@ CONSTRAINT access_tokens UNIQUE (id)
 CREATE INDEX access_tokens_namespace ON public.access_tokens USING btree (namespace, seq)
 CREATE UNIQUE INDEX access_tokens_id_key ON public.access_tokens USING btree (id)
 CREATE UNIQUE INDEX access_tokens_pkey ON public.access_tokens USING btree (seq)
+COLUMN api_tokens.seq bigint NOT NULL IDENTITY ALWAYS
+COLUMN api_tokens.id text NOT NULL
+COLUMN api_tokens.hash text NOT NULL
+COLUMN api_tokens.installation text NOT NULL
+COLUMN api_tokens.name text NOT NULL
+COLUMN api_tokens.role text NOT NULL
+COLUMN api_tokens.made_by text NOT NULL
+COLUMN api_tokens.created_at bigint NOT NULL
+COLUMN api_tokens.expires_at bigint NOT NULL
+COLUMN api_tokens.revoked_at bigint
+COLUMN api_tokens.last_used_at bigint
+CONSTRAINT api_tokens CHECK ((role = ANY (ARRAY['read'::text, 'write'::text, 'owner'::text])))
+CONSTRAINT api_tokens FOREIGN KEY (installation) REFERENCES installations(key)
+CONSTRAINT api_tokens PRIMARY KEY (seq)
+CONSTRAINT api_tokens UNIQUE (id)
+CREATE INDEX api_tokens_installation ON public.api_tokens USING btree (installation, seq)
+CREATE UNIQUE INDEX api_tokens_id_key ON public.api_tokens USING btree (id)
+CREATE UNIQUE INDEX api_tokens_pkey ON public.api_tokens USING btree (seq)
 COLUMN audit.id bigint NOT NULL IDENTITY ALWAYS
 COLUMN audit.at bigint NOT NULL
 COLUMN audit.made_by text NOT NULL
@@ -76,11 +94,13 @@ COLUMN builds.hold_detail text
 COLUMN builds.approval text
 COLUMN builds.twin text
 COLUMN builds.registry text NOT NULL DEFAULT 'default'::text
+COLUMN builds.failure_class text
 CONSTRAINT builds FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT builds PRIMARY KEY (seq)
 CONSTRAINT builds UNIQUE (id)
 CREATE INDEX builds_commit ON public.builds USING btree (repository, sha)
 CREATE INDEX builds_delivery ON public.builds USING btree (delivery)
+CREATE INDEX builds_failed ON public.builds USING btree (finished_at, failure_class) WHERE (failure IS NOT NULL)
 CREATE INDEX builds_lane ON public.builds USING btree (repository, lane, image, generation)
 CREATE INDEX builds_promoting ON public.builds USING btree (full_image) WHERE ((state = 'running'::text) AND (phase = 'promote'::text))
 CREATE INDEX builds_staging ON public.builds USING btree (seq) WHERE (staging = 'used'::text)
@@ -259,6 +279,20 @@ CONSTRAINT further_repositories PRIMARY KEY (id)
 CONSTRAINT further_repositories UNIQUE (installation, repository, reads)
 CREATE UNIQUE INDEX further_repositories_installation_repository_reads_key ON public.further_repositories USING btree (installation, repository, reads)
 CREATE UNIQUE INDEX further_repositories_pkey ON public.further_repositories USING btree (id)
+COLUMN heard.installation text NOT NULL
+COLUMN heard.at bigint NOT NULL
+COLUMN heard.delivery bigint NOT NULL
+CONSTRAINT heard PRIMARY KEY (installation)
+CREATE UNIQUE INDEX heard_pkey ON public.heard USING btree (installation)
+COLUMN idempotency_keys.caller text NOT NULL
+COLUMN idempotency_keys.key text NOT NULL
+COLUMN idempotency_keys.fingerprint text NOT NULL
+COLUMN idempotency_keys.begun_at bigint NOT NULL
+COLUMN idempotency_keys.status integer
+COLUMN idempotency_keys.answer text
+CONSTRAINT idempotency_keys PRIMARY KEY (caller, key)
+CREATE INDEX idempotency_keys_begun ON public.idempotency_keys USING btree (begun_at)
+CREATE UNIQUE INDEX idempotency_keys_pkey ON public.idempotency_keys USING btree (caller, key)
 COLUMN image_shares.image text NOT NULL
 COLUMN image_shares.repository text NOT NULL
 COLUMN image_shares.created_at bigint NOT NULL
@@ -431,6 +465,19 @@ CONSTRAINT sessions UNIQUE (key)
 CREATE INDEX sessions_person ON public.sessions USING btree (person, seq)
 CREATE UNIQUE INDEX sessions_key_key ON public.sessions USING btree (key)
 CREATE UNIQUE INDEX sessions_pkey ON public.sessions USING btree (seq)
+COLUMN settings.name text NOT NULL
+COLUMN settings.secret text NOT NULL
+COLUMN settings.saved_at bigint NOT NULL
+CONSTRAINT settings FOREIGN KEY (secret) REFERENCES secrets(name)
+CONSTRAINT settings PRIMARY KEY (name)
+CONSTRAINT settings UNIQUE (secret)
+CREATE UNIQUE INDEX settings_pkey ON public.settings USING btree (name)
+CREATE UNIQUE INDEX settings_secret_key ON public.settings USING btree (secret)
+COLUMN setup.id integer NOT NULL
+COLUMN setup.finished_at bigint NOT NULL
+CONSTRAINT setup CHECK ((id = 1))
+CONSTRAINT setup PRIMARY KEY (id)
+CREATE UNIQUE INDEX setup_pkey ON public.setup USING btree (id)
 COLUMN sign_ins.seq bigint NOT NULL IDENTITY ALWAYS
 COLUMN sign_ins.key text NOT NULL
 COLUMN sign_ins.provider text NOT NULL

@@ -17,6 +17,22 @@ last_used_at BIGINT
 
 CREATE INDEX access_tokens_namespace ON access_tokens (namespace, seq);
 
+CREATE TABLE api_tokens (
+seq INTEGER PRIMARY KEY AUTOINCREMENT,
+id TEXT NOT NULL UNIQUE,
+hash TEXT NOT NULL,
+installation TEXT NOT NULL REFERENCES installations (key),
+name TEXT NOT NULL,
+role TEXT NOT NULL CHECK (role IN ('read', 'write', 'owner')),
+made_by TEXT NOT NULL,
+created_at BIGINT NOT NULL,
+expires_at BIGINT NOT NULL,
+revoked_at BIGINT,
+last_used_at BIGINT
+  );
+
+CREATE INDEX api_tokens_installation ON api_tokens (installation, seq);
+
 CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 
 CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
@@ -62,11 +78,13 @@ CREATE TABLE builds (
   created_at BIGINT NOT NULL,
   started_at BIGINT,
   finished_at BIGINT
-, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT, twin TEXT, registry TEXT NOT NULL DEFAULT 'default');
+, phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT, twin TEXT, registry TEXT NOT NULL DEFAULT 'default', failure_class TEXT GENERATED ALWAYS AS (failure ->> 'class') VIRTUAL);
 
 CREATE INDEX builds_commit ON builds (repository, sha);
 
 CREATE INDEX builds_delivery ON builds (delivery);
+
+CREATE INDEX builds_failed ON builds (finished_at, failure_class) WHERE failure IS NOT NULL;
 
 CREATE INDEX builds_lane ON builds (repository, lane, image, generation);
 
@@ -245,6 +263,20 @@ made_by TEXT NOT NULL,
 UNIQUE (installation, repository, reads)
   );
 
+CREATE TABLE heard (installation TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, delivery BIGINT NOT NULL);
+
+CREATE TABLE idempotency_keys (
+caller TEXT NOT NULL,
+key TEXT NOT NULL,
+fingerprint TEXT NOT NULL,
+begun_at BIGINT NOT NULL,
+status INTEGER,
+answer TEXT,
+PRIMARY KEY (caller, key)
+  );
+
+CREATE INDEX idempotency_keys_begun ON idempotency_keys (begun_at);
+
 CREATE TABLE image_shares (
 image TEXT NOT NULL REFERENCES images (name),
 repository TEXT NOT NULL,
@@ -418,6 +450,14 @@ used_at BIGINT NOT NULL
   );
 
 CREATE INDEX sessions_person ON sessions (person, seq);
+
+CREATE TABLE settings (
+name TEXT NOT NULL PRIMARY KEY,
+secret TEXT NOT NULL UNIQUE REFERENCES secrets (name),
+saved_at BIGINT NOT NULL
+  );
+
+CREATE TABLE setup (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), finished_at BIGINT NOT NULL);
 
 CREATE TABLE sign_ins (
 seq INTEGER PRIMARY KEY AUTOINCREMENT,
