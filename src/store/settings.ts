@@ -4,10 +4,10 @@ import type { SettingStore, StoredSettings } from "../engine/settings-port.ts";
 import { writeAudit } from "./audit.ts";
 import type { StoreParts } from "./builds.ts";
 import { isPostgres, openDatabase, type Sql, sqlitePath } from "./database.ts";
-import { text, timeOrNull } from "./rows.ts";
+import { text, time } from "./rows.ts";
 import { createSecrets, SECRETS_LOCK, type Secrets } from "./secrets.ts";
 
-/** The one row of the table `setup`, made with it. */
+/** The one row of the table `setup`. */
 const THE_SETUP = 1;
 
 export function createSettings({ database, clock }: StoreParts, vault: Vault | undefined): SettingStore {
@@ -31,7 +31,7 @@ export function createSettings({ database, clock }: StoreParts, vault: Vault | u
       return database.transaction(async (sql) => {
         await sql.lock(SECRETS_LOCK);
         if ((await finishedAt(sql)) !== null) return false;
-        await sql.query("UPDATE setup SET finished_at = $2 WHERE id = $1", [THE_SETUP, clock.now()]);
+        await sql.query("INSERT INTO setup (id, finished_at) VALUES ($1, $2)", [THE_SETUP, clock.now()]);
         await writeAudit(sql, clock, {
           by,
           action: "setup.finished",
@@ -103,7 +103,7 @@ async function readSettings(sql: Sql, secrets: Secrets): Promise<StoredSettings>
 
 async function finishedAt(sql: Sql): Promise<string | null> {
   const [row] = await sql.query("SELECT finished_at FROM setup WHERE id = $1", [THE_SETUP]);
-  return row === undefined ? null : timeOrNull(row, "finished_at");
+  return row === undefined ? null : time(row, "finished_at");
 }
 
 /** Names of secrets are one space: connections, registries and variables have theirs. */
