@@ -216,6 +216,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     readers: createFramedReaders({ store, clock }),
   });
   const surveys = createSurveys({ hosts, pauses, clock, log });
+  const stopping = new AbortController();
   const web = createWeb({
     store,
     surveys,
@@ -235,6 +236,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     ...(addon === undefined ? {} : { addon }),
     views,
+    stopping: stopping.signal,
     ready: () => readiness(parts),
   });
   const server = createServer(serverLimits(), (req, res) => {
@@ -279,6 +281,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     const graceMs = settings.stopGraceMs ?? STOP_GRACE_MS;
     log.info({ running: (worker?.running() ?? 0) + promoter.running() }, "stopping");
     forget?.();
+    stopping.abort();
     surveys.stop();
     // At the same time: who stops us does not wait for long. What is stored from now on is processed after the start.
     await Promise.all([

@@ -1,22 +1,25 @@
 import { escapeHtml } from "./escape.ts";
 
 /**
- * Terminal text as HTML. Colours become classes (`c1` … `c15`, `bold` …), because the pages' content policy forbids
- * inline styles. Other escape sequences are dropped, anything else is escaped. Background, inverse and hidden text are
- * left out on purpose: they could make part of a log unreadable. Linear in the length of the text.
+ * Terminal text as HTML, a line each. Colours become classes (`c1` … `c15`, `bold` …), because the pages' content policy
+ * forbids inline styles; one that was not ended goes on in the next line. Other escape sequences are dropped, anything
+ * else is escaped. Background, inverse and hidden text are left out on purpose: they could make part of a log unreadable.
+ * Linear in the length of the text.
  */
-export function ansiToHtml(text: string): string {
+export function ansiToHtml(text: string): readonly string[] {
   let style = PLAIN;
-  let html = "";
-  let from = 0;
-  for (const match of text.matchAll(SEQUENCE)) {
-    html += span(text.slice(from, match.index), style);
-    from = match.index + match[0].length;
-    if (match[1] !== undefined) {
-      style = applySgr(style, match[1]);
+  return text.split(/\r?\n/).map((line) => {
+    let html = "";
+    let from = 0;
+    for (const match of line.matchAll(SEQUENCE)) {
+      html += span(line.slice(from, match.index), style);
+      from = match.index + match[0].length;
+      if (match[1] !== undefined) {
+        style = applySgr(style, match[1]);
+      }
     }
-  }
-  return html + span(text.slice(from), style);
+    return html + span(line.slice(from), style);
+  });
 }
 
 interface Style {
@@ -41,7 +44,7 @@ function span(text: string, style: Style): string {
   if (text === "") {
     return "";
   }
-  const html = escapeHtml(text.replace(/\r(?=\n)/g, ""));
+  const html = escapeHtml(text);
   const classes = [
     ...(style.color === null ? [] : [`c${style.color}`]),
     ...(["bold", "dim", "italic", "underline"] as const).filter((name) => style[name]),

@@ -2,14 +2,11 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Request, Response } from "express";
 import type { LogStore } from "../engine/ports.ts";
-import { ansiToHtml } from "./ansi.ts";
 import { WebError } from "./errors.ts";
 
 export type Logs = Pick<LogStore, "read">;
 
 const CHUNK = 256 * 1024;
-/** A page shows this much of a log's end; more makes browsers slow. */
-const SHOWN = 256 * 1024;
 
 /**
  * The log as it is now, from byte `?offset=` on, as plain text. Who follows a running build asks again with the offset
@@ -48,15 +45,4 @@ async function* chunks(logs: Logs, buildId: string, start: number, end: number):
     at += part.bytes.length;
     yield part.bytes;
   }
-}
-
-/** The end of a log for a page, as HTML. `cut`: what came before is left out. */
-export async function logHtml(logs: Logs, buildId: string): Promise<{ readonly html: string; readonly cut: boolean }> {
-  const size = (await logs.read(buildId, 0, 1))?.size ?? 0;
-  const start = Math.max(0, size - SHOWN);
-  const bytes = (await logs.read(buildId, start, SHOWN))?.bytes ?? Buffer.alloc(0);
-  const text = bytes.toString("utf8");
-  // A cut may fall into a line, or into a character of it.
-  const whole = start === 0 ? text : text.slice(text.indexOf("\n") + 1);
-  return { html: ansiToHtml(whole), cut: start > 0 };
 }

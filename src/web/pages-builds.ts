@@ -1,29 +1,35 @@
 import type { Request } from "express";
-import { failureAdvice } from "../core/failure-advice.ts";
 import type { Build } from "../core/model.ts";
-import { reproduceLines } from "../core/reproduce.ts";
+import { isFinal } from "../core/model.ts";
 import { approveHeld } from "../engine/approval.ts";
 import type { Clock } from "../engine/ports.ts";
-import type { Decision } from "../engine/store-port.ts";
 import { deciderOf } from "../engine/viewer.ts";
 import { type ApiStore, demandApproved, knownBuild } from "./api.ts";
+import { buildPageData, placeOf } from "./build-view.ts";
 import { pageQuery } from "./errors.ts";
-import { type Logs, logHtml, sendLog } from "./log.ts";
+import { createLive, idOf } from "./live.ts";
+import { type Logs, sendLog } from "./log.ts";
+import { lastLines } from "./log-view.ts";
 import { paging } from "./paging.ts";
-import { buildView, pullCommand, stepViews, timeView } from "./present.ts";
-import { holdView } from "./verdicts.ts";
-import type { PageKit } from "./visit.ts";
+import { buildView } from "./present.ts";
+import type { Views } from "./views.ts";
+import type { PageKit, Visit } from "./visit.ts";
 
 export interface BuildPages {
   readonly store: ApiStore;
   readonly logs: Logs;
   readonly clock: Clock;
+  readonly views: Views;
+  /** Aborted when the server stops: who follows a build must not hold it up. */
+  readonly stopping: AbortSignal;
+  /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
 }
 
 /** `/builds`, and what can be done with one. */
 export function addBuildPages({ page, form, send }: PageKit, parts: BuildPages): void {
-  const { store, logs, clock } = parts;
+  const { store, logs, clock, views } = parts;
+  const live = createLive(parts);
 
   page(["/", "/builds"], async (req, res, visit) => {
     const found = await store.listBuilds(pageQuery(req));
@@ -33,58 +39,59 @@ export function addBuildPages({ page, form, send }: PageKit, parts: BuildPages):
   });
 
   page("/builds/:id", async (req, res, visit) => {
-    const build = await knownBuild(store, req.params["id"]);
-    const now = clock.now();
-    const view = buildView(build, now);
+    // With its log.
+    const build = await seenBuild(req, visit, "build.log");
+    const final = isFinal(build.state);
+    const log = await lastLines(logs, build.id, final);
     send(res, visit, "build", {
-      title: `${view.stateText}: ${build.image}`,
-      section: "builds",
-      build: view,
-      digest: build.digest,
-      older: build.tags?.older ?? [],
-      requestDigest: build.requestDigest,
-      trigger: build.trigger,
-      attempt: build.attempt,
-      fullSha: build.planned.sha,
-      inputs: build.planned.inputs,
-      rules: build.planned.rules,
-      failure: build.failure,
-      advice: build.failure === null ? "" : failureAdvice(build.failure.class).replaceAll("`", ""),
-      reproduce: build.failure === null ? "" : reproduceLines(build).join("\n"),
-      started: build.startedAt === null ? null : timeView(build.startedAt, now),
-      finished: build.finishedAt === null ? null : timeView(build.finishedAt, now),
-      steps: stepViews(build.steps, now),
-      pull: pullCommand(build, await parts.registryHost(build)),
-      delivery: build.deliveryId,
-      trust: build.planned.trust,
-      hold: await holdView(store, build, now),
-      decision: await decisionOf(store, build),
-      log: await logHtml(logs, build.id),
+      ...(await buildPageData(parts, build, visit, clock.now())),
+      told: false,
+      live: !final,
+      log,
+      logPlace: idOf({ attempt: build.attempt, ...log.next }),
     });
   });
 
-  page("/builds/:id/log", async (req, res) => {
-    const { id } = await knownBuild(store, req.params["id"]);
+  page("/builds/:id/log", async (req, res, visit) => {
+    const { id } = await seenBuild(req, visit, "build.log");
     await sendLog(logs, id, req, res);
+  });
+
+  page("/builds/:id/live", async (req, res, visit) => {
+    const first = await seenBuild(req, visit, "build.log");
+    const { formToken, key } = visit.session;
+    await live.follow(req, res, {
+      session: key,
+      build: first.id,
+      async state(build) {
+        const data = await buildPageData(parts, build, visit, clock.now());
+        return views.render("build-state", { ...data, told: true, formToken });
+      },
+      log: (log) => views.render("build-log", { title: "", section: null, formToken, log, build: { final: false } }),
+      lasts: async () => (await visit.lasts()) && (await visit.may("build.log", placeOf(first))).kind !== "refused",
+    });
   });
 
   form(
     "/builds/:id/approve",
-    async (req, res, { viewer }) => {
-      demandApproved(await approveHeld(store, req.params["id"] ?? "", deciderOf(viewer)));
+    async (req, res, visit) => {
+      const build = await seenBuild(req, visit, "build.see");
+      await visit.demand("build.approve", placeOf(build));
+      demandApproved(await approveHeld(store, build.id, deciderOf(visit.viewer)));
       res.redirect(303, buildOf(req));
     },
     buildOf,
   );
+
+  /** The build of the address; throws as if there were none, where they may not. */
+  async function seenBuild(req: Request, visit: Visit, action: "build.see" | "build.log"): Promise<Build> {
+    const build = await knownBuild(store, req.params["id"]);
+    await visit.see(action, placeOf(build));
+    return build;
+  }
 }
 
 /** The page of the build that a form on it is about. */
 function buildOf(req: Request): string {
   return `/builds/${encodeURIComponent(req.params["id"] ?? "")}`;
-}
-
-/** The decision that led to the build; null when its delivery is past retention. */
-async function decisionOf(store: ApiStore, build: Build): Promise<Decision | null> {
-  const delivery = await store.getDelivery(build.deliveryId);
-  return delivery?.decisions.find((decision) => decision.build === build.id) ?? null;
 }

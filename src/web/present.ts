@@ -1,4 +1,4 @@
-import { type Build, type BuildState, type BuildStep, isFinal, type Provider, shownTags } from "../core/model.ts";
+import { type Build, type BuildState, isFinal, type Provider, shownTags } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
 
 /** What templates show: texts, ready but for escaping, which the templates' engine does. */
@@ -23,7 +23,15 @@ export interface BuildView {
   readonly tags: readonly string[];
   /** Empty while it has not begun. */
   readonly duration: string;
+  readonly elapsed: number | null;
   readonly created: TimeView;
+}
+
+/** How long something took, or takes. */
+export interface TookView {
+  readonly duration: string;
+  /** Seconds so far of what still runs; null: it does not. */
+  readonly elapsed: number | null;
 }
 
 export interface PullRequestView {
@@ -71,7 +79,7 @@ export function buildView(build: Build, now: number): BuildView {
     pullRequest: planned.pull === undefined ? null : pullRequestView(planned.pull, repository.provider, webUrl),
     publishes: planned.push,
     tags: planned.push ? shownTags(build) : [],
-    duration: build.startedAt === null ? "" : between(build.startedAt, build.finishedAt, now),
+    ...(build.startedAt === null ? { duration: "", elapsed: null } : took(build.startedAt, build.finishedAt, now)),
     created: timeView(build.createdAt, now),
   };
 }
@@ -91,9 +99,12 @@ function pullRequestView(
   return { number, url: webUrl === null ? null : `${webUrl}/${place}/${number}`, target, fork };
 }
 
-/** The parts of a build with how long each took. */
-export function stepViews(steps: readonly BuildStep[], now: number): readonly { name: string; duration: string }[] {
-  return steps.map((step) => ({ name: step.name, duration: between(step.startedAt, step.finishedAt, now) }));
+/** The parts of a build with how long each took. One that was cut off ended with its build. */
+export function stepViews(
+  { steps, finishedAt }: Pick<Build, "steps" | "finishedAt">,
+  now: number,
+): readonly ({ readonly name: string } & TookView)[] {
+  return steps.map((step) => ({ name: step.name, ...took(step.startedAt, step.finishedAt ?? finishedAt, now) }));
 }
 
 /** The command that fetches exactly what was pushed; null: nothing was, or its registry is not known any more. */
@@ -187,8 +198,9 @@ export function webLink(url: string): string | null {
   return URL.canParse(url) && ["http:", "https:"].includes(new URL(url).protocol) ? url : null;
 }
 
-function between(from: string, to: string | null, now: number): string {
-  return duration((to === null ? now : Date.parse(to)) - Date.parse(from));
+function took(from: string, to: string | null, now: number): TookView {
+  const ms = Math.max(0, (to === null ? now : Date.parse(to)) - Date.parse(from));
+  return { duration: duration(ms), elapsed: to === null ? Math.round(ms / 1000) : null };
 }
 
 export function duration(ms: number): string {

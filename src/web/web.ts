@@ -53,6 +53,8 @@ export interface WebOptions {
   /** Left out: the Connect add-on is not served. */
   readonly addon?: RequestHandler;
   readonly views: Views;
+  /** Aborted when the server stops: answers that would go on for long end then. */
+  readonly stopping: AbortSignal;
 }
 
 /** Everything the server answers beside webhooks: pages, JSON API, probes. */
@@ -92,8 +94,8 @@ export function createWeb(options: WebOptions): Express {
     }),
   );
   app.use(look);
-  const { authorizer, registryHost } = options;
-  app.use(createPages({ store, surveys, logs, gate, views, clock, authorizer, registryHost }));
+  const { authorizer, registryHost, stopping } = options;
+  app.use(createPages({ store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });

@@ -118,6 +118,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
     registryHost: async () => "registry.test",
     builder: { desk, token: BUILDER_TOKEN },
     views: createViews(join(packageRoot, "views"), "1.2.3"),
+    stopping: new AbortController().signal,
   });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -190,6 +190,7 @@ export interface World {
   /** Null: registries are not looked after over the API. */
   readonly registryDesk: RegistryDesk | null;
   readonly accessTokens: WebOptions["accessTokens"];
+  readonly stopping: AbortSignal;
   /** Set: every question to the store fails with it. */
   readonly broken: Error | null;
 }
@@ -248,6 +249,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     namespaceDesk: null,
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
+    stopping: new AbortController().signal,
     requests: new Map(),
     broken: null,
     ...changes,
@@ -274,6 +276,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
     ...(world.registryDesk === null ? {} : { registryDesk: world.registryDesk }),
     views: createViews(join(packageRoot, "views"), "1.2.3"),
+    stopping: world.stopping,
   });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

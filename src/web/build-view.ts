@@ -1,0 +1,73 @@
+/** What the page of one build shows, but for its log. */
+import { failureAdvice } from "../core/failure-advice.ts";
+import { type Build, isFinal } from "../core/model.ts";
+import { reproduceLines } from "../core/reproduce.ts";
+import type { Action } from "../core/roles.ts";
+import type { Place } from "../engine/authorize.ts";
+import type { Decision, Store } from "../engine/store-port.ts";
+import { buildView, pullCommand, stepViews, timeView } from "./present.ts";
+import { holdView } from "./verdicts.ts";
+import type { Visit } from "./visit.ts";
+
+export interface BuildViewParts {
+  readonly store: Pick<Store, "listBuilds" | "getDelivery">;
+  /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
+  registryHost(build: Build): Promise<string | null>;
+}
+
+/** What `build-state.eta` reads. */
+export async function buildPageData({ store, registryHost }: BuildViewParts, build: Build, visit: Visit, now: number) {
+  const view = buildView(build, now);
+  const { failure, planned } = build;
+  return {
+    title: `${view.stateText}: ${build.image}`,
+    section: "builds",
+    build: view,
+    can: await offers(build, visit),
+    digest: build.digest,
+    older: build.tags?.older ?? [],
+    requestDigest: build.requestDigest,
+    trigger: build.trigger,
+    attempt: build.attempt,
+    fullSha: planned.sha,
+    inputs: planned.inputs,
+    rules: planned.rules,
+    failure,
+    advice: failure === null ? "" : failureAdvice(failure.class).replaceAll("`", ""),
+    reproduce: failure === null ? "" : reproduceLines(build).join("\n"),
+    started: build.startedAt === null ? null : timeView(build.startedAt, now),
+    finished: build.finishedAt === null ? null : timeView(build.finishedAt, now),
+    steps: stepViews(build, now),
+    pull: pullCommand(build, await registryHost(build)),
+    delivery: build.deliveryId,
+    trust: planned.trust,
+    hold: await holdView(store, build, now),
+    decision: await decisionOf(store, build),
+  } as const;
+}
+
+/** Where one has to be allowed something that is about a build. */
+export function placeOf({ installation, repository }: Build): Place {
+  return { installation, repository };
+}
+
+interface Offers {
+  readonly approve: boolean;
+}
+
+/** What can be done with the build as it is, by who looks at it. Where a host does not say, nothing is offered. */
+async function offers(build: Build, visit: Visit): Promise<Offers> {
+  const may = async (action: Action) => (await visit.may(action, placeOf(build))).kind === "allowed";
+  return { approve: build.state === "held" && (await may("build.approve")) };
+}
+
+/** The decision that led to the build; null when its delivery is past retention. */
+async function decisionOf(store: Pick<Store, "getDelivery">, build: Build): Promise<Decision | null> {
+  const delivery = await store.getDelivery(build.deliveryId);
+  return delivery?.decisions.find((decision) => decision.build === build.id) ?? null;
+}
+
+/** Whether the page changes while somebody looks at it. */
+export function isLive({ state }: Build): boolean {
+  return !isFinal(state);
+}
