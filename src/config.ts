@@ -145,11 +145,17 @@ export function parseConfig(env: Environment): ConfigResult {
   };
 }
 
-/** What is missing to start serving, beyond what {@link parseConfig} checks. */
-export function startProblems(env: Environment): readonly Problem[] {
+/**
+ * What is missing to start serving, beyond what {@link parseConfig} checks. `connected`: Bitbucket sends signed webhooks
+ * here, which is a host to hear from.
+ */
+export function startProblems(
+  env: Environment,
+  { connected }: { readonly connected: boolean } = { connected: false },
+): readonly Problem[] {
   const problems: Problem[] = [];
   const github = (["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH"] as const).some((name) => isSet(env, name));
-  if (!github && !servesConnect(env)) {
+  if (!github && !connected && !servesConnect(env)) {
     for (const name of ["APP_ID", "PRIVATE_KEY"] as const) {
       problems.push(problem(name, "is not set"));
     }
@@ -175,6 +181,8 @@ export function startHelp(): string {
     "     (docs/bitbucket.md). Both together work as well.",
     "  2. Copy .env.example to .env and fill in what is named below (docs/configuration.md has every word).",
     "  3. Try it: wharfinger doctor",
+    "",
+    "With none of the variables of GitHub, Bitbucket and the registry set, `wharfinger start` asks for all of this on a page.",
   ].join("\n");
 }
 

@@ -14,7 +14,8 @@ import { doctorChecks } from "./checks.ts";
 import type { CliParts } from "./cli/parts.ts";
 import { runCli } from "./cli/program.ts";
 import type { ExitCode, Terminal } from "./cli/terminal.ts";
-import { type Config, type Environment, parseConfig, startHelp, startProblems } from "./config.ts";
+import { type Config, type Environment, startHelp } from "./config.ts";
+import { type Configuration, openSettings, readConfiguration } from "./configuration.ts";
 import { openConnections } from "./connections.ts";
 import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
@@ -108,11 +109,18 @@ async function work(config: Config): Promise<{ stop(): Promise<void> }> {
 }
 
 function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> {
+  let known: Promise<Configuration> | null = null;
+  const configuration = () => {
+    known ??= readConfiguration(env);
+    return known;
+  };
   return {
     version,
     terminal,
-    config: () => parseConfig(env),
-    startProblems: () => startProblems(env),
+    config: async () => (await configuration()).read,
+    startProblems: async () => (await configuration()).missing,
+    firstRun: async () => null,
+    openSettings: () => openSettings(env),
     startHelp,
     start: (config) => run(terminal, () => serve(config, { builds: true })),
     serve: (config) => run(terminal, () => serve(config, { builds: false })),

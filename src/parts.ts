@@ -64,6 +64,8 @@ export async function createParts(
   const buildsHere = builds && config.builder === "buildah";
   if (buildsHere) await demandBuildah(config, log);
   const store = await openConfiguredStore(config, clock);
+  // Who has all it needs is set up: without these variables it is misconfigured from now on, and no first run.
+  await store.finishSetup({ kind: "service" });
   const guests = { store, log };
   const configuredRegistries = createConfiguredRegistries({ ...config, registry }, { store, guests, clock });
   const { tokens, registries, deskParts } = configuredRegistries;
@@ -133,13 +135,12 @@ export async function createWorkerParts(config: Config, log: Logger, clock: Cloc
   };
 }
 
-function configured({ github, bitbucket, registry }: Config): {
+/** Whether there is a host to hear from is known before (`startProblems`): connections of Bitbucket are in the database. */
+function configured({ github, registry }: Config): {
   readonly github: GithubConfig | null;
   readonly registry: RegistryConfig;
 } {
-  if ((github === null && !bitbucket.connect) || registry === null) {
-    throw new StartError(["A GitHub App or Bitbucket, and a registry, must be configured."]);
-  }
+  if (registry === null) throw new StartError(["A registry must be configured."]);
   return { github, registry };
 }
 

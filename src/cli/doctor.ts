@@ -9,8 +9,8 @@ const CHECK_TIMEOUT_MS = 20_000;
 
 /** `wharfinger doctor`: tries everything, prints each with what to do. 1: something is wrong. */
 export async function doctor<C>(options: { readonly json: boolean }, parts: CliParts<C>): Promise<ExitCode> {
-  const read = parts.config();
-  const problems = [...parts.startProblems(), ...(read.ok ? [] : read.problems)];
+  const read = await parts.config();
+  const problems = [...(await parts.startProblems()), ...(read.ok ? [] : read.problems)];
   const results: NamedResult[] = problems.map(configResult);
   if (problems.length === 0 && read.ok) {
     results.push({ name: "configuration", ok: true, detail: read.warnings.join(" ") || "complete", todo: "" });

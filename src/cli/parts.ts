@@ -7,6 +7,7 @@ import type { OpenPausing } from "./pause.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { OpenRegistryDesk } from "./registry.ts";
 import type { Rotation } from "./rotate.ts";
+import type { OpenSettings } from "./settings.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 import type { OpenTokens } from "./token.ts";
 
@@ -14,9 +15,13 @@ import type { OpenTokens } from "./token.ts";
 export interface CliParts<C> {
   readonly version: string;
   readonly terminal: Terminal;
-  config(): ConfigRead<C>;
+  config(): ConfigRead<C> | Promise<ConfigRead<C>>;
   /** What is missing for `start` in particular. */
-  startProblems(): readonly ConfigProblem[];
+  startProblems(): readonly ConfigProblem[] | Promise<readonly ConfigProblem[]>;
+  /** Null: this is no first run; else serves the setup wizard, and once it is finished goes on as {@link start} does. */
+  firstRun(): Promise<(() => Promise<ExitCode>) | null>;
+  /** Variables of the environment and of the database; rejects as {@link openStore} does. */
+  openSettings(): Promise<OpenSettings>;
   /** First words for who starts it for the first time. */
   startHelp(): string;
   /** Serves and builds until told to stop; `serve` and `work` are its halves. */
@@ -107,7 +112,7 @@ export function problemLines(problems: readonly ConfigProblem[]): string {
 
 /** Runs a command that needs the configuration; prints its warnings, or its problems and answers 78. */
 export async function withConfig<C>(parts: CliParts<C>, command: (config: C) => Promise<ExitCode>): Promise<ExitCode> {
-  const read = parts.config();
+  const read = await parts.config();
   if (!read.ok) {
     const count = read.problems.length;
     parts.terminal.err(`The configuration has ${count === 1 ? "a problem" : `${count} problems`}:\n\n`);

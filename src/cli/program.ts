@@ -14,6 +14,7 @@ import { type PlanOptions, plan } from "./plan.ts";
 import { addReceipt } from "./receipt.ts";
 import { addRegistryCommands } from "./registry.ts";
 import { addRotate } from "./rotate.ts";
+import { addSettings } from "./settings.ts";
 import { start } from "./start.ts";
 import type { ExitCode } from "./terminal.ts";
 import { addToken } from "./token.ts";
@@ -67,6 +68,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addNamespaceCommands(program, parts, done);
   addReceipt(program, parts, done);
   addRotate(program, parts, done);
+  addSettings(program, parts, done);
   addConfigFileCommands(program, parts, done);
   addToken(program, parts, done);
   addImport(program, parts, done);
@@ -83,7 +85,7 @@ function addServerCommands<C>(program: Command, parts: CliParts<C>, done: (code:
   const { terminal } = parts;
   program
     .command("start")
-    .description("receive webhooks, build and report, all in this process")
+    .description("receive webhooks, build and report, all in this process; the first time, show how to set it up")
     .addHelpText("after", examples("start", "start   # PORT=8080 in the environment or in .env"))
     .action(async () => done(await start(parts, "start")));
   program

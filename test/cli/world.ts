@@ -64,6 +64,8 @@ export async function run(
     terminal,
     config: () => ({ ok: true, config: { name: "test" }, warnings: [] }),
     startProblems: () => [],
+    firstRun: () => Promise.resolve(null),
+    openSettings: () => Promise.reject(new Error("there are no settings in this test")),
     startHelp: () => "FIRST STEPS",
     start: () => Promise.resolve(0),
     serve: () => Promise.resolve(0),
