@@ -43,7 +43,10 @@ export const repositorySchema = z.object({
 
 export const repositoriesSchema = z.object({ values: z.array(z.object(repository)) });
 
-export const branchSchema = z.object({ name: z.string(), target: z.object({ hash: z.string() }) });
+export const refSchema = z.object({
+  name: z.string(),
+  target: z.object({ hash: z.string(), date: z.string().nullish().catch(null) }),
+});
 
 export const tagsSchema = z.object({ values: z.array(z.object({ name: z.string().min(1) })) });
 

@@ -1,9 +1,9 @@
 /** One file of a repository, in as few calls as can be. */
 import { posix } from "node:path";
 import { type HostId, type Outcome, ok, parseSha, type Sha } from "../core/model.ts";
-import type { FetchedFile } from "../engine/ports.ts";
+import type { FetchedFile, Tip } from "../engine/ports.ts";
 import type { BitbucketAccess } from "./access.ts";
-import { branchSchema, entrySchema, listingSchema } from "./answers.ts";
+import { entrySchema, listingSchema, refSchema } from "./answers.ts";
 import { type ApiAnswer, type ApiRequest, apiPath, misshapen, refusal, repositorySegments } from "./api.ts";
 
 /** A repository, and the way to it. */
@@ -30,16 +30,20 @@ export function placePath(place: Place, segments: readonly string[], query: Read
   return apiPath([...repositorySegments(place.installation, place.repository), ...segments], query);
 }
 
-/** The commit a branch points to; null: there is no such branch. A tag of its name is not looked at. */
-export async function readTip(place: Place, branch: string): Promise<Outcome<Sha | null>> {
-  const path = placePath(place, ["refs", "branches", branch], { fields: "name,target.hash" });
+/** The commit a branch or a tag points to; null: there is no such one. The other kind is not looked at. */
+export async function readTip(place: Place, kind: "branches" | "tags", name: string): Promise<Outcome<Tip | null>> {
+  const path = placePath(place, ["refs", kind, name], { fields: "name,target.hash,target.date" });
   const answer = await ask(place, { method: "GET", path });
   if (!answer.ok) return answer;
   if (answer.value.status === 404) return ok(null);
   if (answer.value.status !== 200) return refusal(answer.value);
-  const result = branchSchema.safeParse(answer.value.body);
-  const tip = result.success && result.data.name === branch ? parseSha(result.data.target.hash) : null;
-  return tip === null ? misshapen(answer.value) : ok(tip);
+  const result = refSchema.safeParse(answer.value.body);
+  if (!result.success || result.data.name !== name) return misshapen(answer.value);
+  const { hash, date } = result.data.target;
+  const commit = parseSha(hash);
+  const made = new Date(date ?? "");
+  const committedAt = Number.isNaN(made.getTime()) ? null : made.toISOString();
+  return commit === null ? misshapen(answer.value) : ok({ commit, committedAt });
 }
 
 /**

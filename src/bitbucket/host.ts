@@ -38,9 +38,10 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
     const { installation, repository } = place;
     const recent = looker.recentTip(installation, repository, branch);
     if (recent !== null) return ok(recent);
-    const tip = await readTip(place, branch);
-    if (tip.ok && tip.value !== null) looker.rememberTip(installation, repository, branch, tip.value);
-    return tip;
+    const tip = await readTip(place, "branches", branch);
+    if (!tip.ok || tip.value === null) return tip.ok ? ok(null) : tip;
+    looker.rememberTip(installation, repository, branch, tip.value.commit);
+    return ok(tip.value.commit);
   }
 
   function forget(installation: HostId): void {
@@ -88,9 +89,13 @@ export function createBitbucketHost(options: BitbucketHostOptions): Host {
       // Its name is not looked at: it is asked for by its id.
       const looked = await looker.look(installation, { ...id, fullName: id.id, private: true });
       if (!looked.ok || looked.value === null) return looked.ok ? ok(null) : looked;
-      const { provider, host, fullName, private: isPrivate } = looked.value.repository;
       // Bitbucket has no archive.
-      return ok({ provider, host, id: id.id, fullName, private: isPrivate, archived: false });
+      return ok({ ...looked.value.repository, archived: false });
+    },
+    async tip(installation, repository, ref) {
+      const [, kind, name] = /^refs\/(heads|tags)\/(.+)$/s.exec(ref) ?? [];
+      if (name === undefined) return ok(null);
+      return readTip(placeOf(installation, repository), kind === "heads" ? "branches" : "tags", name);
     },
     async file(installation, repository, at, path) {
       const place = placeOf(installation, repository);

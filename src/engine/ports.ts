@@ -106,6 +106,8 @@ export interface Host {
    * it.
    */
   repository(installation: HostId, id: HostId): Promise<Outcome<RepositoryNow | null>>;
+  /** Where a branch or tag (full ref) is now: read at that moment, and never one of the other kind. Null: not there. */
+  tip(installation: HostId, repository: Repository, ref: string): Promise<Outcome<Tip | null>>;
   /** `path` at a commit, or at the tip of a branch; a branch that is not there has no files. */
   file(
     installation: HostId,
@@ -165,8 +167,16 @@ export type Seen =
   /** Deleted, moved to another account, or out of the installation's reach. */
   | { readonly kind: "gone" };
 
-export interface RepositoryNow extends RepositoryName {
+export interface RepositoryNow extends Repository {
   readonly archived: boolean;
+}
+
+/** What a branch or tag points to. */
+export interface Tip {
+  /** Of an annotated tag the commit it leads to. */
+  readonly commit: Sha;
+  /** ISO 8601: when the commit was made; null: not known. */
+  readonly committedAt: string | null;
 }
 
 export interface Survey {

@@ -9,7 +9,7 @@ import { githubApp } from "./app.ts";
 import { readChangedPaths, readFile, readInstallation, readRepositories, readScope, readTags } from "./facts.ts";
 import { readRole } from "./members.ts";
 import { readHead } from "./pulls.ts";
-import { readRepository } from "./repository.ts";
+import { readRepository, readTip } from "./repository.ts";
 import { readSurvey } from "./survey.ts";
 
 export interface GithubHostOptions {
@@ -29,6 +29,7 @@ export function createGithubHost(options: GithubHostOptions): Host {
     receive,
     look: async () => ok({ kind: "as-told" }),
     repository: (installation, id) => readRepository(access, installation, id),
+    tip: (installation, repository, ref) => readTip(access, installation, repository, ref),
     file: (installation, repository, at, path) => readFile(access, installation, repository, at, path),
     head: (event) => readHead(access, event),
     role: (installation, repository, actor) => readRole(access, installation, repository, actor),

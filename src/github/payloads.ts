@@ -132,7 +132,7 @@ export const repositoryEventSchema = z.object({
 export const installationTargetSchema = z.object({ account: accountSchema, installation: installationRef });
 
 /** Of a repository as the API describes it. Older servers do not say of all whether they are archived. */
-export const repositoryNowSchema = repositoryNameSchema.extend({ archived: z.boolean().nullish() });
+export const repositoryNowSchema = repositorySchema.extend({ archived: z.boolean().nullish() });
 
 /** Most events are about one repository. */
 export const aboutRepositorySchema = z.object({ repository: repositoryNameSchema });
@@ -195,6 +195,9 @@ export const gitCommitSchema = z.object({
   message: z.string(),
   committer: z.object({ date: z.string().nullish() }).nullish(),
 });
+
+/** Of a commit that was asked for by the name of a ref. */
+export const namedCommitSchema = z.object({ sha: z.string(), commit: gitCommitSchema });
 
 /** `permission` is one of the old four words also for custom roles, which `role_name` would name. */
 /** Of somebody in an organization. */

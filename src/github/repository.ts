@@ -1,13 +1,12 @@
 /** What is true of one repository now, for an installation. */
-import type { HostId, Outcome } from "../core/model.ts";
-import { ok } from "../core/model.ts";
-import type { RepositoryNow } from "../engine/ports.ts";
+import { type HostId, type Outcome, ok, parseSha, type Repository } from "../core/model.ts";
+import type { RepositoryNow, Tip } from "../engine/ports.ts";
 import type { GithubAccess } from "./access.ts";
 import { apiPath, misshapen, refusal, repositorySegments } from "./api.ts";
-import { readRepositories } from "./facts.ts";
-import { repositoryNowSchema } from "./payloads.ts";
+import { readRepositories, readScope } from "./facts.ts";
+import { namedCommitSchema, repositoryNowSchema } from "./payloads.ts";
 import type { TokenScope } from "./tokens.ts";
-import { toRepositoryName } from "./words.ts";
+import { toRepository } from "./words.ts";
 
 /**
  * Public repositories answer to every token; that the installation covers this one is shown by GitHub giving out a token
@@ -32,7 +31,7 @@ export async function readRepository(
   if (answer.value.status !== 200) return refusal(answer.value);
   const result = repositoryNowSchema.safeParse(answer.value.body);
   if (!result.success || result.data.id !== id.id) return misshapen(answer.value);
-  return ok({ ...toRepositoryName(result.data, access), archived: result.data.archived ?? false });
+  return ok({ ...toRepository(result.data, access), archived: result.data.archived ?? false });
 }
 
 /** GitHub refuses a token in the same words for a repository that is not covered and for rights that are not granted. */
@@ -45,4 +44,27 @@ async function whyRefused(
   const listed = await readRepositories(access, installation);
   if (!listed.ok) return listed;
   return listed.value.some((one) => one.id === id.id) ? refused : ok(null);
+}
+
+/** Asked for by its whole name, as in every other question: anybody who may push can make a tag called `heads/main`. */
+export async function readTip(
+  access: GithubAccess,
+  installation: HostId,
+  repository: Repository,
+  ref: string,
+): Promise<Outcome<Tip | null>> {
+  const answer = await access.asInstallation(readScope(installation, repository), {
+    method: "GET",
+    // The files of a commit come in pages, and nobody reads them.
+    path: apiPath([...repositorySegments(repository), "commits", ref], { per_page: "1" }),
+  });
+  if (!answer.ok) return answer;
+  // 409: a repository without commits; 422: no such ref.
+  if ([404, 409, 422].includes(answer.value.status)) return ok(null);
+  if (answer.value.status !== 200) return refusal(answer.value);
+  const result = namedCommitSchema.safeParse(answer.value.body);
+  const commit = result.success ? parseSha(result.data.sha) : null;
+  if (!result.success || commit === null) return misshapen(answer.value);
+  const made = new Date(result.data.commit.committer?.date ?? "");
+  return ok({ commit, committedAt: Number.isNaN(made.getTime()) ? null : made.toISOString() });
 }

@@ -22,11 +22,14 @@ export const NO_INSTALLATION = "0";
 /** As `X-GitHub-Event` and the actions of payloads are spelled. Bitbucket's hold a colon: `repo:push`. */
 export const EVENT_NAME = /^[a-z][a-z0-9_]{0,99}$/;
 
-export function hostId(id: string, context: ParseContext): HostId {
+export function hostId(id: string, context: Pick<ParseContext, "host">): HostId {
   return { provider: "github", host: context.host, id };
 }
 
-export function toRepository(repository: z.infer<typeof repositorySchema>, context: ParseContext): Repository {
+export function toRepository(
+  repository: z.infer<typeof repositorySchema>,
+  context: Pick<ParseContext, "host">,
+): Repository {
   return {
     ...hostId(repository.id, context),
     fullName: repository.full_name,

@@ -181,6 +181,9 @@ describe("a repository as it is now", () => {
         id: REPO,
         fullName: "acme/renamed",
         private: false,
+        defaultBranch: null,
+        cloneUrl: "https://bitbucket.test/acme/renamed.git",
+        webUrl: "https://bitbucket.test/acme/renamed",
         archived: false,
       }),
     );

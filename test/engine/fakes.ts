@@ -147,6 +147,7 @@ export function hostOf(events: readonly HostEvent[], more: Partial<Host> = {}): 
     },
     look: async () => ok({ kind: "as-told" }),
     repository: async () => ok(null),
+    tip: async () => ok(null),
     file: async (): Promise<Outcome<FetchedFile>> => ok({ kind: "file", text: CONFIG }),
     changedPaths: async () => ok(null),
     tags: async () => ok(null),

@@ -54,7 +54,7 @@ beforeEach(async () => {
 afterEach(() => store.close());
 
 function now(name: RepositoryName, archived = false): RepositoryNow {
-  return { ...name, archived };
+  return { ...name, defaultBranch: "main", cloneUrl: "", webUrl: "", archived };
 }
 
 function hostWith(more: Partial<Host> = {}): Host {

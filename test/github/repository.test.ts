@@ -37,8 +37,7 @@ describe.each(HOST_KINDS)("a repository as it is now, on $kind", (kind) => {
   }
 
   function told(which: HostRepository = api, archived = false) {
-    const { provider, host, id, fullName, private: isPrivate } = repositoryOf(which);
-    return ok({ provider, host, id, fullName, private: isPrivate, archived });
+    return ok({ ...repositoryOf(which), archived });
   }
 
   it("is asked for by its id, whatever it was called", async () => {
