@@ -90,15 +90,16 @@ export async function refShape(
   const { sha, annotation } = await peel(state, gitDir, object);
   const api = `${state.apiUrl}/2.0/repositories/${fullName}`;
   const web = `${state.url}/${fullName}`;
+  const path = encodeURI(name).replaceAll("#", "%23");
   const target = commitShape(state, repository, await commitOf(state, gitDir, sha));
   if (kind === "branch") {
     return {
       name,
       target,
       links: {
-        self: link(`${api}/refs/branches/${name}`),
-        commits: link(`${api}/commits/${name}`),
-        html: link(`${web}/branch/${name}`),
+        self: link(`${api}/refs/branches/${path}`),
+        commits: link(`${api}/commits/${path}`),
+        html: link(`${web}/branch/${path}`),
       },
       type: "branch",
       merge_strategies: ["merge_commit", "squash", "fast_forward"],
@@ -113,9 +114,9 @@ export async function refShape(
     tagger: annotation === null ? null : { type: "author", raw: annotation.tagger },
     target,
     links: {
-      self: link(`${api}/refs/tags/${name}`),
-      commits: link(`${api}/commits/${name}`),
-      html: link(`${web}/commits/tag/${name}`),
+      self: link(`${api}/refs/tags/${path}`),
+      commits: link(`${api}/commits/${path}`),
+      html: link(`${web}/commits/tag/${path}`),
     },
   };
 }
