@@ -224,6 +224,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     preview: createReplay({ store, hosts, pauses, clock, log }).preview,
     logs,
     adminToken: settings.adminToken,
+    sessions: store,
     publicUrl: settings.publicUrl,
     clock,
     log,

@@ -56,6 +56,8 @@ export interface SessionStore {
   openSession(session: Omit<StoredSession, "openedAt">): Promise<void>;
   /** Null: there is none, or it has ended. Counts as a use, which is written at most once a minute. */
   session(key: string): Promise<StoredSession | null>;
+  /** Whether it has not ended. Does not count as a use. */
+  lasts(key: string): Promise<boolean>;
   /** The installation is one of those to list from now on; nothing where the session has ended. */
   widenReach(key: string, installation: HostId): Promise<void>;
   endSession(key: string): Promise<void>;

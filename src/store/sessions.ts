@@ -64,6 +64,12 @@ export function createSessions({ database, clock }: Omit<StoreParts, "newId">): 
       return toSession(row);
     },
 
+    async lasts(key) {
+      const now = clock.now();
+      const open = "SELECT seq FROM sessions WHERE key = $1 AND opened_at > $2 AND used_at > $3";
+      return (await database.query(open, [key, now - SESSION_MS, now - IDLE_MS])).length > 0;
+    },
+
     widenReach: (key, installation) =>
       database.transaction(async (sql) => {
         const [row] = await sql.query("SELECT reach FROM sessions WHERE key = $1 FOR UPDATE", [key]);

@@ -4,7 +4,6 @@ import type { Gate } from "./auth.ts";
 import { addBuildPages, type BuildPages } from "./pages-builds.ts";
 import { addDeliveryPages } from "./pages-deliveries.ts";
 import { addInstallationPages, type InstallationPages } from "./pages-installations.ts";
-import { createSignIn } from "./sign-in.ts";
 import type { Views } from "./views.ts";
 import { createPageKit } from "./visit.ts";
 
@@ -21,6 +20,5 @@ export function createPages(options: PagesOptions): Router {
   addBuildPages(kit, options);
   addDeliveryPages(kit, options);
   addInstallationPages(kit, options);
-  kit.router.use("/auth", createSignIn(options.gate, options.views));
   return kit.router;
 }

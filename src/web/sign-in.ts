@@ -1,21 +1,48 @@
-import express, { type Response, type Router } from "express";
+import express, { type Request, type Response, type Router } from "express";
+import type { Identity } from "../engine/identity-port.ts";
+import type { Clock, Logger } from "../engine/ports.ts";
+import { IDLE_MS, SESSION_MS, type SessionStore } from "../engine/sessions-port.ts";
 import type { Gate } from "./auth.ts";
 import { methodNotAllowed, route, WebError } from "./errors.ts";
 import { demandOwnForm, field, readForm } from "./forms.ts";
+import { hostName } from "./host-names.ts";
+import { timeView } from "./present.ts";
+import { addHostSignIn } from "./sign-in-host.ts";
 import type { Views } from "./views.ts";
 
-/** Signing in and out with the operator's token. */
-export function createSignIn(gate: Gate, views: Views): Router {
+export interface SignInOptions {
+  readonly gate: Gate;
+  readonly views: Views;
+  /** Hosts people can sign in with. */
+  readonly identities: readonly Identity[];
+  readonly sessions: Pick<SessionStore, "beginSignIn" | "takeSignIn">;
+  /** The site's address is HTTPS. */
+  readonly secure: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Shows the page to sign in on, with what went wrong on it. */
+export type ShowSignIn = (res: Response, status: number, next: string, problem: string | null) => void;
+
+/** Below `/auth`: signing in with an account of a host or with the operator's token, and out again. */
+export function createSignIn(options: SignInOptions): Router {
+  const { gate, views, identities, clock } = options;
   const router = express.Router({ caseSensitive: true });
-  const show = (res: Response, status: number, next: string, problem: string | null) => {
-    const data = { title: "Sign in", section: null, formToken: null, next, problem } as const;
+  const show: ShowSignIn = (res, status, next, problem) => {
+    const ways = identities.map(({ provider }) => ({
+      provider,
+      name: hostName(provider),
+      href: `/auth/${provider}?${new URLSearchParams({ next })}`,
+    }));
+    const data = { title: "Sign in", section: null, formToken: null, token: gate.configured, ways, next, problem };
     res.status(status).send(views.render("sign-in", data));
   };
 
   router.get(
-    "/token",
+    ["/sign-in", "/token"],
     route((req, res) => {
-      demandToken(gate);
+      demandUsable(gate);
       show(res, 200, localPath(req.query["next"]), null);
     }),
   );
@@ -23,18 +50,50 @@ export function createSignIn(gate: Gate, views: Views): Router {
     "/token",
     readForm,
     route(async (req, res) => {
-      demandToken(gate);
+      if (!gate.configured) throw closed();
+      demandOwnSite(req);
       const next = localPath(field(req, "next"));
       const verdict = gate.judge(req, field(req, "token"));
       if (verdict === "right") {
-        const cookie = await gate.open({ kind: "operator", person: null });
-        res.set("Set-Cookie", cookie).redirect(303, next);
+        res.set("Set-Cookie", await gate.open(req, { person: null })).redirect(303, next);
       } else if (verdict === "slow-down") {
         res.set("Retry-After", "60");
         show(res, 429, next, "Too many wrong tokens. Wait a minute, then try again.");
       } else {
         show(res, 403, next, "This is not the ADMIN_TOKEN of this server.");
       }
+    }),
+  );
+  addHostSignIn(router, { ...options, show });
+  router.get(
+    "/you",
+    route(async (req, res) => {
+      const session = await gate.session(req);
+      if (session === null) {
+        res.redirect(303, "/auth/sign-in?next=%2Fauth%2Fyou");
+        return;
+      }
+      const { viewer, formToken, openedAt, reach } = session;
+      const { person } = viewer;
+      const name = person === null ? "Operator" : person.actor.login;
+      const operator = viewer.kind === "operator";
+      res.send(
+        views.render("you", {
+          title: name,
+          section: null,
+          formToken,
+          who: { name, operator },
+          person:
+            person === null
+              ? null
+              : { id: person.actor.id, provider: person.provider, name: hostName(person.provider) },
+          operator,
+          installations: reach.length,
+          opened: timeView(new Date(openedAt).toISOString(), clock.now()),
+          ends: timeView(new Date(openedAt + SESSION_MS).toISOString(), clock.now()),
+          idleMinutes: IDLE_MS / 60_000,
+        }),
+      );
     }),
   );
   // Leaving changes something, so another site must not be able to cause it: the form carries the session's own token.
@@ -45,32 +104,58 @@ export function createSignIn(gate: Gate, views: Views): Router {
       const session = await gate.session(req);
       if (session !== null) {
         demandOwnForm(req, session);
-        res.set("Set-Cookie", await gate.close(session));
+        res.set("Set-Cookie", await gate.close(session, { everywhere: field(req, "everywhere") === "yes" }));
       }
-      res.redirect(303, "/auth/token");
+      res.redirect(303, "/auth/sign-in");
     }),
   );
   router.all("/token", (_req, _res, next) => next(methodNotAllowed("GET, HEAD, POST")));
+  router.all(["/sign-in", "/you"], (_req, _res, next) => next(methodNotAllowed("GET, HEAD")));
   router.all("/sign-out", (_req, _res, next) => next(methodNotAllowed("POST")));
   return router;
 }
 
-/** Where to go after signing in: only to ourselves, however browsers read slashes and backslashes. */
-function localPath(value: unknown): string {
+/** Longer ones are nobody's address of ours. */
+const MAX_PATH = 2_000;
+
+/** Where to go after signing in: only to ourselves, however browsers read slashes and backslashes, and not around in circles. */
+export function localPath(value: unknown): string {
   const base = "http://local.invalid";
-  if (typeof value !== "string" || !value.startsWith("/") || !URL.canParse(value, base)) {
+  if (typeof value !== "string" || value.length > MAX_PATH || !value.startsWith("/") || !URL.canParse(value, base)) {
     return "/";
   }
   const url = new URL(value, base);
-  return url.origin === base && !url.pathname.startsWith("//") ? url.pathname + url.search : "/";
+  const ours = url.origin === base && !url.pathname.startsWith("//");
+  const circle = /^\/auth\/(?!you$)/.test(url.pathname);
+  return ours && !circle ? url.pathname + url.search : "/";
 }
 
-/** Without a token nobody may see anything, and nobody can sign in. */
-export function demandToken(gate: Gate): void {
-  if (!gate.configured) {
-    const message =
-      "These pages show private names and logs, so they stay closed until the server has an ADMIN_TOKEN. " +
-      "Make one with: openssl rand -hex 32, set it in the environment or in .env, and restart.";
-    throw new WebError(403, "admin-token-not-set", message);
+/**
+ * Nobody is signed in by another site's form: they would not notice as whom. Browsers say where a request comes from in a
+ * header that no page can set; whatever sends none is no browser, and has no cookies to be misused.
+ */
+function demandOwnSite(req: Request): void {
+  if (comesFromElsewhere(req)) {
+    throw new WebError(
+      403,
+      "foreign-form",
+      "This form is not from this page. Open the sign-in page here, and try again.",
+    );
   }
+}
+
+export function comesFromElsewhere(req: Request): boolean {
+  return ["cross-site", "same-site"].includes(String(req.headers["sec-fetch-site"] ?? ""));
+}
+
+/** Without any way to sign in nobody may see anything. */
+export function demandUsable(gate: Gate): void {
+  if (!gate.usable) throw closed();
+}
+
+function closed(): WebError {
+  const message =
+    "These pages show private names and logs, so they stay closed until the server has an ADMIN_TOKEN. " +
+    "Make one with: openssl rand -hex 32, set it in the environment or in .env, and restart.";
+  return new WebError(403, "admin-token-not-set", message);
 }

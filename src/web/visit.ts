@@ -6,7 +6,7 @@ import { mayAs, type Viewer } from "../engine/viewer.ts";
 import type { Gate, Session } from "./auth.ts";
 import { demandAllowed, methodNotAllowed, route, WebError } from "./errors.ts";
 import { demandOwnForm, readForm } from "./forms.ts";
-import { demandToken } from "./sign-in.ts";
+import { demandUsable } from "./sign-in.ts";
 import type { PageData, Views } from "./views.ts";
 
 /** One look at one page by somebody who is signed in. */
@@ -46,14 +46,13 @@ export function createPageKit(options: {
   const router = express.Router({ caseSensitive: true });
   const visited = (show: Show, back: (req: Request) => string) =>
     route(async (req, res) => {
-      demandToken(gate);
+      demandUsable(gate);
       const session = await gate.session(req);
       if (session === null) {
-        res.redirect(303, `/auth/token?${new URLSearchParams({ next: back(req) })}`);
+        res.redirect(303, `/auth/sign-in?${new URLSearchParams({ next: back(req) })}`);
         return;
       }
-      const lasts = async () => (await gate.session(req))?.key === session.key;
-      await show(req, res, createVisit(session, authorizer, lasts));
+      await show(req, res, createVisit(session, authorizer, () => gate.lasts(session)));
     });
   return {
     router,

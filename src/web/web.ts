@@ -2,10 +2,12 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import type { Build } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
+import type { Identity } from "../engine/identity-port.ts";
 import type { NamespaceDesk } from "../engine/namespace-desk.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import type { Replay } from "../engine/replay.ts";
+import type { SessionStore } from "../engine/sessions-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { Surveys } from "../engine/surveys.ts";
 import { type ApiStore, createApi } from "./api.ts";
@@ -20,6 +22,7 @@ import { createPages } from "./pages.ts";
 import { createPauseNotice } from "./pause-notice.ts";
 import { createProbes, type Readiness } from "./probes.ts";
 import { createRegistryRoutes, type RegistryDoors } from "./registry.ts";
+import { createSignIn } from "./sign-in.ts";
 import type { Views } from "./views.ts";
 
 export interface WebOptions {
@@ -31,8 +34,13 @@ export interface WebOptions {
   readonly logs: Logs;
   /** Asks hosts what people may do, for whom somebody else does something. */
   readonly authorizer: Authorizer;
-  /** Null: pages and API stay closed. */
+  /** Null: the API stays closed, and so do the pages where nobody can sign in with a host's account either. */
   readonly adminToken: string | null;
+  /** People who are operators, by {@link hostKey}; left out: nobody. */
+  readonly operators?: ReadonlySet<string>;
+  /** Hosts people can sign in with; left out: none. */
+  readonly identities?: readonly Identity[];
+  readonly sessions: SessionStore;
   /** Decides, by its scheme, about HSTS and how cookies are marked. */
   readonly publicUrl: string;
   readonly clock: Clock;
@@ -61,7 +69,8 @@ export interface WebOptions {
 export function createWeb(options: WebOptions): Express {
   const { store, surveys, logs, clock, log } = options;
   const secure = options.publicUrl.startsWith("https:");
-  const gate = createGate({ adminToken: options.adminToken, secure, clock });
+  const { adminToken, operators = new Set(), identities = [], sessions } = options;
+  const gate = createGate({ adminToken, operators, hosts: identities.length > 0, secure, sessions, clock });
   const { views, look } = createPauseNotice(store, options.views, gate);
   const optionalDesks = {
     ...(options.registryDesk === undefined ? {} : { registryDesk: options.registryDesk }),
@@ -94,6 +103,7 @@ export function createWeb(options: WebOptions): Express {
     }),
   );
   app.use(look);
+  app.use("/auth", createSignIn({ gate, views, identities, sessions, secure, clock, log }));
   const { authorizer, registryHost, stopping } = options;
   app.use(createPages({ store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {

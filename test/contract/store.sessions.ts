@@ -66,6 +66,15 @@ export function sessionsContract(opened: Opened): void {
       expect(await store.session("k")).toBeNull();
     });
 
+    it("for whoever looks on, who does not use it by that", async () => {
+      const { store, clock } = opened();
+      await store.openSession(session("k"));
+      clock.advance(IDLE_MS - 1);
+      expect([await store.lasts("k"), await store.lasts("K")]).toEqual([true, false]);
+      clock.advance(1);
+      expect([await store.lasts("k"), await store.session("k")]).toEqual([false, null]);
+    });
+
     it("so many of one person, of whom the oldest end, and of nobody else", async () => {
       const { store } = opened();
       await store.openSession(session("other", { person: { ...ANN, provider: "bitbucket" } }));

@@ -1,5 +1,14 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { browser, openSite, type Site, TOKEN, type World } from "./world.ts";
+import type { Identity } from "../../src/engine/identity-port.ts";
+import { memorySessions } from "../support/memory-sessions.ts";
+import { browser, NOW, openSite, type Site, TOKEN, type World } from "./world.ts";
+
+const NOBODY: Identity = {
+  provider: "github",
+  host: "default",
+  begin: () => "https://github.test/",
+  finish: () => Promise.reject(new Error("nobody comes back in this test")),
+};
 
 let site: Site | null = null;
 afterEach(async () => {
@@ -27,7 +36,7 @@ describe("who may see the pages", () => {
     const { url } = await open();
     const answer = await get(url + path);
     expect(answer.status).toBe(303);
-    expect(answer.headers.get("location")).toBe(`/auth/token?${new URLSearchParams({ next: path })}`);
+    expect(answer.headers.get("location")).toBe(`/auth/sign-in?${new URLSearchParams({ next: path })}`);
     expect(await answer.text()).not.toContain("acme");
     const signIn = await post(`${url}/auth/token`, { token: TOKEN, next: path });
     expect([signIn.status, signIn.headers.get("location")]).toEqual([303, path]);
@@ -74,7 +83,7 @@ describe("signing in", () => {
     const { url } = await open();
     const answer = await post(`${url}/auth/token`, { token: TOKEN });
     expect(answer.headers.get("set-cookie")).toMatch(
-      /^wharfinger=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=43200$/,
+      /^wharfinger=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=28800$/,
     );
   });
 
@@ -146,14 +155,75 @@ describe("signing in", () => {
     expect((await get(`${opened.url}/`, { Cookie: cookie })).status).toBe(200);
   });
 
-  it("ends after twelve hours", async () => {
+  it("ends after half an hour that nobody used it, and after eight hours whatever they did", async () => {
     const clock = { time: Date.parse("2026-11-20T12:00:00Z"), now: () => clock.time };
     const opened = await open({ clock });
-    const cookie = await opened.signIn();
-    clock.time += 12 * 60 * 60 * 1000 - 1;
-    expect((await get(`${opened.url}/`, { Cookie: cookie })).status).toBe(200);
-    clock.time += 1;
+    const minutes = 60_000;
+    const status = async (cookie: string) => (await get(`${opened.url}/`, { Cookie: cookie })).status;
+    const idle = await opened.signIn();
+    clock.time += 30 * minutes - 1;
+    expect(await status(idle)).toBe(200);
+    clock.time += 30 * minutes;
+    expect(await status(idle)).toBe(303);
+    const busy = await opened.signIn();
+    for (let passed = 0; passed < 8 * 60; passed += 20) {
+      expect(await status(busy)).toBe(200);
+      clock.time += 20 * minutes;
+    }
+    expect(await status(busy)).toBe(303);
+  });
+
+  it("gives each sign-in an id of its own, and ends the session the browser had before", async () => {
+    const opened = await open();
+    const planted = `wharfinger=${"A".repeat(43)}`;
+    const first = await post(`${opened.url}/auth/token`, { token: TOKEN }, { Cookie: planted });
+    const cookie = String(first.headers.get("set-cookie")).split(";")[0] ?? "";
+    expect(cookie).not.toBe(planted);
+    expect((await get(`${opened.url}/`, { Cookie: planted })).status).toBe(303);
+    const second = await post(`${opened.url}/auth/token`, { token: TOKEN }, { Cookie: cookie });
+    const renewed = String(second.headers.get("set-cookie")).split(";")[0] ?? "";
+    expect(renewed).not.toBe(cookie);
     expect((await get(`${opened.url}/`, { Cookie: cookie })).status).toBe(303);
+    expect((await get(`${opened.url}/`, { Cookie: renewed })).status).toBe(200);
+  });
+
+  it("is not done by another site's form, right as the token may be", async () => {
+    const opened = await open();
+    for (const site of ["cross-site", "same-site"]) {
+      const answer = await post(`${opened.url}/auth/token`, { token: TOKEN }, { "Sec-Fetch-Site": site });
+      expect([answer.status, answer.headers.get("set-cookie")]).toEqual([403, null]);
+    }
+    for (const site of ["same-origin", "none"]) {
+      expect((await post(`${opened.url}/auth/token`, { token: TOKEN }, { "Sec-Fetch-Site": site })).status).toBe(303);
+    }
+  });
+
+  it("is over when the server is started with another token, though sessions outlive the process", async () => {
+    const sessions = memorySessions({ now: () => NOW });
+    const before = await openSite({ sessions });
+    const cookie = await before.signIn();
+    await before.close();
+    const same = await open({ sessions });
+    expect((await get(`${same.url}/`, { Cookie: cookie })).status).toBe(200);
+    await same.close();
+    const other = await open({ sessions, adminToken: "another-token-of-at-least-32-characters" });
+    expect((await get(`${other.url}/`, { Cookie: cookie })).status).toBe(303);
+    await other.close();
+    const none = await open({ sessions, adminToken: null, identities: [NOBODY] });
+    expect((await get(`${none.url}/`, { Cookie: cookie })).status).toBe(303);
+  });
+
+  it("leaves nothing in the database that opens anything", async () => {
+    const sessions = memorySessions({ now: () => NOW });
+    const opened = await open({ sessions });
+    const cookie = await opened.signIn();
+    const page = await (await get(`${opened.url}/`, { Cookie: cookie })).text();
+    const formToken = /name="form_token" value="([\w-]{43})"/.exec(page)?.[1] ?? "";
+    const secrets = [TOKEN, cookie.slice(cookie.indexOf("=") + 1), formToken];
+    for (const secret of secrets) {
+      expect(secret.length).toBeGreaterThanOrEqual(32);
+      expect(sessions.dump()).not.toContain(secret);
+    }
   });
 });
 
@@ -164,9 +234,18 @@ describe("signing out", () => {
     const page = await (await get(`${opened.url}/`, { Cookie: cookie })).text();
     const formToken = /name="form_token" value="([\w-]{43})"/.exec(page)?.[1] ?? "";
     const answer = await post(`${opened.url}/auth/sign-out`, { form_token: formToken }, { Cookie: cookie });
-    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/auth/token"]);
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/auth/sign-in"]);
     expect(answer.headers.get("set-cookie")).toMatch(/^wharfinger=; .*Max-Age=0$/);
     expect((await get(`${opened.url}/`, { Cookie: cookie })).status).toBe(303);
+  });
+
+  it("ends all sessions of whoever asks for it, in other browsers too, and nobody else's", async () => {
+    const opened = await open();
+    const [here, there] = [await opened.signIn(), await opened.signIn()];
+    const page = await (await get(`${opened.url}/auth/you`, { Cookie: here })).text();
+    const formToken = /name="form_token" value="([\w-]{43})"/.exec(page)?.[1] ?? "";
+    await post(`${opened.url}/auth/sign-out`, { form_token: formToken, everywhere: "yes" }, { Cookie: here });
+    for (const cookie of [here, there]) expect((await get(`${opened.url}/`, { Cookie: cookie })).status).toBe(303);
   });
 
   it.each([{}, { form_token: "" }, { form_token: "A".repeat(43) }])(

@@ -116,6 +116,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
     metrics: createMetrics(),
     accessTokens: NO_ACCESS_TOKENS,
     registryHost: async () => "registry.test",
+    sessions: store,
     builder: { desk, token: BUILDER_TOKEN },
     views: createViews(join(packageRoot, "views"), "1.2.3"),
     stopping: new AbortController().signal,

@@ -89,7 +89,7 @@ describe("an installation's page", () => {
     for (const path of ["/installations", PAGE]) {
       const answer = await fetch(opened.url + path, { redirect: "manual", headers: browser });
       expect(answer.status).toBe(303);
-      expect(answer.headers.get("location")).toBe(`/auth/token?next=${encodeURIComponent(path)}`);
+      expect(answer.headers.get("location")).toBe(`/auth/sign-in?next=${encodeURIComponent(path)}`);
     }
   });
 

@@ -15,6 +15,7 @@ import {
 } from "../../src/core/model.ts";
 import type { Scope } from "../../src/core/pause.ts";
 import type { Receipt } from "../../src/core/receipt.ts";
+import type { Identity } from "../../src/engine/identity-port.ts";
 import type { NamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import type { ListedPause } from "../../src/engine/pause-port.ts";
 import type { RegistryDesk } from "../../src/engine/registry-desk.ts";
@@ -32,6 +33,7 @@ import { createMetrics } from "../../src/web/metrics.ts";
 import type { RegistryDoors } from "../../src/web/registry.ts";
 import { createViews } from "../../src/web/views.ts";
 import { createWeb, type WebOptions } from "../../src/web/web.ts";
+import { memorySessions } from "../support/memory-sessions.ts";
 import { NO_ACCESS_TOKENS } from "../support/no-access-tokens.ts";
 
 export const NOW = Date.parse("2026-11-20T12:00:00Z");
@@ -190,6 +192,10 @@ export interface World {
   /** Null: registries are not looked after over the API. */
   readonly registryDesk: RegistryDesk | null;
   readonly accessTokens: WebOptions["accessTokens"];
+  /** Null: kept in memory. */
+  readonly sessions: WebOptions["sessions"] | null;
+  readonly operators: ReadonlySet<string>;
+  readonly identities: readonly Identity[];
   readonly stopping: AbortSignal;
   /** Set: every question to the store fails with it. */
   readonly broken: Error | null;
@@ -249,6 +255,9 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     namespaceDesk: null,
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
+    sessions: null,
+    operators: new Set(),
+    identities: [],
     stopping: new AbortController().signal,
     requests: new Map(),
     broken: null,
@@ -261,6 +270,9 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   const app = createWeb({
     store: createStore(world),
     authorizer: world.authorizer,
+    sessions: world.sessions ?? memorySessions(world.clock),
+    operators: world.operators,
+    identities: world.identities,
     surveys: world.surveys,
     preview: world.preview,
     logs: world.logs ?? createLogs(world),
