@@ -7,6 +7,7 @@ import { createConnectClients } from "./bitbucket/clients.ts";
 import { createSignedWebhookEntrance } from "./bitbucket/hooks.ts";
 import { createBitbucketHost } from "./bitbucket/host.ts";
 import { createLifecycle } from "./bitbucket/lifecycle.ts";
+import { createBitbucketPermissionBook } from "./bitbucket/permission-book.ts";
 import { createProver } from "./bitbucket/prove.ts";
 import { createBitbucketReporter } from "./bitbucket/reporter.ts";
 import type { BitbucketConfig } from "./config-bitbucket.ts";
@@ -45,6 +46,7 @@ export function createBitbucketParts(config: BitbucketConfig, options: Bitbucket
     entrances: [createSignedWebhookEntrance({ host: HOST, grants, clock })],
     host: createBitbucketHost({ access, grants, clock, log }),
     reporter: createBitbucketReporter({ access }),
+    permissions: createBitbucketPermissionBook(config.url),
   };
   if (!config.connect) return { ...reading, addon: null };
   const { appKey, appSecret } = config;

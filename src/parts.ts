@@ -13,6 +13,7 @@ import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
 import { createGithubHost } from "./github/host.ts";
+import { createGithubPermissionBook } from "./github/permission-book.ts";
 import { createGithubReporter } from "./github/reporter.ts";
 import { ensureKeyFile } from "./keys.ts";
 import { createStagingNames, type StagingNames } from "./registry/staging.ts";
@@ -219,5 +220,6 @@ export function createGithubParts(github: Omit<GithubConfig, "privateKeyPath">, 
     ],
     host: createGithubHost({ access, webUrl: github.url, log }),
     reporter: createGithubReporter({ access }),
+    permissions: createGithubPermissionBook(github.url),
   };
 }

@@ -15,6 +15,7 @@ import { startLoop } from "./engine/loop.ts";
 import { withMemory } from "./engine/memory.ts";
 import { createNamespaceDesk } from "./engine/namespace-desk.ts";
 import { createPauses } from "./engine/pauses.ts";
+import type { PermissionBook } from "./engine/permissions-port.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
 import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
@@ -22,6 +23,7 @@ import type { Registries } from "./engine/registries.ts";
 import type { RegistryDesk } from "./engine/registry-desk.ts";
 import { createReplay } from "./engine/replay.ts";
 import { createReports } from "./engine/report.ts";
+import { createRuleBook } from "./engine/rule-book.ts";
 import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
 import type { RequestWriter, Store } from "./engine/store-port.ts";
 import { createSurveys } from "./engine/surveys.ts";
@@ -43,6 +45,8 @@ export interface HostParts {
   readonly entrances: readonly Entrance[];
   readonly host: Host;
   readonly reporter: Reporter;
+  /** What accounts there have given the app; left out: not told. */
+  readonly permissions?: PermissionBook;
 }
 
 /** The Connect add-on: installs are proven before they count. */
@@ -232,6 +236,14 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     accessTokens: createAccessTokens({ store, registries, clock }),
     registryHost,
     ...(parts.registryDesk === undefined ? {} : { registryDesk: parts.registryDesk }),
+    settings: {
+      registryOf: registries.ofNamespace,
+      permissions: (installation) =>
+        parts.hosts
+          .find(({ host }) => host.provider === installation.provider && host.host === installation.host)
+          ?.permissions?.(installation) ?? null,
+      rules: createRuleBook(hosts, pauses),
+    },
     namespaceDesk: createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log }),
     registry: parts.registryDoors,
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),

@@ -39,7 +39,8 @@ function minuteOf(iso: string): string {
   return `${iso.slice(0, 16).replace("T", " ")} UTC`;
 }
 
-function whoIs(by: By): string {
+/** For people: names as they were then. */
+export function whoIs(by: By): string {
   switch (by.kind) {
     case "operator":
       return "the operator";

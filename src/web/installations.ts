@@ -79,7 +79,7 @@ interface RepositoryView {
 }
 
 /** What a repository holds. `asked`: when its host was asked; null: just now. */
-type SurveyView =
+export type SurveyView =
   | { readonly kind: "pending" }
   | { readonly kind: "unknown"; readonly why: string }
   | { readonly kind: "file"; readonly asked: TimeView | null }
@@ -180,7 +180,7 @@ function settingViews(policy: Policy): readonly SettingView[] {
   return POLICY_SETTINGS.map(({ meaning, allowed }, index) => ({ text: texts[index] ?? "", meaning, allowed }));
 }
 
-function surveyView(answer: Outcome<Surveyed> | null, { zeroConfig }: Policy, now: number): SurveyView {
+export function surveyView(answer: Outcome<Surveyed> | null, { zeroConfig }: Policy, now: number): SurveyView {
   if (answer === null) return { kind: "pending" };
   if (!answer.ok) return { kind: "unknown", why: answer.message };
   const { repository, survey, at } = answer.value;

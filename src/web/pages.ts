@@ -4,11 +4,14 @@ import type { Gate } from "./auth.ts";
 import { addBuildPages, type BuildPages } from "./pages-builds.ts";
 import { addDeliveryPages } from "./pages-deliveries.ts";
 import { addInstallationPages, type InstallationPages } from "./pages-installations.ts";
+import { addSettingsPages } from "./pages-settings.ts";
+import type { SettingsParts } from "./settings.ts";
 import type { Views } from "./views.ts";
 import { createPageKit } from "./visit.ts";
 
 export interface PagesOptions extends BuildPages, InstallationPages {
   readonly store: BuildPages["store"] & InstallationPages["store"];
+  readonly settings: SettingsParts;
   readonly gate: Gate;
   readonly views: Views;
   readonly authorizer: Authorizer;
@@ -20,5 +23,6 @@ export function createPages(options: PagesOptions): Router {
   addBuildPages(kit, options);
   addDeliveryPages(kit, options);
   addInstallationPages(kit, options);
+  addSettingsPages(kit, options.settings);
   return kit.router;
 }

@@ -1,5 +1,5 @@
 /** Pages for whoever is signed in: each knows who looks, and asks what they may. */
-import express, { type Request, type Response, type Router } from "express";
+import express, { type Request, type RequestHandler, type Response, type Router } from "express";
 import type { Action } from "../core/roles.ts";
 import type { Authorization, Authorizer, Place } from "../engine/authorize.ts";
 import { mayAs, type Viewer } from "../engine/viewer.ts";
@@ -33,6 +33,8 @@ export interface PageKit {
   page(path: string | readonly string[], show: Show): void;
   /** What the form of a page does; it must carry the session's own token. `back`: where a stranger goes once signed in. */
   form(path: string, act: Show, back: (req: Request) => string): void;
+  /** A page with forms that are sent to its own address. `read`: reads their bodies, which may be larger than others. */
+  formPage(path: string, show: Show, act: Show, read: RequestHandler): void;
   /** Renders `views/<view>.eta` into the layout. */
   send<T extends Omit<PageData, Added>>(res: Response, visit: Visit, view: string, data: T): void;
 }
@@ -52,25 +54,34 @@ export function createPageKit(options: {
         res.redirect(303, `/auth/sign-in?${new URLSearchParams({ next: back(req) })}`);
         return;
       }
-      await show(req, res, createVisit(session, authorizer, () => gate.lasts(session)));
+      await show(
+        req,
+        res,
+        createVisit(session, authorizer, () => gate.lasts(session)),
+      );
     });
+  const own = (req: Request) => req.originalUrl;
+  const checked =
+    (act: Show): Show =>
+    async (req, res, visit) => {
+      demandOwnForm(req, visit.session);
+      await act(req, res, visit);
+    };
   return {
     router,
     page(path, show) {
       const paths = [path].flat();
-      router.get(
-        paths,
-        visited(show, (req) => req.originalUrl),
-      );
+      router.get(paths, visited(show, own));
       router.all(paths, (_req, _res, next) => next(methodNotAllowed("GET, HEAD")));
     },
     form(path, act, back) {
-      const checked: Show = async (req, res, visit) => {
-        demandOwnForm(req, visit.session);
-        await act(req, res, visit);
-      };
-      router.post(path, readForm, visited(checked, back));
+      router.post(path, readForm, visited(checked(act), back));
       router.all(path, (_req, _res, next) => next(methodNotAllowed("POST")));
+    },
+    formPage(path, show, act, read) {
+      router.get(path, visited(show, own));
+      router.post(path, read, visited(checked(act), own));
+      router.all(path, (_req, _res, next) => next(methodNotAllowed("GET, HEAD, POST")));
     },
     send(res, { session, viewer }, view, data) {
       const who = { name: nameOf(viewer), operator: viewer.kind === "operator" };
@@ -92,11 +103,15 @@ function createVisit(session: Session, authorizer: Authorizer, lasts: Visit["las
     },
     async see(action, place) {
       const answer = await may(action, place);
-      if (answer.kind === "refused")
-        throw new WebError(404, "not-found", `There is nothing here for ${nameOf(viewer)}.`);
+      if (answer.kind === "refused") throw nothingHere({ viewer });
       demandAllowed(answer);
     },
   };
+}
+
+/** The same for what is not there and for what somebody may not see: neither says which. */
+export function nothingHere({ viewer }: Pick<Visit, "viewer">): WebError {
+  return new WebError(404, "not-found", `There is nothing here for ${nameOf(viewer)}.`);
 }
 
 function nameOf({ person }: Visit["viewer"]): string {

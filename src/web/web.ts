@@ -22,11 +22,12 @@ import { createPages } from "./pages.ts";
 import { createPauseNotice } from "./pause-notice.ts";
 import { createProbes, type Readiness } from "./probes.ts";
 import { createRegistryRoutes, type RegistryDoors } from "./registry.ts";
+import type { SettingsExtras, SettingsStore } from "./settings.ts";
 import { createSignIn } from "./sign-in.ts";
 import type { Views } from "./views.ts";
 
 export interface WebOptions {
-  readonly store: ApiStore & InstallationsStore & Pausing["store"] & Pick<Store, "stats">;
+  readonly store: ApiStore & SettingsStore & InstallationsStore & Pausing["store"] & Pick<Store, "stats">;
   /** What repositories hold, as pages show it. */
   readonly surveys: Pick<Surveys, "within">;
   /** What would be built if something were resumed. */
@@ -52,6 +53,8 @@ export interface WebOptions {
   registryHost(build: Build): Promise<string | null>;
   /** Left out: namespaces are not decided about over the API. */
   readonly namespaceDesk?: NamespaceDesk;
+  /** Left out: settings show and change what is in the database only. */
+  readonly settings?: SettingsExtras;
   /** Left out: registries are not looked after over the API. */
   readonly registryDesk?: RegistryDesk;
   /** Left out: neither tokens nor notifications are served. */
@@ -105,7 +108,10 @@ export function createWeb(options: WebOptions): Express {
   app.use(look);
   app.use("/auth", createSignIn({ gate, views, identities, sessions, secure, clock, log }));
   const { authorizer, registryHost, stopping } = options;
-  app.use(createPages({ store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping }));
+  const { preview, accessTokens, namespaceDesk } = options;
+  const desk = namespaceDesk === undefined ? {} : { namespaceDesk };
+  const settings = { store, surveys, preview, accessTokens, ...desk, ...options.settings, clock, log };
+  app.use(createPages({ store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping, settings }));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });
@@ -116,18 +122,23 @@ export function createWeb(options: WebOptions): Express {
   return app;
 }
 
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "connect-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-].join("; ");
+/** `formTarget`: where forms of the page may lead besides to us. */
+export function contentPolicy(formTarget?: string): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "connect-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `form-action 'self'${formTarget === undefined ? "" : ` ${formTarget}`}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join("; ");
+}
 
-function headers(secure: boolean): RequestHandler {
+const POLICY = contentPolicy();
+
+export function headers(secure: boolean): RequestHandler {
   return (_req, res, next) => {
     res.set({
       "Content-Security-Policy": POLICY,
@@ -143,7 +154,7 @@ function headers(secure: boolean): RequestHandler {
 }
 
 /** The name holds a hash of the content, so it may be kept for good. */
-function sendAsset(views: Views): RequestHandler {
+export function sendAsset(views: Views): RequestHandler {
   return (req, res, next) => {
     const asset = views.asset(req.params["name"] ?? "");
     if (asset === null) {
@@ -154,7 +165,7 @@ function sendAsset(views: Views): RequestHandler {
   };
 }
 
-function answerError(views: Views, log: Logger): ErrorRequestHandler {
+export function answerError(views: Views, log: Logger): ErrorRequestHandler {
   return (error, req, res, _next) => {
     const shown = publicError(error);
     if (shown.status >= 500) {
@@ -184,7 +195,7 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 function wantsPage(req: express.Request): boolean {
-  const people = ["GET", "HEAD"].includes(req.method) || /^\/(?:auth|builds)\//.test(req.path);
+  const people = ["GET", "HEAD"].includes(req.method) || /^\/(?:auth|builds|installations|setup)\//.test(req.path);
   return (
     people && !/^\/(?:api|builder|webhooks)(?:\/|$)/.test(req.originalUrl) && req.accepts(["json", "html"]) === "html"
   );

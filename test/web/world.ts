@@ -189,9 +189,13 @@ export interface World {
   readonly registry: RegistryDoors;
   /** Null: namespaces are not decided about over the API. */
   readonly namespaceDesk: NamespaceDesk | null;
+  /** Left out: settings show and change what is in the database only. */
+  readonly settings?: NonNullable<WebOptions["settings"]>;
   /** Null: registries are not looked after over the API. */
   readonly registryDesk: RegistryDesk | null;
   readonly accessTokens: WebOptions["accessTokens"];
+  /** Null: just these lists. */
+  readonly store: WebOptions["store"] | null;
   /** Null: kept in memory. */
   readonly sessions: WebOptions["sessions"] | null;
   readonly operators: ReadonlySet<string>;
@@ -255,6 +259,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     namespaceDesk: null,
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
+    store: null,
     sessions: null,
     operators: new Set(),
     identities: [],
@@ -268,7 +273,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     logged.push(fields);
   };
   const app = createWeb({
-    store: createStore(world),
+    store: world.store ?? createStore(world),
     authorizer: world.authorizer,
     sessions: world.sessions ?? memorySessions(world.clock),
     operators: world.operators,
@@ -286,6 +291,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     registryHost: async () => "registry.example.com",
     registry: world.registry,
     ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
+    ...(world.settings === undefined ? {} : { settings: world.settings }),
     ...(world.registryDesk === null ? {} : { registryDesk: world.registryDesk }),
     views: createViews(join(packageRoot, "views"), "1.2.3"),
     stopping: world.stopping,

@@ -1,0 +1,149 @@
+/** Settings over a real database, for people with roles. */
+import type { Request } from "express";
+import { type Actor, type HostId, hostKey, type Outcome, ok } from "../../src/core/model.ts";
+import { DEFAULT_REGISTRY_SETTINGS } from "../../src/core/registry-settings.ts";
+import { ACTIONS, mayDo, type Role } from "../../src/core/roles.ts";
+import { createAccessTokens } from "../../src/engine/access-tokens.ts";
+import type { Authorizer, Place } from "../../src/engine/authorize.ts";
+import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
+import type { Survey } from "../../src/engine/ports.ts";
+import type { KnownRegistry } from "../../src/engine/registries.ts";
+import type { Surveyed } from "../../src/engine/surveys.ts";
+import { type OpenedStore, openStore } from "../../src/store/store.ts";
+import { createGate } from "../../src/web/auth.ts";
+import { account, give, installationId, repository, type TestClock, testClock } from "../contract/store.samples.ts";
+import { recordingLog } from "../engine/fakes.ts";
+import { browser, openSite, type Site, TOKEN, type World } from "./world.ts";
+
+export const ACME = account("17", "acme");
+export const OTHER = account("18", "other");
+export const SEVEN = installationId("7");
+export const EIGHT = installationId("8");
+export const SETTINGS = "/installations/github/default/7/settings";
+export const API = repository("1");
+export const LIB = repository("2");
+export const REPOSITORY = `/installations/github/default/7/repositories/${API.id}`;
+
+const REGISTRY: KnownRegistry = {
+  name: "default",
+  host: "registry.example.com",
+  settings: { ...DEFAULT_REGISTRY_SETTINGS, url: "https://registry.example.com", kind: "token" },
+  staging: { of: () => ({ repository: "staging/b", tag: "build", own: true }), has: () => false },
+  namespaces: [],
+  credential: () => null,
+  client() {
+    throw new Error("no registry is asked in these tests");
+  },
+};
+
+export interface SettingsWorld {
+  readonly store: OpenedStore;
+  readonly site: Site;
+  readonly clock: TestClock;
+  /** Who was asked about what, in order. */
+  readonly asked: { readonly actor: Actor; readonly action: string; readonly place: Place }[];
+  /** What hosts say; by login. Nobody has any role but these. */
+  readonly roles: Map<string, Role | "unknown">;
+  /** The page as somebody signed in with a role sees it. */
+  get(path: string, who?: string | null): Promise<{ status: number; html: string }>;
+  /** Sends a form of the page at `path`, with the hidden fields that stand on it. `who` null: the operator. */
+  send(
+    path: string,
+    fields: Readonly<Record<string, string>>,
+    who?: string | null,
+  ): Promise<{ status: number; html: string; location: string | null }>;
+  close(): Promise<void>;
+}
+
+export async function openSettings(
+  changes: Partial<World> & { survey?: (id: HostId) => Outcome<Surveyed> | null } = {},
+): Promise<SettingsWorld> {
+  const clock = testClock();
+  const store = await openStore({ url: "sqlite::memory:", clock });
+  for (const [id, whose] of [
+    [SEVEN, ACME],
+    [EIGHT, OTHER],
+  ] as const) {
+    await store.saveInstallation({ id, account: whose, state: "active", permissions: { checks: "write" } });
+  }
+  await store.linkRepositories(SEVEN, [API, LIB], { complete: true });
+  await give(store, ACME, "acme");
+  const asked: SettingsWorld["asked"] = [];
+  const roles: SettingsWorld["roles"] = new Map();
+  const authorizer: Authorizer = {
+    async may(actor, action, place) {
+      asked.push({ actor, action, place });
+      const role = roles.get(actor.login) ?? "none";
+      if (role === "unknown") return { kind: "unknown", why: "The host is away.", retryable: true, retryAfter: 7 };
+      if (hostKey(place.installation) === hostKey(SEVEN) && mayDo(role, action)) return { kind: "allowed" };
+      return { kind: "refused", why: `${actor.login} may not ${ACTIONS[action].what}` };
+    },
+  };
+  const { log } = recordingLog();
+  const registries = { ofNamespace: async (name: string) => (name === "acme" ? REGISTRY : null) };
+  const { survey, ...world } = changes;
+  const site = await openSite({
+    store,
+    sessions: store,
+    clock,
+    authorizer,
+    namespaceDesk: createNamespaceDesk({
+      store,
+      registries: { forAccount: async () => ({ registry: "default" }) },
+      policy: { kind: "approve" },
+      clock,
+      log,
+    }),
+    accessTokens: createAccessTokens({ store, registries, clock }),
+    settings: { registryOf: registries.ofNamespace },
+    surveys: { within: async (_ms, _installation, of) => of.map((one) => survey?.(one) ?? null) },
+    ...world,
+  });
+  const gate = createGate({
+    adminToken: TOKEN,
+    operators: new Set(),
+    hosts: true,
+    secure: false,
+    sessions: store,
+    clock,
+  });
+  const cookies = new Map<string | null, string>();
+
+  async function cookieOf(who: string | null): Promise<string> {
+    const known = cookies.get(who);
+    if (known !== undefined) return known;
+    const person = { provider: "github", host: "default", actor: { id: `id-of-${who}`, login: who ?? "" } } as const;
+    const request = { headers: {} } as unknown as Request;
+    const set = await gate.open(request, { person: who === null ? null : person, reach: [SEVEN, EIGHT] });
+    const cookie = set.split(";")[0] ?? "";
+    cookies.set(who, cookie);
+    return cookie;
+  }
+
+  async function get(path: string, who: string | null = null) {
+    const headers = { ...browser, Cookie: await cookieOf(who) };
+    const answer = await fetch(site.url + path, { redirect: "manual", headers });
+    return { status: answer.status, html: await answer.text() };
+  }
+
+  return {
+    ...{ store, site, clock, asked, roles, get },
+    async send(path, fields, who = null) {
+      // Any page of theirs has the token of their session.
+      const { html: page } = await get("/installations", who);
+      const token = /name="form_token" value="([^"]+)"/.exec(page)?.[1] ?? "";
+      const headers = { ...browser, Cookie: await cookieOf(who) };
+      const body = new URLSearchParams({ form_token: token, ...fields });
+      const answer = await fetch(site.url + path, { method: "POST", redirect: "manual", headers, body });
+      return { status: answer.status, html: await answer.text(), location: answer.headers.get("location") };
+    },
+    async close() {
+      await site.close();
+      await store.close();
+    },
+  };
+}
+
+export function surveyed(survey: Survey | null): Outcome<Surveyed> {
+  return ok({ repository: API, survey, at: 0 });
+}
