@@ -195,15 +195,15 @@ export interface Run {
   readonly problems: readonly string[];
 }
 
-/** With the `at`th call of a port going wrong; null: none. */
+/** With the `at`th call of a port going wrong, of those that are `counted`, or of all; null: none. */
 export async function runWith(
   scene: Scene,
-  spoil: { readonly at: number; readonly fault: Fault } | null,
+  spoil: { readonly at: number; readonly fault: Fault; readonly counted?: RegExp } | null,
 ): Promise<Run> {
   const { clock } = scene;
   const store = await openStore({ url: "sqlite::memory:", clock, vault: createVault([Buffer.alloc(32, 7)]) });
   const outside = createOutside();
-  const saboteur = createSaboteur(spoil?.at ?? 0, spoil?.fault ?? "refused");
+  const saboteur = createSaboteur(spoil?.at ?? 0, spoil?.fault ?? "refused", spoil?.counted);
   let builtWhenStaged: number | null = null;
   const watched: OpenedStore = new Proxy(store, {
     get(target, key) {

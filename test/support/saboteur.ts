@@ -9,8 +9,8 @@ export type Fault = (typeof FAULTS)[number];
 
 class Gone extends Error {}
 
-/** Counts the calls of all ports and spoils one of them. */
-export function createSaboteur(at: number, fault: Fault) {
+/** Counts the calls of all ports, or those whose `port.method` is one of `counted`, and spoils one of them. */
+export function createSaboteur(at: number, fault: Fault, counted = /^/) {
   let calls = 0;
   let crash: () => void = () => undefined;
   let crashed = new Promise<"crashed">((resolve) => {
@@ -31,6 +31,7 @@ export function createSaboteur(at: number, fault: Fault) {
     // What a program that has ended would still do at the end of the run must not happen.
     if (over) throw new Gone("the run is over");
     if (dead) return silence();
+    if (!counted.test(name)) return act();
     calls += 1;
     if (calls !== at || !armed) return act();
     spoiled = name;
