@@ -8,7 +8,8 @@ export default {
   testMatch: ["**/*.test.ts"],
   extensionsToTreatAsEsm: [".ts"],
   clearMocks: true,
-  testTimeout: 30_000,
+  // A deadline for what hangs, not a measure: machines that run tests are shared.
+  testTimeout: 120_000,
   transform: {
     "^.+\\.ts$": [
       "@swc/jest",
