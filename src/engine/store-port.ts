@@ -3,7 +3,7 @@
  * implementation to it. Times are ISO 8601 in UTC, durations milliseconds unless said otherwise.
  */
 
-import type { By, Decider } from "../core/audit.ts";
+import type { AuditEntry, By, Decider } from "../core/audit.ts";
 import type { RequestOrigin, SignedRequest } from "../core/build-request.ts";
 import type { CheckFacts } from "../core/check.ts";
 import type { FileCheck } from "../core/config-check.ts";
@@ -154,6 +154,12 @@ export interface ClaimedBuild {
   /** Proves to {@link Store.leaseHolder} that somebody works on this build. The database keeps only its hash. */
   readonly secret: string;
 }
+
+/** `why`: a sentence for people. */
+export type RetriedBuild =
+  | { readonly kind: "retried"; readonly build: Build }
+  | { readonly kind: "no-build" }
+  | { readonly kind: "refused"; readonly why: string };
 
 /** A build whose image is staged, leased for promotion. No other promotion of the same image is leased meanwhile. */
 export interface ClaimedPromotion {
@@ -310,7 +316,8 @@ export interface Store
   findDelivery(id: string): Promise<Delivery | null>;
   /** The raw body as it was received; null when unknown or past retention. */
   deliveryBody(id: string): Promise<Buffer | null>;
-  listDeliveries(query: PageQuery): Promise<Page<Delivery>>;
+  /** Of all, or of one installation. */
+  listDeliveries(query: PageQuery & { readonly installation?: HostId }): Promise<Page<Delivery>>;
 
   // what a changed config file would change
   /** By ref; one that nobody looked at is missing. */
@@ -330,7 +337,8 @@ export interface Store
   /** Changes what is given of an installation's policy; answers all of it. Null: no such installation. Audited. */
   setPolicy(id: HostId, policy: Partial<Policy>, by: By): Promise<Policy | null>;
   getInstallation(id: HostId): Promise<Installation | null>;
-  listInstallations(query: PageQuery): Promise<Page<Installation>>;
+  /** `login`: those whose account's name holds it, capital letters or not. */
+  listInstallations(query: PageQuery & { readonly login?: string }): Promise<Page<Installation>>;
   /** `complete`: the list is all the installation covers; others become unlinked. */
   linkRepositories(
     installation: HostId,
@@ -342,6 +350,8 @@ export interface Store
   repositoriesOf(installation: HostId, limit: number, offset?: number): Promise<readonly ListedRepository[]>;
   /** How many repositories each installation covers now, paused ones included; by {@link hostKey}. None: it is missing. */
   countRepositories(installations: readonly HostId[]): Promise<ReadonlyMap<string, number>>;
+  /** A repository with the installation it belongs to, by its id; null: nobody has told of it. */
+  repositoryOf(id: HostId): Promise<{ readonly repository: ListedRepository; readonly installation: HostId } | null>;
   /** `unlinked` when the repository is unknown or belongs to another installation. */
   linkState(installation: HostId, repository: HostId): Promise<LinkState>;
 
@@ -383,8 +393,8 @@ export interface Store
    * repository is closed, or it is a fork's and the installation wants nothing of forks now. Marks the commits' checks.
    */
   approveBuild(id: string, by: Decider): Promise<readonly string[]>;
-  /** A queued or held build is canceled at once; a running one is asked to stop (its heartbeat says so). */
-  cancelBuild(id: string): Promise<"canceled" | "canceling" | "final" | "unknown">;
+  /** A queued or held build is canceled at once; a running one is asked to stop (its heartbeat says so). Audited. */
+  cancelBuild(id: string, by: Decider): Promise<"canceled" | "canceling" | "final" | "unknown">;
   getBuild(id: string): Promise<Build | null>;
   /** Of all, or of one delivery, installation, repository. */
   listBuilds(
@@ -397,10 +407,15 @@ export interface Store
   /** The newest build of each image at a commit, for a re-run. */
   buildsOfCommit(repository: HostId, sha: Sha): Promise<readonly Build[]>;
   /**
-   * Queues the same work again, or holds it again if nobody has approved it. Null: unknown build, or its installation may
-   * not write that namespace any more.
+   * Queues the same work again, or holds it again, as core/retry.ts decides; answers the build that is on its way already
+   * if there is one. It is as old as what it repeats. Audited. Marks the commit's checks.
    */
-  repeatBuild(id: string, trigger: "rerun" | "retry", write: RequestWriter): Promise<Build | null>;
+  retryBuild(id: string, write: RequestWriter, by: Decider): Promise<RetriedBuild>;
+  /**
+   * Journals the delivery that asks for a build, made by ourselves, with the audit entry that says so. Answers our id of
+   * it. Its deliveryId must be a new one.
+   */
+  orderBuild(order: IncomingDelivery, entry: AuditEntry): Promise<string>;
   /** Cancels what is queued of an installation and asks what runs to stop; answers how many. */
   cancelInstallation(id: HostId): Promise<number>;
 

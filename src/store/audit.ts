@@ -1,38 +1,43 @@
 import type { AuditEntry, AuditRecord, By } from "../core/audit.ts";
 import { hostKey, parseHostKey } from "../core/model.ts";
-import type { AuditStore } from "../engine/audit-port.ts";
+import type { AuditFilter, AuditStore } from "../engine/audit-port.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
-import { integer, json, key, keyNumber, milliseconds, type Row, text, textOrNull, time } from "./rows.ts";
+import { integer, json, key, keyNumber, milliseconds, type Row, text, textOrNull, time, type Value } from "./rows.ts";
 
 export function createAudit({ database, clock }: { readonly database: Database; readonly clock: Clock }): AuditStore {
   return {
     appendAudit: (entry) => database.transaction((sql) => writeAudit(sql, clock, entry)),
 
-    async listAudit({ installation, ...query }) {
-      const [where, whose] = installation === undefined ? ["", []] : ["AND installation = $3", [hostKey(installation)]];
-      const rows = await database.query(`SELECT * FROM audit WHERE id < $1 ${where} ORDER BY id DESC LIMIT $2`, [
-        afterKey("audit", query.cursor),
-        rowsWanted(query),
-        ...whose,
-      ]);
+    async listAudit(query) {
+      const bind: Value[] = [afterKey("audit", query.cursor), rowsWanted(query)];
+      const rows = await database.query(
+        `SELECT * FROM audit WHERE id < $1 ${filters(query, bind)} ORDER BY id DESC LIMIT $2`,
+        bind,
+      );
       const listed = page("audit", query, rows, (row) => integer(row, "id"));
       return { items: listed.items.map(toRecord), next: listed.next };
     },
 
-    async auditAfter(after, { limit, installation, since }) {
-      const where = ["id > $1", ...(since === undefined ? [] : ["at >= $3"])];
-      if (installation !== undefined) where.push(`installation = $${where.length + 2}`);
-      const rows = await database.query(`SELECT * FROM audit WHERE ${where.join(" AND ")} ORDER BY id LIMIT $2`, [
-        after === null ? 0 : numberOf(after),
-        Math.min(1_000, Math.max(1, limit)),
-        ...(since === undefined ? [] : [milliseconds(since)]),
-        ...(installation === undefined ? [] : [hostKey(installation)]),
-      ]);
+    async auditAfter(after, { limit, since, ...filter }) {
+      const bind: Value[] = [after === null ? 0 : numberOf(after), Math.min(1_000, Math.max(1, limit))];
+      const where = filters(filter, bind);
+      const recent = since === undefined ? "" : `AND at >= $${bind.push(milliseconds(since))}`;
+      const rows = await database.query(
+        `SELECT * FROM audit WHERE id > $1 ${where} ${recent} ORDER BY id LIMIT $2`,
+        bind,
+      );
       return rows.map(toRecord);
     },
   };
+}
+
+function filters({ installation, action }: AuditFilter, bind: Value[]): string {
+  const whose = installation === undefined ? "" : `AND installation = $${bind.push(hostKey(installation))}`;
+  if (action === undefined) return whose;
+  const [exact, noun] = [bind.push(action), bind.push(`${action}.`)];
+  return `${whose} AND (action = $${exact} OR substr(action, 1, ${action.length + 1}) = $${noun})`;
 }
 
 /** To be called in the transaction of the change it tells of, once that is known to be one. */

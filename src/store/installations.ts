@@ -7,6 +7,7 @@ import {
   type InstallationState,
   type LinkState,
   type Policy,
+  parseHostKey,
 } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { HostState, Store } from "../engine/store-port.ts";
@@ -15,7 +16,7 @@ import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { Database, Sql } from "./database.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { INSTANCE_IS_PAUSED, inheritPause } from "./pause-rows.ts";
-import { flag, integer, json, key, marks, type Row, text, textOrNull } from "./rows.ts";
+import { flag, integer, json, key, marks, type Row, text, textOrNull, type Value } from "./rows.ts";
 
 type Installations = Pick<
   Store,
@@ -27,6 +28,7 @@ type Installations = Pick<
   | "linkRepositories"
   | "unlinkRepositories"
   | "repositoriesOf"
+  | "repositoryOf"
   | "countRepositories"
   | "linkState"
 >;
@@ -89,10 +91,12 @@ export function createInstallations(database: Database, clock: Clock): Installat
     getInstallation: (id) => database.reading((sql) => readInstallation(sql, id)),
 
     async listInstallations(query) {
-      const rows = await database.query(`${SELECT} WHERE i.seq < $1 ORDER BY i.seq DESC LIMIT $2`, [
-        afterKey("installations", query.cursor),
-        rowsWanted(query),
-      ]);
+      const bind: Value[] = [afterKey("installations", query.cursor), rowsWanted(query)];
+      const named =
+        query.login === undefined
+          ? ""
+          : `AND LOWER(i.account_login) LIKE $${bind.push(containing(query.login))} ESCAPE '!'`;
+      const rows = await database.query(`${SELECT} WHERE i.seq < $1 ${named} ORDER BY i.seq DESC LIMIT $2`, bind);
       const listed = page("installations", query, rows, (row) => integer(row, "seq"));
       return { items: listed.items.map(toInstallation), next: listed.next };
     },
@@ -149,8 +153,24 @@ export function createInstallations(database: Database, clock: Clock): Installat
       return new Map(rows.map((row) => [text(row, "installation"), integer(row, "covered")]));
     },
 
+    async repositoryOf(id) {
+      const rows = await database.query(
+        `SELECT ${REPOSITORY_COLUMNS}, r.installation, r.linked, r.archived, ${REPOSITORY_IS_PAUSED} AS paused
+         FROM repositories r WHERE r.key = $1 AND r.installation IS NOT NULL`,
+        [hostKey(id)],
+      );
+      const installation = rows[0] === undefined ? null : parseHostKey(text(rows[0], "installation"));
+      if (rows[0] === undefined || installation === null) return null;
+      return { repository: { ...toRepository(rows[0]), link: linkOf(rows[0]) }, installation };
+    },
+
     linkState: (installation, repository) => readLink(database, installation, repository),
   };
+}
+
+/** For LIKE with `!` as its escape. */
+function containing(text: string): string {
+  return `%${text.toLowerCase().replace(/[!%_]/g, "!$&")}%`;
 }
 
 function byKey<T extends HostId>(repositories: readonly T[]): readonly T[] {

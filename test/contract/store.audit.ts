@@ -84,6 +84,31 @@ export function auditContract(opened: Opened): void {
       expect(subjects(only)).toEqual(["b"]);
     });
 
+    it("of one kind alone, or of all kinds of a noun", async () => {
+      const { store } = opened();
+      await append(
+        store,
+        entry("1", { action: "namespace.granted" }),
+        entry("2", { action: "namespace.granted", installation: BITBUCKET }),
+        entry("3", { action: "namespace.revoked" }),
+        entry("4", { action: "instance.paused", installation: null }),
+      );
+      const listed = async (action: string, more: { readonly installation?: HostId } = {}) =>
+        subjects((await store.listAudit({ limit: 10, cursor: null, action, ...more })).items);
+      expect(await listed("namespace.granted")).toEqual(["2", "1"]);
+      expect(await listed("namespace.granted", { installation: BITBUCKET })).toEqual(["2"]);
+      expect(await listed("namespace")).toEqual(["3", "2", "1"]);
+      expect(await listed("names")).toEqual([]);
+      expect(await listed("namespace.grant")).toEqual([]);
+      expect(await listed("instance%")).toEqual([]);
+      const exported = await store.auditAfter(null, {
+        limit: 10,
+        action: "namespace",
+        since: "2026-11-20T09:00:00.000Z",
+      });
+      expect(subjects(exported)).toEqual(["1", "2", "3"]);
+    });
+
     it("oldest first for exports, each entry once however it is paged", async () => {
       const { store } = opened();
       const all = Array.from({ length: 7 }, (_, index) => String(index));

@@ -57,6 +57,30 @@ export function installationsContract(opened: Opened): void {
       expect(await store.getInstallation(elsewhere)).toBeNull();
     });
 
+    it("found by a part of the account's name, whatever its letters", async () => {
+      const { store } = opened();
+      for (const [id, login] of [
+        ["1", "Acme-Tools"],
+        ["2", "acme_ops"],
+        ["3", "other"],
+        ["4", "100%"],
+      ] as const) {
+        const saved = {
+          id: installationId(id),
+          account: account(`9${id}`, login),
+          state: "active",
+          permissions: {},
+        } as const;
+        await store.saveInstallation(saved);
+      }
+      const found = async (login: string) =>
+        (await store.listInstallations({ limit: 10, cursor: null, login })).items.map((one) => one.account.login);
+      expect(await found("ACME")).toEqual(["acme_ops", "Acme-Tools"]);
+      expect(await found("_")).toEqual(["acme_ops"]);
+      expect(await found("%")).toEqual(["100%"]);
+      expect(await found("!")).toEqual([]);
+    });
+
     it("newest first, page by page", async () => {
       const { store } = opened();
       for (const id of ["1", "2", "3"]) await save(store, id, id, null);
