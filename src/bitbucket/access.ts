@@ -1,6 +1,7 @@
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type { ConnectClient, Connection, GrantStore } from "../engine/grants-port.ts";
 import type { Clock, CloneCredential } from "../engine/ports.ts";
+import type { RateBudget } from "../engine/status.ts";
 import { type Api, type ApiAnswer, type ApiRequest, createApi, type RateLimited, type Unauthorized } from "./api.ts";
 import { createBudget } from "./budget.ts";
 import { createTokens, type TokenClient } from "./tokens.ts";
@@ -43,6 +44,8 @@ export interface BitbucketAccess {
   callWith(credential: UnprovenCredential, request: ApiRequest): Promise<Outcome<ApiAnswer>>;
   /** Forgets grants and tokens of a workspace. */
   forget(workspace: string): void;
+  /** What is left of the hour's calls of everything that opens the workspace and was used since the start. */
+  budgets(workspace: string): Promise<readonly RateBudget[]>;
 }
 
 export interface BitbucketAccessOptions {
@@ -211,6 +214,14 @@ export function createBitbucketAccess(options: BitbucketAccessOptions): Bitbucke
     forget(workspace) {
       grants.forget(workspace);
       tokens.forget(workspace);
+    },
+    async budgets(workspace) {
+      const at = new Date(clock.now()).toISOString();
+      return (await grants.of(workspace)).flatMap((grant) => {
+        const known = budget.left(grant.key);
+        const of = grant.door === "connect" ? "the add-on" : `connection ${grant.connection.id}`;
+        return known === null ? [] : [{ of, ...known, resetsAt: null, at }];
+      });
     },
   };
 }

@@ -11,6 +11,8 @@ export interface Budget {
   setLimit(key: string, perHour: number): void;
   /** Bitbucket said to wait. */
   pause(key: string, seconds: number): void;
+  /** Calls that may be made now, of how many in an hour; null: none was made. */
+  left(key: string): { readonly limit: number; readonly left: number } | null;
 }
 
 /** What a Connect app gets, and an access token in a small workspace. */
@@ -59,6 +61,14 @@ export function createBudget({ clock }: { readonly clock: Clock }): Budget {
     pause(key, seconds) {
       const account = accountOf(key);
       account.pausedUntil = Math.max(account.pausedUntil, clock.now() + seconds * 1_000);
+    },
+    left(key) {
+      const account = accounts.get(key);
+      if (account === undefined) return null;
+      const { limit, times, pausedUntil } = account;
+      const now = clock.now();
+      const used = times.filter((time) => time > now - HOUR_MS).length;
+      return { limit, left: pausedUntil > now ? 0 : Math.max(0, limit - used) };
     },
   };
 }

@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { failed, type Outcome } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import { type ApiAnswer, type ApiRequest, createApi, redact } from "./api.ts";
+import { createRates, type Rates } from "./rates.ts";
 import { appRefused, createAppJwt, createTokens, type TokenScope, type Tokens } from "./tokens.ts";
 
 /** The way to one GitHub host as one App; the host port and the reporter share it, and with it the tokens. */
@@ -15,6 +16,8 @@ export interface GithubAccess {
   asInstallation(scope: TokenScope, request: ApiRequest): Promise<Outcome<ApiAnswer>>;
   /** A call as the App itself. */
   asApp(request: ApiRequest): Promise<Outcome<ApiAnswer>>;
+  /** What GitHub said of an installation's rate limit, with whatever it was asked last. */
+  readonly rateOf: Rates["of"];
 }
 
 export interface GithubAccessOptions {
@@ -43,12 +46,14 @@ export function createGithubAccess(options: GithubAccessOptions): GithubAccess {
   const { host, appId, clock } = options;
   const jwt = createAppJwt({ appId, privateKey });
   const tokens = createTokens({ host, appId, jwt, api, clock });
+  const rates = createRates(clock);
 
   async function attempt(scope: TokenScope, request: ApiRequest) {
     const token = await tokens.get(scope);
     if (!token.ok) return token;
     const answer = await api.send(request, `Bearer ${token.value}`);
     if ("unauthorized" in answer) tokens.refused(scope, token.value);
+    if (answer.ok) rates.note(scope.installationId, answer.value);
     return answer;
   }
 
@@ -70,6 +75,7 @@ export function createGithubAccess(options: GithubAccessOptions): GithubAccess {
       const answer = await api.send(request, `Bearer ${await jwt()}`);
       return "unauthorized" in answer ? appRefused(answer.message) : answer;
     },
+    rateOf: rates.of,
   };
 }
 

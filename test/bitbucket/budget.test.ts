@@ -90,4 +90,18 @@ describe("the budget of a grant", () => {
     clock.time += 500;
     expect(budget.take("a", "write")).toBeNull();
   });
+
+  it("tells what is left of it, without using any", () => {
+    const { budget, clock, takeMany } = setUp();
+    expect(budget.left("a")).toBeNull();
+    budget.setLimit("a", 10);
+    takeMany(4, "write");
+    clock.time += 3_599_000;
+    expect(budget.left("a")).toEqual({ limit: 10, left: 6 });
+    budget.pause("a", 1);
+    expect(budget.left("a")).toEqual({ limit: 10, left: 0 });
+    clock.time += 1_000;
+    expect(budget.left("a")).toEqual({ limit: 10, left: 10 });
+    expect(budget.left("b")).toBeNull();
+  });
 });
