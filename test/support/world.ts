@@ -242,7 +242,7 @@ function recordingLogger(lines: LogLine[]): Logger {
 export async function eventually<T>(
   what: string,
   ask: () => T | null | Promise<T | null>,
-  deadlineMs = 15_000,
+  deadlineMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + deadlineMs;
   for (;;) {
