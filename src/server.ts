@@ -7,6 +7,7 @@ import { buildRequest, type RequestSettings } from "./core/build-request.ts";
 import type { Build } from "./core/model.ts";
 import { namespaceOf } from "./core/registry-settings.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
+import { createApiTokens } from "./engine/api-tokens.ts";
 import { createAuthorizer } from "./engine/authorize.ts";
 import { createClaims } from "./engine/claims.ts";
 import { createInbox } from "./engine/inbox.ts";
@@ -234,6 +235,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     log,
     metrics,
     accessTokens: createAccessTokens({ store, registries, clock }),
+    apiTokens: createApiTokens({ store, clock, log }),
     registryHost,
     ...(parts.registryDesk === undefined ? {} : { registryDesk: parts.registryDesk }),
     settings: {

@@ -11,7 +11,7 @@ export interface PolicySetting {
 }
 
 /** More would stop nothing any more. */
-const MAX_BRAKE = 10_000;
+export const MAX_BRAKE = 10_000;
 
 const FORKS: readonly ForkPolicy[] = ["never", "approve", "test"];
 

@@ -95,12 +95,14 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
       return stored === null ? null : unpack(stored);
     },
 
-    listDeliveries(query) {
+    listDeliveries({ installation, ...query }) {
+      const of = installation === undefined ? "" : "AND provider = $3 AND host = $4 AND installation_id = $5";
+      const whose = installation === undefined ? [] : [installation.provider, installation.host, installation.id];
       return database.reading(async (sql) => {
-        const rows = await sql.query(`SELECT ${COLUMNS} FROM deliveries WHERE id < $1 ORDER BY id DESC LIMIT $2`, [
-          afterKey("deliveries", query.cursor),
-          rowsWanted(query),
-        ]);
+        const rows = await sql.query(
+          `SELECT ${COLUMNS} FROM deliveries WHERE id < $1 ${of} ORDER BY id DESC LIMIT $2`,
+          [afterKey("deliveries", query.cursor), rowsWanted(query), ...whose],
+        );
         return page("deliveries", query, await readDeliveries(sql, rows), (delivery) => Number(delivery.id));
       });
     },

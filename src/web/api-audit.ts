@@ -1,30 +1,47 @@
-import type { Request, Router } from "express";
-import { type HostId, parseHostKey } from "../core/model.ts";
+import { z } from "zod";
 import { auditJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
-import { pageQuery, route, WebError } from "./errors.ts";
+import { type ApiKit, type RouteSpec, sameId } from "./api-kit.ts";
+import { BY, HOST_ID, pageOf, TIME } from "./api-shapes.ts";
+import { WebError } from "./errors.ts";
+import { HOST_KEY, NO_BODY, PAGE_QUERY } from "./requests.ts";
 import { pageJson } from "./wire.ts";
 
-/** `GET audit`, newest first; `?installation=PROVIDER:HOST:ID`: of that one only. */
-export function addAudit(api: Router, store: Pick<Store, "listAudit">): void {
-  api.get(
-    "/audit",
-    route(async (req, res) => {
-      const installation = installationIn(req);
-      const query = { ...pageQuery(req), ...(installation === null ? {} : { installation }) };
-      res.json(pageJson(await store.listAudit(query), auditJson));
-    }),
-  );
-}
+const ENTRY = z
+  .object({
+    id: z.string(),
+    at: TIME,
+    by: BY,
+    action: z.string().meta({ description: "`noun.verb`. More may come; none is renamed." }),
+    installation: HOST_ID.nullable().meta({ description: "Null: the instance's." }),
+    subject: z.string(),
+    facts: z.record(z.string(), z.string()),
+  })
+  .meta({ id: "AuditEntry" });
 
-/** Null: of all. One that is not known (any more) may have entries all the same. */
-function installationIn({ query }: Request): HostId | null {
-  const { installation } = query;
-  if (installation === undefined) return null;
-  const id = typeof installation === "string" ? parseHostKey(installation) : null;
-  if (id === null) {
-    const message = "installation must be PROVIDER:HOST:ID, as github:default:7. GET /api/v1/installations lists them.";
-    throw new WebError(400, "bad-installation", message);
-  }
-  return id;
+const LIST = {
+  id: "listAudit",
+  method: "get",
+  path: "/audit",
+  tag: "service",
+  summary: "Who changed what, newest first. Entries are never changed.",
+  access: { action: "audit.see", at: "own" },
+  query: PAGE_QUERY.extend({ installation: HOST_KEY.optional() }),
+  body: NO_BODY,
+  answer: { status: 200, schema: pageOf(ENTRY) },
+  errors: {},
+} as const satisfies RouteSpec;
+
+export const AUDIT_ROUTES: readonly RouteSpec[] = [LIST];
+
+/** `?installation=`: of that one only. One that is not known (any more) may have entries all the same. */
+export function addAudit(api: ApiKit, store: Pick<Store, "listAudit">): void {
+  api.serve(LIST, async ({ query: { installation: asked, ...query }, within }) => {
+    if (within !== null && asked !== undefined && !sameId(within, asked)) {
+      throw new WebError(403, "not-allowed", "This API token is for another installation.");
+    }
+    const installation = within ?? asked;
+    const found = await store.listAudit({ ...query, ...(installation === undefined ? {} : { installation }) });
+    return pageJson(found, auditJson);
+  });
 }

@@ -1,7 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import type { HostId, Provider } from "../core/model.ts";
 import type { Authorization } from "../engine/authorize.ts";
-import { BadCursor, type PageQuery } from "../engine/store-port.ts";
+import { BadCursor } from "../engine/store-port.ts";
 
 /** An answer other than the one asked for. `message` is for the reader: what is wrong and what to do. */
 export class WebError extends Error {
@@ -47,28 +46,6 @@ export function route(handler: (req: Request, res: Response) => Promise<void> | 
   };
 }
 
-const DEFAULT_LIMIT = 30;
-
-/** `limit` and `cursor` of a list. */
-export function pageQuery(req: Request): PageQuery {
-  const { limit = String(DEFAULT_LIMIT), cursor = null } = req.query;
-  if (typeof limit !== "string" || !/^(?:[1-9]\d?|100)$/.test(limit)) {
-    throw new WebError(400, "bad-limit", "limit must be a whole number from 1 to 100.");
-  }
-  if (cursor !== null && (typeof cursor !== "string" || !/^[\x21-\x7e]{1,500}$/.test(cursor))) {
-    throw new BadCursor();
-  }
-  return { limit: Number(limit), cursor };
-}
-
-const PROVIDERS: readonly Provider[] = ["github", "bitbucket"];
-
-/** What an address `…/:provider/:host/:id` names; null: no provider is called so. */
-export function hostIdIn({ params }: Request): HostId | null {
-  const provider = PROVIDERS.find((known) => known === params["provider"]);
-  return provider === undefined ? null : { provider, host: params["host"] ?? "", id: params["id"] ?? "" };
-}
-
 export function methodNotAllowed(allow: string): WebError {
   return new WebError(405, "method-not-allowed", `Only ${allow} is understood here.`, { Allow: allow });
 }
@@ -85,15 +62,4 @@ export function notAllowed(answer: Exclude<Authorization, { readonly kind: "allo
   if (!answer.retryable) return new WebError(502, "host-refused", why);
   const { retryAfter } = answer;
   return new WebError(503, "host-unavailable", why, retryAfter === null ? {} : { "Retry-After": String(retryAfter) });
-}
-
-/** Whether there is a body to read, however its length is told. */
-export function hasBody({ headers }: Request): boolean {
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
-}
-
-/** Throws where the body is not said to be JSON. */
-export function demandJson(req: Request): void {
-  if (req.is("application/json")) return;
-  throw new WebError(415, "not-json", "Send a JSON object, with Content-Type: application/json.");
 }

@@ -15,9 +15,10 @@ import { shellQuote } from "../core/reproduce.ts";
 import { suggestConfig } from "../core/suggest-config.ts";
 import type { ListedRepository, Store } from "../engine/store-port.ts";
 import type { Surveyed, Surveys } from "../engine/surveys.ts";
-import { hostIdIn, WebError } from "./errors.ts";
+import { WebError } from "./errors.ts";
 import { pauseSentence } from "./pause-notice.ts";
 import { type BuildView, buildView, type TimeView, timeView, webLink } from "./present.ts";
+import { hostIdIn } from "./requests.ts";
 
 export type InstallationsStore = Pick<
   Store,

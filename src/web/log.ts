@@ -1,23 +1,30 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Request, Response } from "express";
+import { z } from "zod";
 import type { LogStore } from "../engine/ports.ts";
-import { WebError } from "./errors.ts";
+import { readQuery } from "./requests.ts";
 
 export type Logs = Pick<LogStore, "read">;
 
 const CHUNK = 256 * 1024;
+const WRONG_OFFSET = "offset must be a number of bytes.";
+
+export const OFFSET_QUERY = z.object({
+  offset: z
+    .string(WRONG_OFFSET)
+    .regex(/^\d{1,15}$/, WRONG_OFFSET)
+    .default("0")
+    .transform(Number)
+    .meta({ description: "Bytes to leave out.", override: { type: "integer", minimum: 0, default: 0 } }),
+});
 
 /**
  * The log as it is now, from byte `?offset=` on, as plain text. Who follows a running build asks again with the offset
  * advanced by the answer's length. No log yet is an empty one.
  */
 export async function sendLog(logs: Logs, buildId: string, req: Request, res: Response): Promise<void> {
-  const { offset = "0" } = req.query;
-  if (typeof offset !== "string" || !/^\d{1,15}$/.test(offset)) {
-    throw new WebError(400, "bad-offset", "offset must be a number of bytes.");
-  }
-  const start = Number(offset);
+  const { offset: start } = readQuery(OFFSET_QUERY, req);
   const first = await logs.read(buildId, start, CHUNK);
   const end = Math.max(start, first?.size ?? 0);
   res.status(200).set({ "Content-Type": "text/plain; charset=utf-8", "Content-Length": String(end - start) });

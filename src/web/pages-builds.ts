@@ -4,14 +4,15 @@ import { isFinal } from "../core/model.ts";
 import { approveHeld } from "../engine/approval.ts";
 import type { Clock } from "../engine/ports.ts";
 import { deciderOf } from "../engine/viewer.ts";
-import { type ApiStore, demandApproved, knownBuild } from "./api.ts";
+import type { ApiStore } from "./api.ts";
+import { demandApproved, knownBuild } from "./api-records.ts";
 import { buildPageData, placeOf } from "./build-view.ts";
-import { pageQuery } from "./errors.ts";
 import { createLive, idOf } from "./live.ts";
 import { type Logs, sendLog } from "./log.ts";
 import { lastLines } from "./log-view.ts";
 import { paging } from "./paging.ts";
 import { buildView } from "./present.ts";
+import { pageQuery } from "./requests.ts";
 import type { Views } from "./views.ts";
 import type { PageKit, Visit } from "./visit.ts";
 

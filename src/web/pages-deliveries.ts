@@ -1,9 +1,10 @@
 import type { Build } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { ApiStore } from "./api.ts";
-import { pageQuery, WebError } from "./errors.ts";
+import { WebError } from "./errors.ts";
 import { paging } from "./paging.ts";
 import { decisionView, deliveryView } from "./present.ts";
+import { pageQuery } from "./requests.ts";
 import { traceView } from "./verdicts.ts";
 import type { PageKit } from "./visit.ts";
 

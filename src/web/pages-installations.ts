@@ -2,10 +2,10 @@ import type { Clock } from "../engine/ports.ts";
 import type { Surveys } from "../engine/surveys.ts";
 import type { ApiStore } from "./api.ts";
 import { noReceipt } from "./api-receipts.ts";
-import { hostIdIn, pageQuery } from "./errors.ts";
 import { type InstallationsStore, installationData, installationsData } from "./installations.ts";
 import { paging } from "./paging.ts";
 import { receiptView } from "./receipts.ts";
+import { hostIdIn, pageQuery } from "./requests.ts";
 import type { PageKit } from "./visit.ts";
 
 export interface InstallationPages {

@@ -1,8 +1,9 @@
 import express, { type Request, type Response } from "express";
 import type { HostId, Installation } from "../core/model.ts";
 import type { ListedRepository } from "../engine/store-port.ts";
-import { hostIdIn, WebError } from "./errors.ts";
+import { WebError } from "./errors.ts";
 import { field } from "./forms.ts";
+import { hostIdIn } from "./requests.ts";
 import { DONE, doneCode, repositoryOf, type Said, type SettingsFrame, type SettingsParts } from "./settings.ts";
 import { change } from "./settings-changes.ts";
 import { settingsData } from "./settings-page.ts";

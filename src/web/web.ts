@@ -1,6 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import type { Build } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
+import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
 import type { Identity } from "../engine/identity-port.ts";
 import type { NamespaceDesk } from "../engine/namespace-desk.ts";
@@ -49,6 +50,7 @@ export interface WebOptions {
   readonly ready: () => Promise<readonly Readiness[]>;
   readonly metrics: Metrics;
   readonly accessTokens: AccessTokens;
+  readonly apiTokens: ApiTokens;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
   /** Left out: namespaces are not decided about over the API. */
@@ -101,7 +103,9 @@ export function createWeb(options: WebOptions): Express {
       authorizer: options.authorizer,
       preview: options.preview,
       log,
+      clock,
       accessTokens: options.accessTokens,
+      apiTokens: options.apiTokens,
       ...optionalDesks,
     }),
   );

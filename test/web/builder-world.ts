@@ -32,6 +32,7 @@ import {
 } from "../contract/store.samples.ts";
 import { hostOf, recordingLog } from "../engine/fakes.ts";
 import { NO_ACCESS_TOKENS } from "../support/no-access-tokens.ts";
+import { NO_API_TOKENS } from "../support/no-api-tokens.ts";
 import { requestParts } from "../support/request-parts.ts";
 
 export const BUILDER_TOKEN = "the-token-of-all-builders-4711-0815";
@@ -114,6 +115,7 @@ export async function openBuilderWorld(options: BuilderWorldOptions = {}): Promi
     log,
     ready: async () => [],
     metrics: createMetrics(),
+    apiTokens: NO_API_TOKENS,
     accessTokens: NO_ACCESS_TOKENS,
     registryHost: async () => "registry.test",
     sessions: store,

@@ -35,6 +35,7 @@ import { createViews } from "../../src/web/views.ts";
 import { createWeb, type WebOptions } from "../../src/web/web.ts";
 import { memorySessions } from "../support/memory-sessions.ts";
 import { NO_ACCESS_TOKENS } from "../support/no-access-tokens.ts";
+import { NO_API_TOKENS } from "../support/no-api-tokens.ts";
 
 export const NOW = Date.parse("2026-11-20T12:00:00Z");
 export const TOKEN = "correct-horse-battery-staple-4711";
@@ -194,6 +195,7 @@ export interface World {
   /** Null: registries are not looked after over the API. */
   readonly registryDesk: RegistryDesk | null;
   readonly accessTokens: WebOptions["accessTokens"];
+  readonly apiTokens: WebOptions["apiTokens"];
   /** Null: just these lists. */
   readonly store: WebOptions["store"] | null;
   /** Null: kept in memory. */
@@ -259,6 +261,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     namespaceDesk: null,
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
+    apiTokens: NO_API_TOKENS,
     store: null,
     sessions: null,
     operators: new Set(),
@@ -288,6 +291,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     ready: world.ready,
     metrics: createMetrics(),
     accessTokens: world.accessTokens,
+    apiTokens: world.apiTokens,
     registryHost: async () => "registry.example.com",
     registry: world.registry,
     ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
@@ -358,15 +362,41 @@ function createStore(world: World): WebOptions["store"] {
         pageOf(
           world.builds.filter((build) => {
             const { deliveryId = build.deliveryId, repository: of = build.repository } = query;
-            return build.deliveryId === deliveryId && build.repository.id === of.id;
+            const { installation: whose = build.installation } = query;
+            const own = hostKey(build.installation) === hostKey(whose);
+            return own && build.deliveryId === deliveryId && build.repository.id === of.id;
           }),
           query,
         ),
       ),
+    linkState: (of, one) =>
+      ask(() => {
+        const first = world.installations[0];
+        const found = world.repositories.find((known) => hostKey(known) === hostKey(one));
+        return first !== undefined && hostKey(first) === hostKey(of) && found !== undefined ? found.link : "unlinked";
+      }),
+    namespaceAccounts: (name) =>
+      ask(() =>
+        [...installations.values()]
+          .filter(({ namespace }) => namespace === name)
+          .map(({ account }) => ({ account, login: account.login, standing: "good" })),
+      ),
+    // No test of these lists sends a key.
+    beginOnce: () => Promise.reject(new Error("nothing is done once in this test")),
+    endOnce: () => Promise.reject(new Error("nothing is done once in this test")),
+    forgetOnce: () => Promise.reject(new Error("nothing is done once in this test")),
     requestKeys: () => ask(() => [{ keyId: "0123456789abcdef", publicKey: "-----BEGIN PUBLIC KEY-----" }]),
     buildRequest: (id) => ask(() => world.requests.get(id) ?? null),
     getBuild: (id) => ask(() => world.builds.find((build) => build.id === id) ?? null),
-    listDeliveries: (query) => ask(() => pageOf(world.deliveries, query)),
+    listDeliveries: ({ installation: of, ...query }) =>
+      ask(() =>
+        pageOf(
+          world.deliveries.filter(({ provider, host, installationId: id }) => {
+            return of === undefined || (id !== null && hostKey({ provider, host, id }) === hostKey(of));
+          }),
+          query,
+        ),
+      ),
     getDelivery: (id) => ask(() => world.deliveries.find((delivery) => delivery.id === id) ?? null),
     findDelivery: (id) =>
       ask(() => world.deliveries.find((delivery) => delivery.id === id || delivery.deliveryId === id) ?? null),

@@ -27,6 +27,8 @@ const statements = ({ id }: { readonly id: string }): readonly string[] => [
     PRIMARY KEY (caller, key)
   )`,
   "CREATE INDEX idempotency_keys_begun ON idempotency_keys (begun_at)",
+  // What a token of an installation may list.
+  "CREATE INDEX deliveries_installation ON deliveries (provider, host, installation_id, id)",
 ];
 
 export const apiTokens: Migration = {
