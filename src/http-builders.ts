@@ -3,7 +3,7 @@ import type { BuildRequest, SignedRequest } from "./core/build-request.ts";
 import { type BuilderDesk, createBuilderDesk } from "./engine/builder-desk.ts";
 import { createOutsideExchange } from "./engine/credentials.ts";
 import { createFurtherAccess } from "./engine/further-repositories.ts";
-import { type Loop, startLoop } from "./engine/loop.ts";
+import { isoTime, type Loop, startLoop } from "./engine/loop.ts";
 import { createOffers } from "./engine/offers.ts";
 import type { Clock, Host, Logger, LogStore, OfferSender } from "./engine/ports.ts";
 import type { Registries } from "./engine/registries.ts";
@@ -24,6 +24,8 @@ export interface HttpBuilderParts {
 
 export interface HttpBuilders {
   readonly door: BuilderDoor;
+  /** Who asked for builds since the start, the last first. Times are ISO 8601, UTC. */
+  asked(): readonly { readonly address: string; readonly at: string }[];
   start(): void;
   /** There may be builds to hand out. */
   wake(): void;
@@ -68,10 +70,12 @@ export function createHttpBuilders(
     pollMs: POLL_MS,
   });
   const offers = createOffers({ store, sender, urls, clock, log });
+  const asked = createAsked(clock);
   let offering: Loop | null = null;
 
   return {
-    door: { desk, token },
+    door: { desk, token, onAsked: asked.note },
+    asked: asked.list,
     start() {
       if (urls.length > 0) offering = startLoop({ name: "offer", idleMs: POLL_MS, log, step: offers.step });
     },
@@ -84,3 +88,19 @@ export function createHttpBuilders(
     },
   };
 }
+
+/** Builders behind one address are one line; they have no names of their own. */
+function createAsked(clock: Clock): { note(address: string): void; list: HttpBuilders["asked"] } {
+  const times = new Map<string, number>();
+  return {
+    note(address) {
+      times.delete(address);
+      times.set(address, clock.now());
+      const [oldest] = times.keys();
+      if (times.size > MAX_ADDRESSES && oldest !== undefined) times.delete(oldest);
+    },
+    list: () => [...times].reverse().map(([address, at]) => ({ address, at: isoTime(at) })),
+  };
+}
+
+const MAX_ADDRESSES = 100;

@@ -2,6 +2,7 @@ import express, { type Request, type RequestHandler, type Response, type Router 
 import type { z } from "zod";
 import type { BuilderDesk, DeskEnd, DeskLease, HandedOut } from "../engine/builder-desk.ts";
 import type { CloneCredential } from "../engine/ports.ts";
+import { clientAddress } from "./attempts.ts";
 import { sameSecret } from "./auth.ts";
 import { ClaimBody, HeartbeatBody, MAX_JSON_BYTES, MAX_LOG_BYTES, OutcomeBody } from "./builder-schema.ts";
 import { methodNotAllowed, route, WebError } from "./errors.ts";
@@ -12,14 +13,16 @@ export interface BuilderDoor {
   readonly desk: Pick<BuilderDesk, "claim" | "open" | "ended">;
   /** Whoever has it may claim every build. */
   readonly token: string;
+  /** A builder that has the token asked for a build, from this address. */
+  readonly onAsked?: (address: string) => void;
 }
 
 /** `POST /builder/v1/…`. Who asks is judged before a byte of the body is read. */
-export function createBuilderRoutes({ desk, token }: BuilderDoor): Router {
+export function createBuilderRoutes({ desk, token, onAsked }: BuilderDoor): Router {
   const routes = express.Router({ caseSensitive: true });
   const json = express.json({ limit: MAX_JSON_BYTES, inflate: false });
   const text = express.raw({ type: LOG_TYPES, limit: MAX_LOG_BYTES, inflate: false });
-  routes.post("/claim", onlyBuilders(token), json, claim(desk));
+  routes.post("/claim", onlyBuilders(token, onAsked), json, claim(desk));
   routes.post("/heartbeat", leased(desk, json, heartbeat));
   routes.post("/credentials", leased(desk, json, credentials));
   routes.post("/log", leased(desk, text, log));
@@ -32,12 +35,15 @@ export function createBuilderRoutes({ desk, token }: BuilderDoor): Router {
 
 const LOG_TYPES = ["text/plain", "application/octet-stream"];
 
-function onlyBuilders(token: string): RequestHandler {
+function onlyBuilders(token: string, onAsked: BuilderDoor["onAsked"]): RequestHandler {
   return (req, res, next) => {
     const given = bearer(req);
-    if (given !== null && sameSecret(given, token)) next();
-    else
+    if (given === null || !sameSecret(given, token)) {
       refuse(res, next, unauthorized("Send the BUILDER_TOKEN of this server: Authorization: Bearer <BUILDER_TOKEN>."));
+      return;
+    }
+    onAsked?.(clientAddress(req));
+    next();
   };
 }
 
