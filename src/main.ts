@@ -25,6 +25,7 @@ import { openPausing } from "./pausing.ts";
 import { openRegistries } from "./registries.ts";
 import { createRotations } from "./rotations.ts";
 import { startServer } from "./server.ts";
+import { startSetup } from "./setup.ts";
 import { migrateStore } from "./store/store.ts";
 import { packageRoot, version } from "./version.ts";
 import { startWork } from "./worker.ts";
@@ -81,11 +82,15 @@ function untilSignalled(): Promise<void> {
   });
 }
 
-/** Runs until told to stop. */
-async function run(terminal: Terminal, begin: () => Promise<{ stop(): Promise<void> }>): Promise<ExitCode> {
+interface Stoppable {
+  stop(): Promise<void>;
+}
+
+/** Runs until told to stop, which `begin` learns of, too. */
+async function run(terminal: Terminal, begin: (signalled: Promise<void>) => Promise<Stoppable>): Promise<ExitCode> {
   const signalled = untilSignalled();
   try {
-    const running = await begin();
+    const running = await begin(signalled);
     await signalled;
     await running.stop();
     return 0;
@@ -97,15 +102,38 @@ async function run(terminal: Terminal, begin: () => Promise<{ stop(): Promise<vo
 }
 
 /** The web half, and unless others do it the working half. */
-async function serve(config: Config, { builds }: { readonly builds: boolean }): Promise<{ stop(): Promise<void> }> {
+async function serve(config: Config, { builds }: { readonly builds: boolean }): Promise<Stoppable> {
   await migrateStore(config.databaseUrl);
   const parts = await createParts(config, createLogger(config), { builds, environment: process.env });
   return startServer(parts, { ...config, views: join(packageRoot, "views") });
 }
 
-async function work(config: Config): Promise<{ stop(): Promise<void> }> {
+async function work(config: Config): Promise<Stoppable> {
   const parts = await createWorkerParts(config, createLogger(config));
   return startWork(parts, { concurrency: config.builds.concurrency });
+}
+
+/** Serves the setup wizard; once it is finished, the service, with what it has learnt. */
+async function setUp(
+  config: Config,
+  env: Environment,
+  terminal: Terminal,
+  signalled: Promise<void>,
+): Promise<Stoppable> {
+  const setup = await startSetup({ config, env, views: join(packageRoot, "views"), log: createLogger(config) });
+  terminal.out(
+    `Wharfinger is not set up yet. Open this link, which works once and for an hour:\n\n  ${setup.link}\n\n`,
+  );
+  const finished = await Promise.race([setup.finished.then(() => true), signalled.then(() => false)]);
+  await setup.stop();
+  if (!finished) return { stop: async () => undefined };
+  const { read, missing } = await readConfiguration(env);
+  const problems = [...missing, ...(read.ok ? [] : read.problems)];
+  if (!read.ok || problems.length > 0) {
+    throw new StartError(problems.map(({ variable, wrong, todo }) => `${variable} ${wrong}: ${todo}`));
+  }
+  terminal.out("The setup is finished, and closed for good. `wharfinger settings` shows what it has learnt.\n\n");
+  return serve(read.config, { builds: true });
 }
 
 function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> {
@@ -119,7 +147,10 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     terminal,
     config: async () => (await configuration()).read,
     startProblems: async () => (await configuration()).missing,
-    firstRun: async () => null,
+    firstRun: async () => {
+      const { setup } = await configuration();
+      return setup && (() => run(terminal, (signalled) => setUp(setup, env, terminal, signalled)));
+    },
     openSettings: () => openSettings(env),
     startHelp,
     start: (config) => run(terminal, () => serve(config, { builds: true })),
@@ -135,6 +166,7 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     openNamespaces: (config) => openNamespaces(config, createErrorLogger()),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,
+    publicUrl: (config) => config.publicUrl,
     rotations: createRotations,
     parsers: {
       github: (event, payload) => parseGithub(event, payload, { host: "default", appId: null }),

@@ -40,3 +40,21 @@ const ACCOUNTS: readonly { readonly host: RegExp; readonly advice: string }[] = 
 const OTHERS =
   "give a user or robot that may pull and push (Harbor: robot$NAME with Pull and Push of the project) in the namespaces " +
   "and in the staging repository";
+
+/** What the configuration of a registry (Distribution) says so that it trusts our tokens. */
+export function registryExample(given: {
+  readonly realm: string;
+  readonly service: string;
+  readonly issuer: string;
+}): string {
+  return `storage:
+  delete:
+    enabled: true # staging repositories are emptied after publishing
+auth:
+  token:
+    realm: ${JSON.stringify(given.realm)}
+    service: ${JSON.stringify(given.service)}
+    issuer: ${JSON.stringify(given.issuer)}
+    rootcertbundle: /etc/docker/registry/registry-token.crt
+`;
+}

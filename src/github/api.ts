@@ -10,13 +10,14 @@ import { errorSchema } from "./payloads.ts";
 export interface Api {
   /**
    * Fails for what has nothing to do with the question: no answer, 5xx, 429, a rate limit, 401. Every other answer,
-   * 404 and 422 included, is a value for the caller to judge; {@link refusal} makes a failure of it.
+   * 404 and 422 included, is a value for the caller to judge; {@link refusal} makes a failure of it. `authorization` null:
+   * what anybody may ask.
    */
-  send(request: ApiRequest, authorization: string): Promise<Outcome<ApiAnswer> | Unauthorized>;
+  send(request: ApiRequest, authorization: string | null): Promise<Outcome<ApiAnswer> | Unauthorized>;
 }
 
 export interface ApiRequest {
-  readonly method: "GET" | "POST" | "PATCH";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Below the API's address, encoded by {@link apiPath}; or the whole address a `Link` header gave. */
   readonly path: string;
   readonly body?: object;
@@ -137,7 +138,7 @@ async function exchange(
   options: ApiOptions,
   base: string,
   request: ApiRequest,
-  authorization: string,
+  authorization: string | null,
   signal: AbortSignal,
 ): Promise<ApiAnswer | string> {
   let address = request.path.startsWith("/") ? `${base}${request.path}` : request.path;
@@ -149,7 +150,7 @@ async function exchange(
       signal,
       headers: {
         accept: "application/vnd.github+json",
-        authorization,
+        ...(authorization === null ? {} : { authorization }),
         "user-agent": options.userAgent,
         "x-github-api-version": API_VERSION,
         ...(request.body === undefined ? {} : { "content-type": "application/json" }),

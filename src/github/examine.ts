@@ -7,6 +7,8 @@ import { missingPermissions, WANTED_EVENTS, type WantedPermission } from "./perm
 
 export interface Examined {
   readonly name: string;
+  /** The App's public page, from which it is installed. */
+  readonly page: string;
   /** What the App itself does not ask for. */
   readonly missing: readonly WantedPermission[];
   readonly missingEvents: readonly string[];
@@ -28,7 +30,13 @@ export interface ExaminedInstallation {
 }
 
 const permissions = z.record(z.string(), z.string());
-const App = z.object({ id: z.number(), name: z.string(), permissions, events: z.array(z.string()) });
+const App = z.object({
+  id: z.number(),
+  name: z.string(),
+  html_url: z.string(),
+  permissions,
+  events: z.array(z.string()),
+});
 const Config = z.object({ url: z.string().optional() });
 const Installations = z.array(
   z.object({
@@ -73,6 +81,7 @@ export async function examineApp(access: Pick<GithubAccess, "asApp" | "appId">):
   }
   return ok({
     name: app.value.name,
+    page: app.value.html_url,
     missing: missingPermissions(app.value.permissions),
     missingEvents: WANTED_EVENTS.filter(({ name }) => !app.value.events.includes(name)).map(({ name }) => name),
     webhook: config.value.url || null,

@@ -6,7 +6,7 @@ import { WebError } from "./errors.ts";
 export const readForm: RequestHandler = express.urlencoded({ extended: false, limit: "8kb", parameterLimit: 10 });
 
 /** Forms that change something carry the session's own token, which no other site can read. */
-export function demandOwnForm(req: Request, session: Session): void {
+export function demandOwnForm(req: Request, session: Pick<Session, "formToken">): void {
   if (!sameSecret(field(req, "form_token"), session.formToken)) {
     throw new WebError(403, "foreign-form", "This form is not from this page, or is old. Load the page again.");
   }
