@@ -39,6 +39,7 @@ export function openEventStream(
     } catch (error) {
       if (!left.signal.aborted && !patience.aborted) throw error;
       // What waits for a reader like that is memory.
+      left.abort();
       res.destroy();
     }
   }
