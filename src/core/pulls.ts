@@ -76,11 +76,16 @@ function judgeFork(
     const who = forks.installation === "never" ? "the installation's policy" : `pull_requests.forks in ${CONFIG_FILE}`;
     return { reason: "untrusted-fork", why: `${what} comes from a fork, and ${who} says that none is built` };
   }
-  const detail = `P${what.slice(1)} comes from a fork: somebody who may push to the repository has to approve this commit.`;
   return {
     trust: "untrusted",
     push: false,
-    hold: decided === "approve" ? { reason: "awaiting-approval", detail } : null,
+    hold: decided === "approve" ? forkHold(what) : null,
     remark: rule.push ? `${what} comes from a fork: it is tested, never published` : null,
   };
+}
+
+/** What a fork's pull request waits for. `what`: `pull request #3`. */
+export function forkHold(what: string): Hold {
+  const detail = `P${what.slice(1)} comes from a fork: somebody who may push to the repository has to approve this commit.`;
+  return { reason: "awaiting-approval", detail };
 }

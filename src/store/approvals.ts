@@ -4,7 +4,7 @@ import { type Approval, type Build, hostKey, type Sha } from "../core/model.ts";
 import { closedGate } from "../core/refusals.ts";
 import type { Store } from "../engine/store-port.ts";
 import { writeAudit } from "./audit.ts";
-import { findBuild, RETURNING_COMMIT, SELECT_BUILDS, toBuild, toCommit } from "./build-rows.ts";
+import { findBuild, RETURNING_COMMIT, SELECT_BUILDS, toBuild, toCommits } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
 import { readInstallation, readLink } from "./installations.ts";
@@ -45,7 +45,7 @@ export function createApprovals({ database, clock, newId }: StoreParts): Pick<St
           [id, JSON.stringify(approval)],
         );
         if (released.length > 0) await writeAudit(sql, clock, entryOf(build, by, released.length));
-        await touchChecks(sql, released.map(toCommit), clock.now(), newId);
+        await touchChecks(sql, toCommits(released), clock.now(), newId);
         // Databases promise no order for RETURNING.
         return released.toSorted((a, b) => integer(a, "seq") - integer(b, "seq")).map((row) => text(row, "id"));
       }),

@@ -96,16 +96,22 @@ export function approvalOf(row: Row): Approval | null {
   return jsonOrNull(row, "approval");
 }
 
-/** Of the rows a statement changed: `RETURNING repository, installation_id, sha`. */
-export function toCommit(row: Row): Commit {
-  return {
-    repository: text(row, "repository"),
-    installationId: text(row, "installation_id"),
-    sha: text(row, "sha") as Sha,
-  };
+/** Of the builds a statement changed: {@link RETURNING_COMMIT}. Those somebody started have no part in any check. */
+export function toCommits(rows: readonly Row[]): readonly Commit[] {
+  return rows.flatMap((row) =>
+    text(row, "cause") === "manual"
+      ? []
+      : [
+          {
+            repository: text(row, "repository"),
+            installationId: text(row, "installation_id"),
+            sha: text(row, "sha") as Sha,
+          },
+        ],
+  );
 }
 
-export const RETURNING_COMMIT = "RETURNING repository, installation_id, sha";
+export const RETURNING_COMMIT = "RETURNING repository, installation_id, sha, cause";
 
 export async function findBuild(sql: Sql, id: string): Promise<Build | null> {
   const rows = await sql.query(`${SELECT_BUILDS} WHERE b.id = $1`, [id]);
@@ -115,7 +121,7 @@ export async function findBuild(sql: Sql, id: string): Promise<Build | null> {
 /**
  * What a commit's checks are made of: of each (lane, image) the builds of its newest generation, each piece of work
  * (equal keys) once, by its newest build. One generation has several pieces of work when rules of one image differ in
- * their inputs.
+ * their inputs. What somebody started leaves no mark on the commit.
  */
 export async function newestBuilds(sql: Sql, repository: string, sha: Sha): Promise<readonly Build[]> {
   const rows = await sql.query(
@@ -123,7 +129,7 @@ export async function newestBuilds(sql: Sql, repository: string, sha: Sha): Prom
        SELECT c.*,
          MAX(c.generation) OVER (PARTITION BY c.lane, c.image) AS newest,
          ROW_NUMBER() OVER (PARTITION BY c.lane, c.image, c.generation, c.key ORDER BY c.seq DESC) AS place
-       FROM builds c WHERE c.repository = $1 AND c.sha = $2
+       FROM builds c WHERE c.repository = $1 AND c.sha = $2 AND c.cause <> 'manual'
      ) b JOIN repositories r ON r.key = b.repository
      WHERE b.generation = b.newest AND b.place = 1 ORDER BY b.seq`,
     [repository, sha],

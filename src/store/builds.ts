@@ -1,26 +1,24 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { AuditEntry, Decider } from "../core/audit.ts";
 import type { SignedRequest } from "../core/build-request.ts";
-import { type Build, hostKey, isFinal, laneOfBuild, type Sha } from "../core/model.ts";
-import { namespaceOf } from "../core/registry-settings.ts";
+import { type Build, hostKey, isFinal, type Sha } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
-import type { RequestWriter, Store } from "../engine/store-port.ts";
+import type { Store } from "../engine/store-port.ts";
+import { writeAudit } from "./audit.ts";
 import {
-  BUILD_COLUMNS,
   type Commit,
   findBuild,
-  insertBuild,
   newestBuilds,
   RETURNING_COMMIT,
   SELECT_BUILDS,
   toBuild,
-  toCommit,
+  toCommits,
 } from "./build-rows.ts";
 import { touchChecks } from "./check-rows.ts";
 import type { Database, Sql } from "./database.ts";
-import { grantedTo } from "./namespace-rows.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { IS_PAUSED, IS_STOPPED } from "./pause-rows.ts";
-import { flag, integer, keyNumber, milliseconds, type Row, text, textOrNull, type Value } from "./rows.ts";
+import { flag, integer, keyNumber, milliseconds, type Row, text, type Value } from "./rows.ts";
 import { cancelBuilds, END_LOST_STOPPED } from "./stops.ts";
 import { WAITS_FOR_TWIN } from "./twins.ts";
 
@@ -42,7 +40,6 @@ type Builds = Pick<
   | "getBuild"
   | "listBuilds"
   | "buildsOfCommit"
-  | "repeatBuild"
   | "cancelInstallation"
 >;
 
@@ -54,7 +51,7 @@ export interface StoreParts {
 
 export function createBuilds({ database, clock, newId }: StoreParts): Builds {
   const mark = (sql: Sql, commits: readonly Commit[]) => touchChecks(sql, commits, clock.now(), newId);
-  const touch = (sql: Sql, rows: readonly Row[]) => mark(sql, rows.map(toCommit));
+  const touch = (sql: Sql, rows: readonly Row[]) => mark(sql, toCommits(rows));
 
   return {
     claimBuild({ worker, leaseMs, build = null }) {
@@ -190,13 +187,14 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
       });
     },
 
-    cancelBuild(id) {
+    cancelBuild(id, by) {
       return database.transaction(async (sql) => {
         // Locked, so that it does not start between the look at its state and the answer.
         await sql.query("SELECT id FROM builds WHERE id = $1 FOR UPDATE", [id]);
         const build = await findBuild(sql, id);
         if (build === null) return "unknown";
         if (isFinal(build.state)) return "final";
+        await writeAudit(sql, clock, canceledEntry(build, by));
         await mark(sql, await cancelBuilds(sql, "id = $1", [id], clock.now()));
         return build.state === "running" ? "canceling" : "canceled";
       });
@@ -232,12 +230,6 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
     },
 
     buildsOfCommit: (repository, sha: Sha) => database.reading((sql) => newestBuilds(sql, hostKey(repository), sha)),
-
-    repeatBuild(id, trigger, write) {
-      return database.transaction((sql) =>
-        repeat(sql, { id, trigger, write, newBuildId: newId(), now: clock.now(), touch }),
-      );
-    },
   };
 }
 
@@ -265,61 +257,11 @@ const CLAIM = `
   UPDATE builds SET state = 'running', attempt = attempt + 1, lease_until = $2, worker = $3,
     lease_hash = $4, started_at = $1, steps = '[]', staging = 'used', twin = NULL
   WHERE seq IN (SELECT seq FROM next)
-  RETURNING id, repository, installation_id, sha`;
+  RETURNING id, repository, installation_id, sha, cause`;
 
-interface Repetition {
-  readonly id: string;
-  readonly trigger: "rerun" | "retry";
-  readonly write: RequestWriter;
-  readonly newBuildId: string;
-  readonly now: number;
-  readonly touch: (sql: Sql, rows: readonly Row[]) => Promise<void>;
-}
-
-async function repeat(sql: Sql, { id, trigger, write, newBuildId, now, touch }: Repetition): Promise<Build | null> {
-  // Two clicks at a time: the second one sees the build of the first.
-  await sql.query(
-    "SELECT r.key FROM repositories r JOIN builds b ON b.repository = r.key WHERE b.id = $1 FOR NO KEY UPDATE OF r",
-    [id],
-  );
-  const rows = await sql.query(
-    `SELECT ${BUILD_COLUMNS}, b.generation, b.journal_order, b.tag_lines, b.actor, b.config_digest, b.sha FROM builds b
-     JOIN repositories r ON r.key = b.repository WHERE b.id = $1`,
-    [id],
-  );
-  const original = rows[0];
-  if (original === undefined) return null;
-  const build = toBuild(original);
-  if (!(await grantedTo(sql, build.installation, namespaceOf(build.image)))) return null;
-  const repository = text(original, "repository");
-  // A second click on Re-run, or on two checks of one commit, means the build that is already on its way.
-  const live = await sql.query(
-    `${SELECT_BUILDS} WHERE b.repository = $1 AND b.lane = $2 AND b.image = $3 AND b.key = $4
-       AND b.state IN ('queued', 'held', 'running') AND NOT b.cancel_requested ORDER BY b.seq DESC LIMIT 1`,
-    [repository, laneOfBuild(build.planned), build.planned.image, build.planned.key],
-  );
-  if (live[0] !== undefined) return toBuild(live[0]);
-  await insertBuild(sql, {
-    id: newBuildId,
-    repository: build.repository,
-    installation: build.installation,
-    delivery: Number(build.deliveryId),
-    fullImage: build.image,
-    generation: integer(original, "generation"),
-    order: integer(original, "journal_order"),
-    tagLines: text(original, "tag_lines"),
-    planned: build.planned,
-    // As approved as what it repeats: nobody gets past a hold by asking for what was held again.
-    hold: build.hold,
-    approval: build.approval,
-    twin: null,
-    trigger,
-    origin: { actor: textOrNull(original, "actor"), configDigest: textOrNull(original, "config_digest") },
-    write,
-    now,
-  });
-  await touch(sql, [original]);
-  return findBuild(sql, newBuildId);
+function canceledEntry({ id, installation, image, repository, planned, state }: Build, by: Decider): AuditEntry {
+  const facts = { build: id, state, repository: hostKey(repository), ref: planned.ref, commit: planned.sha };
+  return { by, action: "build.canceled", installation, subject: image, facts };
 }
 
 async function readRequest(sql: Sql, id: string): Promise<SignedRequest | null> {

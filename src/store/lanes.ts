@@ -10,7 +10,7 @@ import {
   type PlannedBuild,
 } from "../core/model.ts";
 import type { PlanRecord } from "../engine/store-port.ts";
-import { approvalOf, type Commit, holdOf, RETURNING_COMMIT, toCommit } from "./build-rows.ts";
+import { approvalOf, type Commit, holdOf, RETURNING_COMMIT, toCommits } from "./build-rows.ts";
 import type { Sql } from "./database.ts";
 import { integer, text, textOrNull } from "./rows.ts";
 
@@ -61,7 +61,7 @@ export async function originOf(sql: Sql, record: PlanRecord, planned: PlannedBui
   if (record.trigger === "rerun") {
     const rows = await sql.query(
       `SELECT generation, journal_order, tag_lines, config_digest, hold_reason, hold_detail, approval FROM builds
-       WHERE repository = $1 AND lane = $2 AND image = $3 AND key = $4 ORDER BY seq DESC LIMIT 1`,
+       WHERE repository = $1 AND lane = $2 AND image = $3 AND key = $4 AND cause <> 'manual' ORDER BY seq DESC LIMIT 1`,
       [...at, planned.image, planned.key],
     );
     if (rows[0] !== undefined) {
@@ -86,7 +86,7 @@ export async function originOf(sql: Sql, record: PlanRecord, planned: PlannedBui
   };
 }
 
-/** Build of the same work that began with the same change of the lane; null: there is none. */
+/** Build of the same work that began with the same change of the lane; null: there is none. Not one somebody started. */
 export async function sameWork(
   sql: Sql,
   repository: string,
@@ -95,8 +95,18 @@ export async function sameWork(
 ): Promise<string | null> {
   const rows = await sql.query(
     `SELECT id FROM builds WHERE repository = $1 AND lane = $2 AND image = $3 AND generation = $4 AND key = $5
-     ORDER BY seq DESC LIMIT 1`,
+       AND cause <> 'manual' ORDER BY seq DESC LIMIT 1`,
     [repository, laneOfBuild(planned), planned.image, generation, planned.key],
+  );
+  return rows[0] === undefined ? null : text(rows[0], "id");
+}
+
+/** The same work, started by somebody and on its way; null: there is none. A second click means that one. */
+export async function startedWork(sql: Sql, repository: string, planned: PlannedBuild): Promise<string | null> {
+  const rows = await sql.query(
+    `SELECT id FROM builds WHERE repository = $1 AND lane = $2 AND image = $3 AND key = $4
+       AND cause = 'manual' AND state IN ('queued', 'held', 'running') AND NOT cancel_requested ORDER BY seq DESC LIMIT 1`,
+    [repository, laneOfBuild(planned), planned.image, planned.key],
   );
   return rows[0] === undefined ? null : text(rows[0], "id");
 }
@@ -119,13 +129,13 @@ export async function supersede(
      WHERE ${of} AND state IN ('queued', 'held') ${RETURNING_COMMIT}`,
     [...older, now],
   );
-  if (planned.supersede !== "cancel") return waiting.map(toCommit);
+  if (planned.supersede !== "cancel") return toCommits(waiting);
   const running = await sql.query(
     `UPDATE builds SET cancel_requested = TRUE, stopped_as = 'superseded'
      WHERE ${of} AND state = 'running' AND phase = 'build' AND NOT cancel_requested ${RETURNING_COMMIT}`,
     older,
   );
-  return [...waiting, ...running].map(toCommit);
+  return toCommits([...waiting, ...running]);
 }
 
 /**
@@ -138,5 +148,5 @@ export async function voidHolds(sql: Sql, repository: string, lane: string, now:
      WHERE repository = $1 AND lane = $2 AND state = 'held' AND hold_reason = 'awaiting-approval' ${RETURNING_COMMIT}`,
     [repository, lane, now],
   );
-  return rows.map(toCommit);
+  return toCommits(rows);
 }

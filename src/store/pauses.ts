@@ -3,7 +3,7 @@ import { type HostId, hostKey, parseHostKey } from "../core/model.ts";
 import type { Pause, Scope } from "../core/pause.ts";
 import type { PauseStore } from "../engine/pause-port.ts";
 import { writeAudit } from "./audit.ts";
-import { RETURNING_COMMIT, toCommit } from "./build-rows.ts";
+import { RETURNING_COMMIT, toCommits } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { touchChecks } from "./check-rows.ts";
 import type { Sql } from "./database.ts";
@@ -147,7 +147,7 @@ async function stopRunning(sql: Sql, scope: Scope) {
      WHERE state = 'running' AND phase = 'build' AND NOT cancel_requested AND ${where} ${RETURNING_COMMIT}`,
     bind,
   );
-  return rows.map(toCommit);
+  return toCommits(rows);
 }
 
 /** Of an installation with those that its account had before: a pause is the account's. */

@@ -8,7 +8,7 @@ import { renewChecks, touchChecks } from "./check-rows.ts";
 import { recordFiles } from "./config-checks.ts";
 import type { Sql } from "./database.ts";
 import { readInstallation, readLink } from "./installations.ts";
-import { advanceLane, originOf, sameWork, supersede, voidHolds } from "./lanes.ts";
+import { advanceLane, originOf, sameWork, startedWork, supersede, voidHolds } from "./lanes.ts";
 import { grantedTo } from "./namespace-rows.ts";
 import { readPauses } from "./pause-rows.ts";
 import { CLOSED_REASONS, replayUnlessClosed } from "./replays.ts";
@@ -41,8 +41,9 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         const ended = foreign ? [] : await recordChanges(sql, record, now);
         const recorded =
           closed === null ? await recordRequests(sql, delivery, record, { now, newId }) : recordRefusal(record, closed);
-        // A delivery is always told what became of it; checks of another account's commits are not.
-        const told = foreign ? "" : hostKey(record.repository);
+        // A delivery is always told what became of it; checks are not, where the commits are another account's, or where
+        // nothing moved and somebody just had it built.
+        const told = foreign || record.trigger === "manual" ? "" : hostKey(record.repository);
         await insertDecisions(sql, delivery, told, recorded.decisions);
         if (!foreign && recorded.decisions.some(wasClosed)) await replayUnlessClosed(sql, delivery, record, now);
         await sql.query(
@@ -163,13 +164,15 @@ async function recordRequests(
     if (namespace === null) throw new Error("a plan without a namespace has no requests");
     const { generation, ...origin } = await originOf(sql, record, planned, delivery);
     const about = placeOf(planned);
-    const same = record.trigger === "event" ? await sameWork(sql, hostKey(repository), planned, generation) : null;
+    const same = await doneAlready(sql, record, planned, generation);
     if (same !== null) {
-      const detail = `The same work is build ${same} already, and ${laneOfBuild(planned)} has not changed since.`;
-      decisions.push({ about, build: null, reason: "duplicate", detail });
+      decisions.push({ about, build: null, reason: "duplicate", detail: same });
       continue;
     }
-    commits.push(...(await supersede(sql, hostKey(repository), planned, { delivery, generation, now })));
+    // What somebody has built now is no newer change: a check may wait for what is queued.
+    if (record.trigger !== "manual") {
+      commits.push(...(await supersede(sql, hostKey(repository), planned, { delivery, generation, now })));
+    }
     const build = {
       ...origin,
       id: newId(),
@@ -186,10 +189,28 @@ async function recordRequests(
     };
     await insertBuild(sql, { ...build, twin: await twinOf(sql, build) });
     builds.push({ id: build.id, key: planned.key });
-    commits.push(commitOf(record, planned.sha));
+    if (record.trigger !== "manual") commits.push(commitOf(record, planned.sha));
     decisions.push(decisionOf(build, about));
   }
   return { builds, decisions: [...decisions, ...record.plan.skips.map(skipped)], commits };
+}
+
+/** Why the work need not be done once more: a sentence for people; null: it does. */
+async function doneAlready(
+  sql: Sql,
+  { repository, trigger }: PlanRecord,
+  planned: PlannedBuild,
+  generation: number,
+): Promise<string | null> {
+  const key = hostKey(repository);
+  if (trigger === "manual") {
+    const started = await startedWork(sql, key, planned);
+    return started === null ? null : `The same was started before, and is build ${started}.`;
+  }
+  const same = trigger === "event" ? await sameWork(sql, key, planned, generation) : null;
+  return same === null
+    ? null
+    : `The same work is build ${same} already, and ${laneOfBuild(planned)} has not changed since.`;
 }
 
 interface Wanted {

@@ -273,7 +273,8 @@ function named(row: Row): PublishedImage["owner"] {
   };
 }
 
-async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<ClaimedPromotion["tags"]> {
+/** Of a row of builds: its tags in order, each with the publication it would be and the one that moved the tag last. */
+export async function tagsOf(sql: Sql, row: Row, planned: PlannedBuild): Promise<ClaimedPromotion["tags"]> {
   const image = text(row, "full_image");
   const known = await sql.query("SELECT tag, publication FROM tags WHERE image = $1", [image]);
   const last = new Map(known.map((one) => [text(one, "tag"), json<Publication>(one, "publication")]));

@@ -1,4 +1,4 @@
-import { type Commit, RETURNING_COMMIT, toCommit } from "./build-rows.ts";
+import { type Commit, RETURNING_COMMIT, toCommits } from "./build-rows.ts";
 import type { Sql } from "./database.ts";
 import type { Value } from "./rows.ts";
 
@@ -17,7 +17,7 @@ export async function cancelBuilds(
      WHERE state IN ('queued', 'held', 'running') AND ${where} ${RETURNING_COMMIT}`,
     [...bind, now],
   );
-  return rows.map(toCommit);
+  return toCommits(rows);
 }
 
 /** Nobody works on it any more and it was asked to stop: it must not be handed out again. */

@@ -9,6 +9,7 @@ import { createAccessTokens } from "./access-tokens.ts";
 import { createApiTokens } from "./api-tokens.ts";
 import { createApprovals } from "./approvals.ts";
 import { createAudit } from "./audit.ts";
+import { createBadgeRows } from "./badges.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
 import { createClaimRows } from "./claims.ts";
@@ -27,11 +28,13 @@ import { migrate, schemaProblem } from "./migrate.ts";
 import { createNamespaceCodes } from "./namespace-codes.ts";
 import { createNamespaces } from "./namespaces.ts";
 import { createOperations } from "./operations.ts";
+import { createOrders } from "./orders.ts";
 import { createPauses } from "./pauses.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
 import { createReceipts } from "./receipts.ts";
 import { createRegistries } from "./registries.ts";
+import { createRetries } from "./retries.ts";
 import { bytesOrNull, text } from "./rows.ts";
 import { SECRETS_LOCK } from "./secrets.ts";
 import { createSessions } from "./sessions.ts";
@@ -95,6 +98,8 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createLifecycle(parts),
     ...createImageGifts(parts),
     ...createBuilds(parts),
+    ...createRetries(parts),
+    ...createOrders(parts),
     ...createApprovals(parts),
     ...createPublications(parts),
     ...createChecks(parts),
@@ -111,6 +116,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createGrants(parts, vault),
     ...createRegistries(parts, vault),
     ...createVariables(parts, vault),
+    ...createBadgeRows(parts, vault),
     ...createSessions(parts),
     ...createSettings(parts, vault),
     ...createUpkeep(parts),

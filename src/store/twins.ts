@@ -3,7 +3,7 @@
  * the later one waits for the image of the first and publishes that. Labels that name a tag are then the first one's.
  */
 import { hostKey, type PlannedBuild } from "../core/model.ts";
-import { type Commit, RETURNING_COMMIT, type RecordedBuild, toCommit } from "./build-rows.ts";
+import { type Commit, RETURNING_COMMIT, type RecordedBuild, toCommits } from "./build-rows.ts";
 import type { Sql } from "./database.ts";
 import { IS_PAUSED } from "./pause-rows.ts";
 import { json, text } from "./rows.ts";
@@ -56,7 +56,7 @@ export async function stageTwins(sql: Sql, now: number): Promise<readonly Commit
      ) ${RETURNING_COMMIT}`,
     [now],
   );
-  return rows.map(toCommit);
+  return toCommits(rows);
 }
 
 /**
@@ -70,5 +70,5 @@ export async function unstageTwin(sql: Sql, id: string, attempt: number): Promis
      WHERE id = $1 AND attempt = $2 AND state = 'running' AND phase = 'promote' AND twin IS NOT NULL ${RETURNING_COMMIT}`,
     [id, attempt],
   );
-  return rows.map(toCommit);
+  return toCommits(rows);
 }

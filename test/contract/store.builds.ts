@@ -1,18 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import type { HostId } from "../../src/core/model.ts";
 import type { BuildResult, ClaimedBuild, Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
-import {
-  change,
-  delivery,
-  installationId,
-  record,
-  recordCovered,
-  repository,
-  request,
-  sha,
-  writeRequest,
-} from "./store.samples.ts";
+import { retry } from "./store.retry.ts";
+import { change, delivery, installationId, record, recordCovered, repository, request, sha } from "./store.samples.ts";
 
 const LEASE = { worker: "worker-1", leaseMs: 15_000 };
 const GOOD: BuildResult = { state: "succeeded", digest: `sha256:${"a".repeat(64)}`, failure: null, steps: [] };
@@ -141,7 +133,7 @@ export function buildsContract(opened: Opened): void {
       ];
       expect(await store.claimableBuilds(10)).toEqual(all);
       expect(await store.claimableBuilds(1)).toEqual(all.slice(0, 1));
-      await store.cancelBuild(lost);
+      await store.cancelBuild(lost, OPERATOR);
       expect(await store.claimableBuilds(10)).toEqual(all.slice(1));
     });
 
@@ -216,19 +208,19 @@ export function buildsContract(opened: Opened): void {
     it("a queued build at once", async () => {
       const { store } = opened();
       const id = await queue(store);
-      expect(await store.cancelBuild(id)).toBe("canceled");
+      expect(await store.cancelBuild(id, OPERATOR)).toBe("canceled");
       expect(await stateOf(store, id)).toBe("canceled");
       expect((await store.getBuild(id))?.finishedAt).not.toBeNull();
       expect(await store.claimBuild(LEASE)).toBeNull();
-      expect(await store.cancelBuild(id)).toBe("final");
-      expect(await store.cancelBuild("no-such-build")).toBe("unknown");
+      expect(await store.cancelBuild(id, OPERATOR)).toBe("final");
+      expect(await store.cancelBuild("no-such-build", OPERATOR)).toBe("unknown");
     });
 
     it("a running build by its heartbeat", async () => {
       const { store } = opened();
       const id = await queue(store);
       const { attempt } = await claim(store);
-      expect(await store.cancelBuild(id)).toBe("canceling");
+      expect(await store.cancelBuild(id, OPERATOR)).toBe("canceling");
       expect(await stateOf(store, id)).toBe("running");
       expect(await store.heartbeat(id, attempt, 15_000, [])).toBe("cancel");
       await store.finishBuild(id, attempt, { state: "canceled", digest: null, failure: null, steps: [] });
@@ -239,12 +231,12 @@ export function buildsContract(opened: Opened): void {
       const { store, clock } = opened();
       const handedBack = await queue(store);
       const first = await claim(store);
-      await store.cancelBuild(handedBack);
+      await store.cancelBuild(handedBack, OPERATOR);
       expect(await store.releaseBuild(handedBack, first.attempt, "2026-11-20T10:00:00.000Z")).toBe(true);
       expect(await stateOf(store, handedBack)).toBe("canceled");
       const abandoned = await queue(store);
       await claim(store);
-      await store.cancelBuild(abandoned);
+      await store.cancelBuild(abandoned, OPERATOR);
       clock.advance(15_000);
       expect(await store.claimBuild(LEASE)).toBeNull();
       expect(await stateOf(store, abandoned)).toBe("canceled");
@@ -269,19 +261,19 @@ export function buildsContract(opened: Opened): void {
       const id = await queue(store);
       const { attempt } = await claim(store);
       await store.finishBuild(id, attempt, { ...GOOD, state: "timed_out", digest: null });
-      const again = await store.repeatBuild(id, "retry", writeRequest);
+      const again = await retry(store, id);
       const original = await store.getBuild(id);
       expect(again).toMatchObject({ state: "queued", trigger: "retry", attempt: 0, planned: original?.planned });
       expect(again?.id).not.toBe(id);
       expect((await claim(store)).build.id).toBe(again?.id);
-      expect(await store.repeatBuild("no-such-build", "retry", writeRequest)).toBeNull();
+      expect(await retry(store, "no-such-build")).toBeNull();
     });
 
     it("only once while the repetition is on its way", async () => {
       const { store } = opened();
       const id = await queue(store);
-      await store.cancelBuild(id);
-      const clicks = await Promise.all(Array.from({ length: 5 }, () => store.repeatBuild(id, "rerun", writeRequest)));
+      await store.cancelBuild(id, OPERATOR);
+      const clicks = await Promise.all(Array.from({ length: 5 }, () => retry(store, id)));
       expect(new Set(clicks.map((build) => build?.id)).size).toBe(1);
       expect((await store.listBuilds({ limit: 10, cursor: null })).items).toHaveLength(2);
     });
@@ -289,8 +281,8 @@ export function buildsContract(opened: Opened): void {
     it("and shows the newest of each image as the commit's", async () => {
       const { store } = opened();
       const id = await queue(store, { seed: "the-commit" });
-      await store.cancelBuild(id);
-      const again = await store.repeatBuild(id, "rerun", writeRequest);
+      await store.cancelBuild(id, OPERATOR);
+      const again = await retry(store, id);
       const builds = await store.buildsOfCommit(repository("1"), sha("the-commit"));
       expect(builds.map((build) => build.id)).toEqual([again?.id]);
       expect(await store.buildsOfCommit(repository("2"), sha("the-commit"))).toEqual([]);

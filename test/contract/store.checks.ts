@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { ClaimedCheck, PlanRecord, ShownCheck, Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
+import { retry } from "./store.retry.ts";
 import {
   change,
   delivery,
@@ -11,7 +13,6 @@ import {
   request,
   sha,
   skip,
-  writeRequest,
 } from "./store.samples.ts";
 
 const LEASE = { limit: 10, leaseMs: 10_000 };
@@ -110,7 +111,7 @@ export function checksContract(opened: Opened): void {
       const second = await push(store, "b", "c");
       const due = await showAllFacts(store);
       expect(due).toEqual([`${sha("b")} superseded`, `${sha("c")} queued`]);
-      await store.cancelBuild(second);
+      await store.cancelBuild(second, OPERATOR);
       expect((await claimOne(store)).facts.builds[0]?.state).toBe("canceled");
     });
 
@@ -164,7 +165,7 @@ export function checksContract(opened: Opened): void {
       const { store } = opened();
       const id = await push(store, "a", "b");
       const check = await claimOne(store);
-      await store.cancelBuild(id);
+      await store.cancelBuild(id, OPERATOR);
       await store.checkShown(check.id, check.revision, shownAs(check));
       const again = await claimOne(store);
       expect(again.revision).toBe(check.revision + 1);
@@ -212,7 +213,7 @@ export function checksContract(opened: Opened): void {
       await store.dropCheck(check.id, check.revision, "no permission");
       expect(await store.claimChecks(LEASE)).toEqual([]);
       expect((await store.stats()).checksDue).toBe(0);
-      await store.cancelBuild(id);
+      await store.cancelBuild(id, OPERATOR);
       expect((await claimOne(store)).revision).toBe(check.revision + 1);
     });
 
@@ -220,7 +221,7 @@ export function checksContract(opened: Opened): void {
       const { store, clock } = opened();
       const id = await push(store, "a", "b");
       const slow = await claimOne(store);
-      await store.cancelBuild(id);
+      await store.cancelBuild(id, OPERATOR);
       clock.advance(10_000);
       const fast = await claimOne(store);
       await store.checkShown(fast.id, fast.revision, shownAs(fast, { concluded: true }));
@@ -266,7 +267,7 @@ export function checksContract(opened: Opened): void {
       const id = await push(store, "a", "b");
       const first = await claimOne(store);
       await store.checkShown(first.id, first.revision, shownAs(first, { concluded: true }));
-      await store.cancelBuild(id);
+      await store.cancelBuild(id, OPERATOR);
       const old = await claimOne(store);
       await rerun(store, "b");
       // What would be created now would stay on the commit, and nobody would end it.
@@ -288,8 +289,8 @@ export function checksContract(opened: Opened): void {
       const id = await push(store, "a", "b");
       const first = await claimOne(store);
       await store.checkShown(first.id, first.revision, shownAs(first, { concluded: true }));
-      await store.cancelBuild(id);
-      await store.repeatBuild(id, "retry", writeRequest);
+      await store.cancelBuild(id, OPERATOR);
+      await retry(store, id);
       const second = await claimOne(store);
       expect(second.shown).toMatchObject({ hostId: "4711", concluded: true });
       await store.checkUncertain(second.id, "successor");
@@ -298,7 +299,7 @@ export function checksContract(opened: Opened): void {
       expect(third.shown).toEqual({ hostId: null, externalId: "successor", uncertain: true, concluded: false });
       await store.checkShown(third.id, third.revision, { ...third.shown, hostId: "4712", uncertain: false });
       expect(await store.claimChecks(LEASE)).toEqual([]);
-      await store.cancelBuild((await store.listBuilds({ limit: 1, cursor: null })).items[0]?.id ?? "");
+      await store.cancelBuild((await store.listBuilds({ limit: 1, cursor: null })).items[0]?.id ?? "", OPERATOR);
       expect((await claimOne(store)).shown).toMatchObject({ hostId: "4712", externalId: "successor" });
     });
 

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe } from "@jest/globals";
 import type { GrantStore } from "../../src/engine/grants-port.ts";
 import type { RegistryStore } from "../../src/engine/registries-port.ts";
+import type { SettingStore } from "../../src/engine/settings-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import type { VariableStore } from "../../src/engine/variables-port.ts";
 import { accessTokensContract } from "./store.access-tokens.ts";
 import { auditContract } from "./store.audit.ts";
 import { auditedContract } from "./store.audited.ts";
+import { badgesContract } from "./store.badges.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { claimsContract } from "./store.claims.ts";
@@ -17,23 +19,26 @@ import { holdsContract } from "./store.holds.ts";
 import { installationsContract } from "./store.installations.ts";
 import { isolationContract } from "./store.isolation.ts";
 import { lifecycleContract } from "./store.lifecycle.ts";
+import { operationsContract } from "./store.operations.ts";
 import { pausesContract } from "./store.pauses.ts";
 import { plansContract } from "./store.plans.ts";
 import { publicationsContract } from "./store.publications.ts";
 import { pullsContract } from "./store.pulls.ts";
 import { receiptsContract } from "./store.receipts.ts";
 import { registriesContract } from "./store.registries.ts";
+import { retriesContract } from "./store.retries.ts";
 import type { TestClock } from "./store.samples.ts";
 import { sessionsContract } from "./store.sessions.ts";
+import { settingsContract } from "./store.settings.ts";
 import { twinsContract } from "./store.twins.ts";
 import { variablesContract } from "./store.variables.ts";
 
 /** A store just made, and empty. */
 export interface OpenedStore {
-  readonly store: Store & GrantStore & RegistryStore & VariableStore;
+  readonly store: Store & GrantStore & RegistryStore & VariableStore & SettingStore;
   readonly clock: TestClock;
   /** A second store on the same data, opened without closing the first: what a new process finds. Null: data is not kept. */
-  readonly reopen: (() => Promise<Store & GrantStore & RegistryStore & VariableStore>) | null;
+  readonly reopen: (() => Promise<Store & GrantStore & RegistryStore & VariableStore & SettingStore>) | null;
   close(): Promise<void>;
 }
 
@@ -57,6 +62,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     });
     deliveriesContract(current);
     auditContract(current);
+    badgesContract(current);
     auditedContract(current);
     plansContract(current);
     pausesContract(current);
@@ -67,15 +73,18 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     isolationContract(current);
     lifecycleContract(current);
     buildsContract(current);
+    retriesContract(current);
     checksContract(current);
     configChecksContract(current);
     furtherRepositoriesContract(current);
     publicationsContract(current);
     twinsContract(current);
     accessTokensContract(current);
+    operationsContract(current);
     receiptsContract(current);
     registriesContract(current);
     variablesContract(current);
+    settingsContract(current);
     sessionsContract(current);
     grantsContract(() => {
       const { store, clock } = current();

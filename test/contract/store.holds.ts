@@ -18,19 +18,8 @@ import {
   showChecks,
   statesOf,
 } from "./store.pull-samples.ts";
-import {
-  change,
-  held,
-  installationId,
-  pause,
-  pull,
-  record,
-  repository,
-  request,
-  sha,
-  skip,
-  writeRequest,
-} from "./store.samples.ts";
+import { retry } from "./store.retry.ts";
+import { change, held, installationId, pause, pull, record, repository, request, sha, skip } from "./store.samples.ts";
 
 export function holdsContract(opened: Opened): void {
   describe("holds builds", () => {
@@ -95,8 +84,8 @@ export function holdsContract(opened: Opened): void {
     it("until they are canceled, one by one or with their installation", async () => {
       const { store } = opened();
       const ids = [await holdOne(store, 3, "b"), await holdOne(store, 4, "c")];
-      expect(await store.cancelBuild(ids[0] ?? "")).toBe("canceled");
-      expect(await store.cancelBuild(ids[0] ?? "")).toBe("final");
+      expect(await store.cancelBuild(ids[0] ?? "", OPERATOR)).toBe("canceled");
+      expect(await store.cancelBuild(ids[0] ?? "", OPERATOR)).toBe("final");
       expect(await store.cancelInstallation(installationId("7"))).toBe(1);
       expect(await statesOf(store, ids)).toEqual(["canceled", "canceled"]);
       expect((await buildOf(store, ids[1])).finishedAt).not.toBeNull();
@@ -176,7 +165,7 @@ export function holdsContract(opened: Opened): void {
       expect((await buildOf(store, queued)).approval).toBeNull();
       const two = pull(4, "d");
       const both = await plan(store, record([two], [], { held: [held(two), held(two, "web")] }));
-      await store.cancelBuild(both[0] ?? "");
+      await store.cancelBuild(both[0] ?? "", OPERATOR);
       expect(await store.approveBuild(both[0] ?? "", BY_ANN)).toEqual([]);
       expect(await statesOf(store, both)).toEqual(["canceled", "held"]);
       const id = await holdOne(store, 3, "c");
@@ -236,7 +225,7 @@ export function holdsContract(opened: Opened): void {
       const id = await holdOne(store, 3, "b");
       await store.approveBuild(id, BY_ANN);
       await store.finishBuild(id, (await claim(store)).attempt, { ...GOOD, state: "failed" });
-      const retried = await store.repeatBuild(id, "retry", writeRequest);
+      const retried = await retry(store, id);
       expect(retried).toMatchObject({ state: "queued", approval: { actor: ANN } });
       await store.finishBuild(retried?.id ?? "", (await claim(store)).attempt, { ...GOOD, state: "failed" });
       const { hold: _hold, ...again } = held(pull(3, "b"));
@@ -247,11 +236,11 @@ export function holdsContract(opened: Opened): void {
     it("and nobody gets past a hold by running again what was never approved", async () => {
       const { store } = opened();
       const id = await holdOne(store, 3, "b");
-      expect((await store.repeatBuild(id, "retry", writeRequest))?.id).toBe(id);
-      await store.cancelBuild(id);
-      const retried = await store.repeatBuild(id, "retry", writeRequest);
+      expect(await retry(store, id)).toBeNull();
+      await store.cancelBuild(id, OPERATOR);
+      const retried = await retry(store, id);
       expect(retried).toMatchObject({ state: "held", hold: { reason: "awaiting-approval" }, approval: null });
-      await store.cancelBuild(retried?.id ?? "");
+      await store.cancelBuild(retried?.id ?? "", OPERATOR);
       const { hold, ...again } = held(pull(3, "b"));
       const { builds, decisions } = await planned(store, record([], [again], { trigger: "rerun" }));
       expect(await buildOf(store, builds[0])).toMatchObject({ state: "held", hold, approval: null });

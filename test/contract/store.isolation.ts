@@ -7,6 +7,7 @@ import { decideClaim } from "../../src/core/lifecycle/claim.ts";
 import { type Account, type HostId, hostKey } from "../../src/core/model.ts";
 import type { Store } from "../../src/engine/store-port.ts";
 import type { Opened } from "./store.contract.ts";
+import { retry } from "./store.retry.ts";
 import { change, delivery, record, repository, request } from "./store.samples.ts";
 
 const OPERATOR: By = { kind: "operator" };
@@ -179,7 +180,7 @@ function createModel(store: Store, now: number, round: string) {
         await store.revokeNamespace(account, OPERATOR);
         grants.delete(hostKey(account));
         expect((await store.getBuild(build))?.state).toBe("canceled");
-        expect(await store.repeatBuild(build, "retry", what.write)).toBeNull();
+        expect(await retry(store, build, what.write)).toBeNull();
       }
       return builds.length > 0;
     },

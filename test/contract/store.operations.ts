@@ -3,6 +3,7 @@ import { describe, expect, it } from "@jest/globals";
 import { hostKey } from "../../src/core/model.ts";
 import type { Standing } from "../../src/engine/operations-port.ts";
 import type { Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import {
   change,
@@ -162,7 +163,7 @@ export function operationsContract(opened: Opened): void {
       const claimed = await store.claimBuild(LEASE);
       clock.advance(1_000);
       await store.claimBuild({ ...LEASE, worker: "worker-2" });
-      await store.cancelBuild(third);
+      await store.cancelBuild(third, OPERATOR);
       expect(await store.workload(10)).toEqual({
         running: [
           {

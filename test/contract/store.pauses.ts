@@ -4,6 +4,7 @@ import type { Change, Skip } from "../../src/core/model.ts";
 import type { Scope } from "../../src/core/pause.ts";
 import type { Replayed, Resumed } from "../../src/engine/pause-port.ts";
 import type { Delivery, PlanRecord, Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import { buildOf, claim, closing, GOOD, LEASE, plan, planned, statesOf } from "./store.pull-samples.ts";
 import {
@@ -20,7 +21,6 @@ import {
   skip,
 } from "./store.samples.ts";
 
-const OPERATOR: By = { kind: "operator" };
 const ANN: By = { kind: "person", provider: "github", host: "default", actor: { id: "42", login: "ann" } };
 const INSTANCE: Scope = { kind: "instance" };
 const ACME: Scope = { kind: "installation", id: installationId("7") };
@@ -255,7 +255,7 @@ export function pausesContract(opened: Opened): void {
       const { store, clock } = opened();
       const id = await queue(store, "main");
       const { attempt } = await claim(store);
-      await store.cancelBuild(id);
+      await store.cancelBuild(id, OPERATOR);
       expect(await store.heartbeat(id, attempt, 15_000, [])).toBe("cancel");
       expect(await store.pause(ACME, STOP)).toMatchObject({ stopped: 0 });
       expect(await store.heartbeat(id, attempt, 15_000, [])).toBe("lost");

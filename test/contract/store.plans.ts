@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { PlanRecord, Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import {
   change,
@@ -200,7 +201,7 @@ export function plansContract(opened: Opened): void {
       const { store } = opened();
       const moved = change("a", "b");
       const first = await plan(store, record([moved], [request(moved)]));
-      await store.cancelBuild(first.builds[0] ?? "");
+      await store.cancelBuild(first.builds[0] ?? "", OPERATOR);
       expect((await plan(store, record([moved], [request(moved)]))).builds).toEqual([]);
     });
 

@@ -129,7 +129,7 @@ export function publicationsContract(opened: Opened): void {
       const id = await queue(store);
       expect(await store.retireRequestKeys("current")).toEqual({ retired: 1, inUse: 1 });
       expect((await store.requestKeys()).map((key) => key.keyId).toSorted()).toEqual(["current", "key"]);
-      await store.cancelBuild(id);
+      await store.cancelBuild(id, OPERATOR);
       expect(await store.retireRequestKeys("current")).toEqual({ retired: 1, inUse: 0 });
       expect((await store.requestKeys()).map((key) => key.keyId)).toEqual(["current"]);
     });

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Verdict } from "../../src/core/model.ts";
 import type { Store } from "../../src/engine/store-port.ts";
-import { BY_ANN } from "./store.by.ts";
+import { BY_ANN, OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import {
   BRAKE,
@@ -206,7 +206,7 @@ export function pullsContract(opened: Opened): void {
       const { store } = opened();
       const old = await push(store, "a", "b");
       const { attempt } = await claim(store);
-      await store.cancelBuild(old);
+      await store.cancelBuild(old, OPERATOR);
       await push(store, "b", "c");
       await store.finishBuild(old, attempt, STOPPED);
       expect((await buildOf(store, old)).state).toBe("canceled");

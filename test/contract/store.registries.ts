@@ -3,6 +3,8 @@ import type { By } from "../../src/core/audit.ts";
 import { DEFAULT_REGISTRY_SETTINGS, type RegistrySettings } from "../../src/core/registry-settings.ts";
 import type { RegistryStore } from "../../src/engine/registries-port.ts";
 import type { RequestWriter, Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
+import { retry } from "./store.retry.ts";
 import {
   change,
   cover,
@@ -147,7 +149,7 @@ export function registriesContract(opened: () => OpenedRegistries): void {
       await store.moveNamespace("acme", "default", BY);
       expect(await store.removeRegistry("hub", BY)).toEqual({ namespaces: [], builds: 1 });
       expect((await store.registryRecords()).credentials).toHaveLength(1);
-      await store.cancelBuild(build);
+      await store.cancelBuild(build, OPERATOR);
       expect(await store.removeRegistry("hub", BY)).toBeNull();
     });
 
@@ -168,7 +170,8 @@ export function registriesContract(opened: () => OpenedRegistries): void {
       expect(await registries()).toEqual(["default", "hub"]);
       expect(seen).toEqual(["default", "hub"]);
       // What repeats a build is planned anew.
-      const again = await store.repeatBuild(first, "retry", writeRequest);
+      await store.cancelBuild(second, OPERATOR);
+      const again = await retry(store, first);
       expect(again?.registry).toBe("hub");
       expect(await registries()).toEqual(["default", "hub"]);
     });

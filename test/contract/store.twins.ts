@@ -1,9 +1,11 @@
 /** The same work for two refs: built once, published by both. */
 import { describe, expect, it } from "@jest/globals";
 import type { BuildResult, ClaimedPromotion, Store } from "../../src/engine/store-port.ts";
+import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import { BRAKE, buildOf, claim, GOOD, LEASE, plan, statesOf } from "./store.pull-samples.ts";
-import { change, pull, record, request, sha, writeRequest } from "./store.samples.ts";
+import { retry } from "./store.retry.ts";
+import { change, pull, record, request, sha } from "./store.samples.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const MAIN = change("a", "b");
@@ -87,7 +89,7 @@ export function twinsContract(opened: Opened): void {
     });
 
     it.each<[string, (store: Store, id: string) => Promise<unknown>]>([
-      ["was canceled", (store, id) => store.cancelBuild(id)],
+      ["was canceled", (store, id) => store.cancelBuild(id, OPERATOR)],
       [
         "failed",
         async (store, id) => store.finishBuild(id, (await claim(store)).attempt, { ...GOOD, state: "failed" }),
@@ -142,7 +144,7 @@ export function twinsContract(opened: Opened): void {
       const [second = ""] = await plan(store, record([TAG], [TAG_WORK]));
       const other = change(null, "b", "refs/tags/v2");
       const [third = ""] = await plan(store, record([other], [request(other)]));
-      expect(await store.cancelBuild(second)).toBe("canceled");
+      expect(await store.cancelBuild(second, OPERATOR)).toBe("canceled");
       await publish(store, first);
       // Whoever came third waited for the first, too.
       expect(await promotion(store)).toMatchObject({ build: { id: third }, twin: true });
@@ -154,7 +156,7 @@ export function twinsContract(opened: Opened): void {
       const { store } = opened();
       const [first = ""] = await plan(store, record([MAIN], [BRANCH_WORK]));
       await claim(store);
-      expect(await store.cancelBuild(first)).toBe("canceling");
+      expect(await store.cancelBuild(first, OPERATOR)).toBe("canceling");
       const [second = ""] = await plan(store, record([TAG], [TAG_WORK]));
       expect((await claim(store)).build.id).toBe(second);
     });
@@ -183,7 +185,7 @@ export function twinsContract(opened: Opened): void {
       const other = pull(4, "b", { fork: false });
       await plan(store, record([other], [request(other)]));
       expect(await store.claimableBuilds(10)).toHaveLength(3);
-      await store.cancelBuild(second ?? "");
+      await store.cancelBuild(second ?? "", OPERATOR);
       const third = change(null, "d");
       await plan(store, record([third], [], { held: [{ ...request(third), hold: BRAKE }] }));
       const fourth = change(null, "d", "refs/tags/v4");
@@ -196,8 +198,8 @@ export function twinsContract(opened: Opened): void {
       const [first = ""] = await plan(store, record([MAIN], [BRANCH_WORK]));
       const [second = ""] = await plan(store, record([TAG], [TAG_WORK]));
       await publish(store, first);
-      await store.finishBuild(second, (await promotion(store)).attempt, PUBLISHED);
-      const retried = await store.repeatBuild(second, "retry", writeRequest);
+      await store.finishBuild(second, (await promotion(store)).attempt, { ...PUBLISHED, state: "failed" });
+      const retried = await retry(store, second);
       expect((await claim(store)).build.id).toBe(retried?.id);
       const [rerun] = await plan(store, record([], [BRANCH_WORK], { trigger: "rerun", report: [sha("b")] }));
       expect((await claim(store)).build.id).toBe(rerun);

@@ -17,7 +17,6 @@ import {
   request,
   type TestClock,
   testClock,
-  writeRequest,
 } from "../contract/store.samples.ts";
 import { type Line, recordingLog } from "./fakes.ts";
 
@@ -123,6 +122,7 @@ interface Planned {
   readonly versions?: Readonly<Record<string, string>>;
   readonly repository?: string;
   readonly image?: string;
+  readonly trigger?: "event" | "rerun";
 }
 
 /** Records a push that asks for one build, and answers its id. */
@@ -132,8 +132,10 @@ async function plan(moved: RefChange, what: Planned = {}): Promise<string> {
   const { tags = ["latest"], versions, repository: of = "1", image = "api" } = what;
   const planned = request(moved, image, { tags, supersede: "none", ...(versions === undefined ? {} : { versions }) });
   const delivered = (await store.findDelivery(`promote-${count}`))?.id ?? "";
-  const built = await recordCovered(store, delivered, record([moved], [planned], { repository: repository(of) }));
-  return built[0]?.id ?? "";
+  const { trigger = "event" } = what;
+  const changes = trigger === "event" ? [moved] : [];
+  const recorded = record(changes, [planned], { repository: repository(of), trigger });
+  return (await recordCovered(store, delivered, recorded))[0]?.id ?? "";
 }
 
 function digestFor(id: string): string {
@@ -236,7 +238,7 @@ describe("a staged image", () => {
   it("is not published once somebody asked to cancel", async () => {
     const id = await plan(change("a", "b"));
     await stage(id);
-    expect(await store.cancelBuild(id)).toBe("canceling");
+    expect(await store.cancelBuild(id, OPERATOR)).toBe("canceling");
     await promoteAll();
     expect((await store.getBuild(id))?.state).toBe("canceled");
     expect(registry.calls).toEqual([]);
@@ -306,11 +308,11 @@ describe("tags", () => {
     const newer = await plan(change("b", "c"));
     await stage(old, newer);
     await promoteAll();
-    const again = await store.repeatBuild(old, "rerun", writeRequest);
-    await stage(again?.id ?? "");
+    const again = await plan(change("a", "b"), { trigger: "rerun" });
+    await stage(again);
     await promoteAll();
     expect(latest()).toBe(digestFor(newer));
-    expect((await store.getBuild(again?.id ?? ""))?.state).toBe("superseded");
+    expect((await store.getBuild(again))?.state).toBe("superseded");
   });
 
   it("that are its own are published even where the moving ones are not", async () => {

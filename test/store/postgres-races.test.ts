@@ -8,6 +8,8 @@ import { decideClaim } from "../../src/core/lifecycle/claim.ts";
 import type { Build } from "../../src/core/model.ts";
 import type { BuildResult, ClaimedBuild, ClaimedDelivery, Store } from "../../src/engine/store-port.ts";
 import { openStore } from "../../src/store/store.ts";
+import { OPERATOR } from "../contract/store.by.ts";
+import { retry } from "../contract/store.retry.ts";
 import {
   account,
   change,
@@ -21,7 +23,6 @@ import {
   request,
   resume,
   testClock,
-  writeRequest,
 } from "../contract/store.samples.ts";
 import { administer, createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 
@@ -304,7 +305,7 @@ describe("two processes on one database", () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const id = await queue(`cancel-${round}`);
       const [answer, claimed] = await Promise.all([
-        one.cancelBuild(id),
+        one.cancelBuild(id, OPERATOR),
         other.claimBuild({ worker: "w", leaseMs: 15_000 }),
       ]);
       expect([answer, claimed?.build.id ?? null]).toEqual(claimed === null ? ["canceled", null] : ["canceling", id]);
@@ -317,11 +318,11 @@ describe("two processes on one database", () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const id = await queue(`again-${round}`);
       const { attempt } = await claimBuild(one);
-      await one.finishBuild(id, attempt, GOOD);
-      const clicks = [one, other, one, other].map((store) => store.repeatBuild(id, "rerun", writeRequest));
+      await one.finishBuild(id, attempt, { ...GOOD, state: "failed" });
+      const clicks = [one, other, one, other].map((store) => retry(store, id));
       const repeated = new Set((await Promise.all(clicks)).map((build) => build?.id ?? ""));
       expect(repeated.size).toBe(1);
-      for (const repetition of repeated) await one.cancelBuild(repetition);
+      for (const repetition of repeated) await one.cancelBuild(repetition, OPERATOR);
     }
     expect(await allBuilds()).toHaveLength(2 * ROUNDS);
   });
@@ -336,7 +337,7 @@ describe("two processes on one database", () => {
         one.releaseBuild(id, attempt, "2026-11-20T10:00:00.000Z"),
       ]);
       expect(results.filter((held) => held)).toHaveLength(1);
-      if (results[2]) await one.cancelBuild(id);
+      if (results[2]) await one.cancelBuild(id, OPERATOR);
     }
   });
 

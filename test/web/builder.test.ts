@@ -8,6 +8,7 @@ import { createRequestVerifier } from "../../src/engine/signing.ts";
 import { packageRoot } from "../../src/version.ts";
 import { builderApiDocument } from "../../src/web/builder-openapi.ts";
 import { CredentialsAnswer } from "../../src/web/builder-schema.ts";
+import { OPERATOR } from "../contract/store.by.ts";
 import { BUILDER_TOKEN, type BuilderWorld, CLONE, type Claimed, openBuilderWorld } from "./builder-world.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -196,14 +197,14 @@ describe("a lease", () => {
   });
 
   it("says when the build is canceled, and then ends", async () => {
-    await world.store.cancelBuild(claimed.build);
+    await world.store.cancelBuild(claimed.build, OPERATOR);
     expect(await (await world.post("heartbeat", token)).json()).toEqual({ state: "cancel" });
     expect((await world.post("outcome", token, { result: "stopped" })).status).toBe(200);
     expect(await world.store.getBuild(claimed.build)).toMatchObject({ state: "canceled" });
   });
 
   it("ends although the builder does not heed that it is canceled", async () => {
-    await world.store.cancelBuild(claimed.build);
+    await world.store.cancelBuild(claimed.build, OPERATOR);
     let answer = await world.post("heartbeat", token);
     for (let beat = 0; beat < 4 && answer.status === 200; beat += 1) {
       world.clock.advance(9_000);
