@@ -12,5 +12,28 @@ function localTimes(root) {
   }
 }
 
-document.addEventListener("DOMContentLoaded", () => localTimes(document));
-document.addEventListener("htmx:load", (event) => localTimes(event.target));
+// A button that copies the text of the element it names is shown only where that works: over HTTPS, or on this machine.
+function copyButtons(root) {
+  if (navigator.clipboard === undefined) return;
+  for (const button of root.querySelectorAll("button[data-copy]")) button.hidden = false;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  const source = button && document.getElementById(button.dataset.copy);
+  if (!source) return;
+  const label = button.textContent;
+  const copied = await navigator.clipboard.writeText(source.value ?? source.textContent).then(() => true, () => false);
+  button.textContent = copied ? "Copied" : "Not copied";
+  setTimeout(() => {
+    button.textContent = label;
+  }, 1500);
+});
+
+function dress(root) {
+  localTimes(root);
+  copyButtons(root);
+}
+
+document.addEventListener("DOMContentLoaded", () => dress(document));
+document.addEventListener("htmx:load", (event) => dress(event.target));
