@@ -9,6 +9,7 @@ import { namespaceOf } from "./core/registry-settings.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
 import { createApiTokens } from "./engine/api-tokens.ts";
 import { createAuthorizer } from "./engine/authorize.ts";
+import { createBadges } from "./engine/badges.ts";
 import { createClaims } from "./engine/claims.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
@@ -248,6 +249,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     },
     namespaceDesk: createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log }),
     registry: parts.registryDoors,
+    badges: createBadges({ store, publicUrl: settings.publicUrl }),
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     ...(addon === undefined ? {} : { addon }),
     views,

@@ -50,6 +50,8 @@ export interface CliParts<C> {
   rotations(config: C): readonly Rotation[];
   /** Every dependency and credential that can be tried. */
   checks(config: C): readonly DoctorCheck[] | Promise<readonly DoctorCheck[]>;
+  /** Where browsers reach the service. */
+  publicUrl(config: C): string;
   readonly parsers: PayloadParsers;
 }
 
@@ -74,6 +76,8 @@ export type CliStore = Pick<
   | "disallowAccess"
   | "listAccess"
   | "findRepositories"
+  | "badgeFacts"
+  | "badgeKey"
   | "receipt"
   | "listReceipts"
   | "close"

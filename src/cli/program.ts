@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import type { Provider } from "../core/model.ts";
 import { addAccess } from "./access.ts";
+import { addBadge } from "./badge.ts";
 import { type ConnectFlags, connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
 import { examples } from "./help.ts";
@@ -67,6 +68,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addRegistryCommands(program, parts, done);
   addNamespaceCommands(program, parts, done);
   addReceipt(program, parts, done);
+  addBadge(program, parts, done);
   addRotate(program, parts, done);
   addSettings(program, parts, done);
   addConfigFileCommands(program, parts, done);

@@ -31,6 +31,7 @@ import type { ImageOwners } from "../core/trust.ts";
 import type { AccessTokenStore } from "./access-tokens-port.ts";
 import type { ApiTokenStore } from "./api-tokens-port.ts";
 import type { AuditStore } from "./audit-port.ts";
+import type { BadgeStore } from "./badges-port.ts";
 import type { ClaimStore } from "./claims-store-port.ts";
 import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
 import type { IdempotencyStore } from "./idempotency-port.ts";
@@ -276,6 +277,7 @@ export interface PageQuery {
 export interface Store
   extends Journal,
     AuditStore,
+    BadgeStore,
     ClaimStore,
     AccessTokenStore,
     ApiTokenStore,

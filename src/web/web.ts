@@ -3,6 +3,7 @@ import type { Build } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
+import type { Badges } from "../engine/badges.ts";
 import type { Identity } from "../engine/identity-port.ts";
 import type { NamespaceDesk } from "../engine/namespace-desk.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
@@ -14,6 +15,7 @@ import type { Surveys } from "../engine/surveys.ts";
 import { type ApiStore, createApi } from "./api.ts";
 import type { Pausing } from "./api-pause.ts";
 import { createGate } from "./auth.ts";
+import { createBadgeRoutes } from "./badges.ts";
 import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
 import { methodNotAllowed, publicError, WebError } from "./errors.ts";
 import type { InstallationsStore } from "./installations.ts";
@@ -63,6 +65,8 @@ export interface WebOptions {
   readonly registry?: RegistryDoors;
   /** Left out: nobody builds over HTTP. */
   readonly builder?: BuilderDoor;
+  /** Left out: there are no badges. */
+  readonly badges?: Badges;
   /** Left out: the Connect add-on is not served. */
   readonly addon?: RequestHandler;
   readonly views: Views;
@@ -92,6 +96,7 @@ export function createWeb(options: WebOptions): Express {
   app.use(createProbes({ ready: options.ready, store, metrics: options.metrics, clock, log }));
   app.get("/assets/:name", sendAsset(views));
   app.use(createRegistryRoutes(options.registry ?? { tokens: null, events: null }, log));
+  if (options.badges !== undefined) app.use(createBadgeRoutes(options.badges));
   if (options.addon !== undefined) app.use(options.addon);
   if (options.builder !== undefined) app.use("/builder/v1", createBuilderRoutes(options.builder));
   app.use(

@@ -247,6 +247,8 @@ CREATE TABLE deliveries (
   UNIQUE (delivery_key, host, provider)
 );
 
+CREATE INDEX deliveries_installation ON deliveries (provider, host, installation_id, id);
+
 CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pending';
 
 CREATE INDEX deliveries_planned ON deliveries (repository_id, id) WHERE outcome = 'planned';
@@ -428,6 +430,8 @@ CREATE TABLE repositories (
   archived BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE INDEX repositories_installation ON repositories (installation);
+
+CREATE INDEX repositories_name ON repositories (provider, host, LOWER(full_name));
 
 CREATE TABLE request_keys (
 id TEXT NOT NULL PRIMARY KEY,

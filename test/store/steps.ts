@@ -19,4 +19,5 @@ export const STEPS: readonly string[] = [
   "0017-operations",
   "0018-settings",
   "0019-api-tokens",
+  "0020-badges",
 ];

@@ -15,6 +15,7 @@ import {
 } from "../../src/core/model.ts";
 import type { Scope } from "../../src/core/pause.ts";
 import type { Receipt } from "../../src/core/receipt.ts";
+import type { Badges } from "../../src/engine/badges.ts";
 import type { Identity } from "../../src/engine/identity-port.ts";
 import type { NamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import type { ListedPause } from "../../src/engine/pause-port.ts";
@@ -36,6 +37,7 @@ import { createWeb, type WebOptions } from "../../src/web/web.ts";
 import { memorySessions } from "../support/memory-sessions.ts";
 import { NO_ACCESS_TOKENS } from "../support/no-access-tokens.ts";
 import { NO_API_TOKENS } from "../support/no-api-tokens.ts";
+import { demandDocumented } from "./openapi-check.ts";
 
 export const NOW = Date.parse("2026-11-20T12:00:00Z");
 export const TOKEN = "correct-horse-battery-staple-4711";
@@ -195,6 +197,8 @@ export interface World {
   /** Null: registries are not looked after over the API. */
   readonly registryDesk: RegistryDesk | null;
   readonly accessTokens: WebOptions["accessTokens"];
+  /** Null: there are none. */
+  readonly badges: Badges | null;
   readonly apiTokens: WebOptions["apiTokens"];
   /** Null: just these lists. */
   readonly store: WebOptions["store"] | null;
@@ -210,7 +214,7 @@ export interface World {
 export interface Site {
   readonly url: string;
   readonly logged: unknown[];
-  /** Asks with the operator's token. */
+  /** Asks with the operator's token, unless `init` has another. Rejects where the answer is not as the document tells. */
   api(path: string, init?: RequestInit): Promise<Response>;
   /** Signs in and answers the cookie. */
   signIn(): Promise<string>;
@@ -267,6 +271,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     operators: new Set(),
     identities: [],
     stopping: new AbortController().signal,
+    badges: null,
     requests: new Map(),
     broken: null,
     ...changes,
@@ -294,6 +299,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     apiTokens: world.apiTokens,
     registryHost: async () => "registry.example.com",
     registry: world.registry,
+    ...(world.badges === null ? {} : { badges: world.badges }),
     ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
     ...(world.settings === undefined ? {} : { settings: world.settings }),
     ...(world.registryDesk === null ? {} : { registryDesk: world.registryDesk }),
@@ -307,8 +313,15 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
   const site: Site = {
     url,
     logged,
-    api: (path, init = {}) =>
-      fetch(url + path, { ...init, headers: { Authorization: `Bearer ${TOKEN}`, ...init.headers } }),
+    async api(path, init = {}) {
+      const answer = await fetch(url + path, {
+        ...init,
+        headers: { Authorization: `Bearer ${TOKEN}`, ...init.headers },
+      });
+      // A log may be as long as it likes, and break off.
+      if (!/\/log(?:\?|$)/.test(path)) await demandDocumented(init.method ?? "GET", url + path, answer);
+      return answer;
+    },
     async signIn() {
       const body = new URLSearchParams({ token: TOKEN });
       const answer = await fetch(`${url}/auth/token`, { method: "POST", body, redirect: "manual", headers: browser });

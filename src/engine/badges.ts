@@ -1,0 +1,62 @@
+/** Who may see which badge. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { type BadgeState, badgeMarkdown, badgeState } from "../core/badge.ts";
+import { type HostId, hostKey, type Provider } from "../core/model.ts";
+import type { BadgeStore } from "./badges-port.ts";
+
+export interface Badges {
+  /**
+   * `unknown` for a repository that is not covered here, and for a private one without its token, which look the same.
+   * `open`: anybody may be shown the same.
+   */
+  state(wanted: WantedBadge): Promise<{ readonly state: BadgeState; readonly open: boolean }>;
+  /** Markdown of the badge of a repository; with its token where it is private. */
+  markdown(repository: HostId & { readonly fullName: string; readonly private: boolean }): Promise<string>;
+}
+
+export interface WantedBadge {
+  readonly provider: Provider;
+  readonly fullName: string;
+  readonly branch: string | null;
+  readonly image: string | null;
+  readonly token: string | null;
+}
+
+/** Badge addresses name no host. */
+const HOST = "default";
+
+export function createBadges({ store, publicUrl }: { readonly store: BadgeStore; readonly publicUrl: string }): Badges {
+  /** 128 bits; of the repository's id, so that it stays through renames and is nobody's who takes the name over. */
+  async function tokenOf(repository: HostId): Promise<string> {
+    const key = Buffer.from(await store.badgeKey(), "base64url");
+    return createHmac("sha256", key)
+      .update(`badge:${hostKey(repository)}`)
+      .digest()
+      .subarray(0, 16)
+      .toString("base64url");
+  }
+
+  return {
+    async state({ token, ...wanted }) {
+      const facts = await store.badgeFacts({ ...wanted, host: HOST });
+      if (facts === null) return { state: "unknown", open: true };
+      if (facts.private && (token === null || !same(token, await tokenOf(facts.repository)))) {
+        return { state: "unknown", open: true };
+      }
+      return { state: badgeState(facts.states), open: !facts.private };
+    },
+
+    async markdown(repository) {
+      const { provider, fullName } = repository;
+      const path = fullName.split("/").map(encodeURIComponent).join("/");
+      const token = repository.private ? `?token=${await tokenOf(repository)}` : "";
+      const builds = `${publicUrl}/builds?${new URLSearchParams({ repository: fullName })}`;
+      return badgeMarkdown(`${publicUrl}/badge/${provider}/${path}.svg${token}`, builds);
+    },
+  };
+}
+
+function same(given: string, expected: string): boolean {
+  const [one, other] = [Buffer.from(given), Buffer.from(expected)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
