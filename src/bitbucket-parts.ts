@@ -47,6 +47,7 @@ export function createBitbucketParts(config: BitbucketConfig, options: Bitbucket
     host: createBitbucketHost({ access, grants, clock, log }),
     reporter: createBitbucketReporter({ access }),
     permissions: createBitbucketPermissionBook(config.url),
+    budgets: ({ id }) => access.budgets(id),
   };
   if (!config.connect) return { ...reading, addon: null };
   const { appKey, appSecret } = config;

@@ -93,6 +93,7 @@ export async function createParts(
     builder: buildsHere ? createConfiguredBuildah(config, registries, log) : null,
     ...createConfiguredHttpBuilders(config, clock),
     ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment }),
+    connections: store.listConnections,
     clock,
     log,
   };
@@ -221,5 +222,6 @@ export function createGithubParts(github: Omit<GithubConfig, "privateKeyPath">, 
     host: createGithubHost({ access, webUrl: github.url, log }),
     reporter: createGithubReporter({ access }),
     permissions: createGithubPermissionBook(github.url),
+    budgets: async ({ id }) => [access.rateOf(id)].filter((known) => known !== null),
   };
 }

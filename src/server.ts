@@ -4,13 +4,14 @@ import type { AddressInfo } from "node:net";
 import type { RequestHandler } from "express";
 import type { Config } from "./config.ts";
 import { buildRequest, type RequestSettings } from "./core/build-request.ts";
-import type { Build } from "./core/model.ts";
+import type { Build, Installation } from "./core/model.ts";
 import { namespaceOf } from "./core/registry-settings.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
 import { createApiTokens } from "./engine/api-tokens.ts";
 import { createAuthorizer } from "./engine/authorize.ts";
 import { createBadges } from "./engine/badges.ts";
 import { createClaims } from "./engine/claims.ts";
+import type { GrantStore } from "./engine/grants-port.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
@@ -27,6 +28,7 @@ import { createReplay } from "./engine/replay.ts";
 import { createReports } from "./engine/report.ts";
 import { createRuleBook } from "./engine/rule-book.ts";
 import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
+import { createRefusals, type HostWatch } from "./engine/status.ts";
 import type { RequestWriter, Store } from "./engine/store-port.ts";
 import { createSurveys } from "./engine/surveys.ts";
 import { createUninstall } from "./engine/uninstall.ts";
@@ -34,6 +36,7 @@ import { createUpkeep } from "./engine/upkeep.ts";
 import type { VariableStore } from "./engine/variables-port.ts";
 import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
+import { createOperations } from "./operations.ts";
 import { version } from "./version.ts";
 import { createFramedReaders, type FramedReaders } from "./web/framed.ts";
 import { createMetrics } from "./web/metrics.ts";
@@ -49,6 +52,8 @@ export interface HostParts {
   readonly reporter: Reporter;
   /** What accounts there have given the app; left out: not told. */
   readonly permissions?: PermissionBook;
+  /** What is left of the calls it lets us make; left out: not known. */
+  readonly budgets?: HostWatch["budgets"];
 }
 
 /** The Connect add-on: installs are proven before they count. */
@@ -77,6 +82,8 @@ export interface Parts {
   /** Left out: nobody builds over HTTP. */
   readonly httpBuilders?: HttpBuilderParts;
   readonly hosts: readonly HostParts[];
+  /** Bitbucket's, newest first; left out: there are none. */
+  readonly connections?: GrantStore["listConnections"];
   /** Null or left out: it is not served. */
   readonly addon?: AddonParts | null;
   readonly clock: Clock;
@@ -209,11 +216,15 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     onStored: () => loops?.processing.wake(),
     onError: (error) => log.error({ err: error }, "deliveries could not be stored"),
   });
+  const refusals = createRefusals(clock);
   const intake = createIntake({
     entrances: parts.hosts.flatMap((one) => one.entrances),
     inbox,
     log,
-    onAnswer: (_path, status, ms) => metrics.answered(status, ms),
+    onAnswer(path, status, ms) {
+      metrics.answered(status, ms);
+      refusals.note(path, status);
+    },
   });
   const views = createViews(settings.views, version);
   const addon = await parts.addon?.routes({
@@ -223,6 +234,11 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   });
   const surveys = createSurveys({ hosts, pauses, clock, log });
   const stopping = new AbortController();
+  const permissions = (installation: Installation) =>
+    parts.hosts
+      .find(({ host }) => host.provider === installation.provider && host.host === installation.host)
+      ?.permissions?.(installation) ?? null;
+  const { concurrency } = settings.builds;
   const web = createWeb({
     store,
     surveys,
@@ -241,15 +257,13 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     ...(parts.registryDesk === undefined ? {} : { registryDesk: parts.registryDesk }),
     settings: {
       registryOf: registries.ofNamespace,
-      permissions: (installation) =>
-        parts.hosts
-          .find(({ host }) => host.provider === installation.provider && host.host === installation.host)
-          ?.permissions?.(installation) ?? null,
+      permissions,
       rules: createRuleBook(hosts, pauses),
     },
     namespaceDesk: createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log }),
     registry: parts.registryDoors,
     badges: createBadges({ store, publicUrl: settings.publicUrl }),
+    operations: createOperations(parts, { pauses, refusals, httpBuilders, concurrency, permissions }),
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     ...(addon === undefined ? {} : { addon }),
     views,

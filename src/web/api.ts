@@ -8,6 +8,7 @@ import type { Authorizer } from "../engine/authorize.ts";
 import type { NamespaceDesk } from "../engine/namespace-desk.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
+import type { Status } from "../engine/status.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { Viewer } from "../engine/viewer.ts";
 import { type AccessApiStore, addAccess } from "./api-access.ts";
@@ -20,12 +21,13 @@ import { addPauses, type Pausing } from "./api-pause.ts";
 import { addReceipts, type ReceiptsStore } from "./api-receipts.ts";
 import { addRecords, type RecordsStore } from "./api-records.ts";
 import { addRegistries } from "./api-registries.ts";
+import { addStatus } from "./api-status.ts";
 import { addTokens } from "./api-tokens.ts";
 import { addVariables, type VariablesApiStore } from "./api-variables.ts";
 import type { Gate } from "./auth.ts";
 import { WebError } from "./errors.ts";
 import type { Logs } from "./log.ts";
-import { addDocument } from "./openapi.ts";
+import { API_ROUTES, addDocument } from "./openapi.ts";
 import { createRateLimit } from "./rate-limit.ts";
 
 export type ApiStore = RecordsStore &
@@ -46,6 +48,8 @@ export interface ApiOptions {
   readonly apiTokens: ApiTokens;
   /** Requests a minute of one API token; default: {@link TOKEN_RATE}. */
   readonly tokenRate?: number;
+  /** Left out: it is not told. */
+  readonly status?: Status;
   /** Left out: namespaces are not decided about here. */
   readonly namespaceDesk?: NamespaceDesk;
   /** Left out: registries are not looked after here. */
@@ -79,6 +83,9 @@ export function createApi(options: ApiOptions): Router {
   addAccess(api, store);
   addAudit(api, store);
   addReceipts(api, store);
+  if (options.status !== undefined) addStatus(api, { store, status: options.status });
+  const secret = api.served.find((spec) => !API_ROUTES.includes(spec));
+  if (secret !== undefined) throw new Error(`${secret.id} is served, and the document does not tell of it`);
   return api.router();
 }
 

@@ -1,10 +1,15 @@
 /** docs/openapi.json: the JSON API as an OpenAPI document, made of the declarations it is served from. */
 import { z } from "zod";
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from "zod-openapi";
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiResponseObject,
+  type ZodOpenApiResponsesObject,
+} from "zod-openapi";
 import { ACTIONS, type Role } from "../core/roles.ts";
 import { ACCESS_ROUTES } from "./api-access.ts";
 import { AUDIT_ROUTES } from "./api-audit.ts";
-import type { ApiKit, RouteSpec, Tag } from "./api-kit.ts";
+import type { Answering, ApiKit, RouteSpec, Tag } from "./api-kit.ts";
 import { NAMESPACE_ROUTES } from "./api-namespaces.ts";
 import { OWN_TOKEN_ROUTES } from "./api-own-tokens.ts";
 import { PAUSE_ROUTES } from "./api-pause.ts";
@@ -12,6 +17,7 @@ import { RECEIPT_ROUTES } from "./api-receipts.ts";
 import { RECORD_ROUTES } from "./api-records.ts";
 import { REGISTRY_ROUTES } from "./api-registries.ts";
 import { ERROR, PROVIDER } from "./api-shapes.ts";
+import { STATUS_ROUTES } from "./api-status.ts";
 import { TOKEN_ROUTES } from "./api-tokens.ts";
 import { VARIABLE_ROUTES } from "./api-variables.ts";
 import { NO_BODY, NO_QUERY } from "./requests.ts";
@@ -41,6 +47,7 @@ export const API_ROUTES: readonly RouteSpec[] = [
   ...REGISTRY_ROUTES,
   ...TOKEN_ROUTES,
   ...OWN_TOKEN_ROUTES,
+  ...STATUS_ROUTES,
   DOCUMENT,
 ];
 
@@ -101,6 +108,9 @@ export function apiDocument(): object {
       tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       paths,
       components: {
+        responses: Object.fromEntries(
+          Object.entries(REFUSALS).map(([status, description]) => [`Error${status}`, error(description)]),
+        ),
         securitySchemes: {
           operator: { type: "http", scheme: "bearer", description: "ADMIN_TOKEN: everything." },
           token: {
@@ -117,6 +127,8 @@ export function apiDocument(): object {
         if (io === "output" && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
         // Names of records are any text, and the form of times is said by `format`.
         delete jsonSchema.propertyNames;
+        // In addresses numbers are texts of digits, and the schema that reads them has a pattern.
+        if (jsonSchema.type === "integer") delete jsonSchema.pattern;
         if (zodSchema._zod.def.type === "string" && jsonSchema.format === "date-time") delete jsonSchema.pattern;
       },
     },
@@ -152,36 +164,56 @@ function operation(spec: RouteSpec): ZodOpenApiOperationObject {
 
 function responses(spec: RouteSpec): ZodOpenApiResponsesObject {
   const { access, answer, body, once, query } = spec;
-  const wrong = body.limit !== null || (query instanceof z.ZodObject && Object.keys(query.shape).length > 0);
-  const open = access === "public";
-  const refusals: Readonly<Record<number, string | undefined>> = {
-    ...(wrong || once !== undefined ? { 400: "The query or the body is not as described." } : {}),
-    ...(open ? {} : { 401: "There is no token, or none that works." }),
-    ...(open ? {} : { 403: "The token may not do this; or no ADMIN_TOKEN is configured." }),
-    ...(body.limit === null ? {} : { 413: "The body is too large.", 415: "The body is not said to be JSON." }),
-    ...(once === undefined
-      ? {}
-      : { 409: "A request with this Idempotency-Key is being done, or its answer is not kept." }),
-    ...(once === undefined ? {} : { 422: "The Idempotency-Key was sent with another request before." }),
-    ...(open ? {} : { 429: "Too many requests of this token, or too many wrong tokens. See `Retry-After`." }),
-    ...spec.errors,
-    500: "A bug, or the database is away. The server's log has the details.",
+  const queried = query instanceof z.ZodObject && Object.keys(query.shape).length > 0;
+  const may: Readonly<Record<keyof typeof REFUSALS, boolean>> = {
+    400: queried || body.limit !== null || once !== undefined,
+    401: access !== "public",
+    403: access !== "public",
+    413: body.limit !== null,
+    415: body.limit !== null,
+    429: access !== "public",
+    500: true,
   };
-  const errors = Object.entries(refusals).flatMap(([status, description]) =>
-    description === undefined ? [] : [[status, error(description)] as const],
-  );
-  return { [String(answer.status)]: answered(spec), ...Object.fromEntries(errors) };
+  const common = Object.entries(may).filter(([, possible]) => possible);
+  const own: Readonly<Record<string, string>> = once === undefined ? spec.errors : { ...ONCE, ...spec.errors };
+  return {
+    [String(answer.status)]: answered(answer),
+    ...Object.fromEntries(common.map(([status]) => [status, { $ref: `#/components/responses/Error${status}` }])),
+    ...Object.fromEntries(Object.entries(own).map(([status, description]) => [status, error(description)])),
+  };
 }
 
-function answered({ answer, summary }: RouteSpec): ZodOpenApiResponsesObject["200"] {
+/** What many routes may answer. */
+const REFUSALS = {
+  400: "The query or the body is not as described.",
+  401: "There is no token, or none that works.",
+  403: "The token may not do this; or no ADMIN_TOKEN is configured.",
+  413: "The body is too large.",
+  415: "The body is not said to be JSON.",
+  429: "Too many requests of this token, or too many wrong tokens. See `Retry-After`.",
+  500: "A bug, or the database is away. The server's log has the details.",
+} as const;
+
+const ONCE: Readonly<Record<string, string>> = {
+  409: "A request with this Idempotency-Key is being done, or its answer held a secret.",
+  422: "The Idempotency-Key was sent with another request before.",
+};
+
+const WORDS: Readonly<Record<Answering["status"], string>> = { 200: "OK", 201: "Made.", 202: "Taken.", 204: "Done." };
+
+function answered(answer: Answering): ZodOpenApiResponseObject {
   if ("text" in answer) {
     return { description: answer.text, content: { "text/plain": { schema: { type: "string" } } } };
   }
-  if (!("schema" in answer)) return { description: "Done." };
-  return { description: answer.description ?? summary, content: { "application/json": { schema: answer.schema } } };
+  const { status } = answer;
+  if (!("schema" in answer)) return { description: WORDS[status] };
+  return {
+    description: answer.description ?? WORDS[status],
+    content: { "application/json": { schema: answer.schema } },
+  };
 }
 
-function error(description: string) {
+function error(description: string): ZodOpenApiResponseObject {
   return { description, content: { "application/json": { schema: ERROR } } };
 }
 

@@ -1,10 +1,13 @@
 import type { Router } from "express";
 import type { Authorizer } from "../engine/authorize.ts";
 import type { Gate } from "./auth.ts";
+import type { AdminParts } from "./operations.ts";
+import { addAdminPages } from "./pages-admin.ts";
 import { addBuildPages, type BuildPages } from "./pages-builds.ts";
 import { addDeliveryPages } from "./pages-deliveries.ts";
 import { addInstallationPages, type InstallationPages } from "./pages-installations.ts";
 import { addSettingsPages } from "./pages-settings.ts";
+import { addStatusPages } from "./pages-status.ts";
 import type { SettingsParts } from "./settings.ts";
 import type { Views } from "./views.ts";
 import { createPageKit } from "./visit.ts";
@@ -12,6 +15,8 @@ import { createPageKit } from "./visit.ts";
 export interface PagesOptions extends BuildPages, InstallationPages {
   readonly store: BuildPages["store"] & InstallationPages["store"];
   readonly settings: SettingsParts;
+  /** Left out: there are no pages of the instance itself, and no status. */
+  readonly admin?: AdminParts;
   readonly gate: Gate;
   readonly views: Views;
   readonly authorizer: Authorizer;
@@ -24,5 +29,9 @@ export function createPages(options: PagesOptions): Router {
   addDeliveryPages(kit, options);
   addInstallationPages(kit, options);
   addSettingsPages(kit, options.settings);
+  if (options.admin !== undefined) {
+    addStatusPages(kit, options.admin);
+    addAdminPages(kit, options.admin);
+  }
   return kit.router;
 }

@@ -21,6 +21,7 @@ import { methodNotAllowed, publicError, WebError } from "./errors.ts";
 import type { InstallationsStore } from "./installations.ts";
 import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Operations } from "./operations.ts";
 import { createPages } from "./pages.ts";
 import { createPauseNotice } from "./pause-notice.ts";
 import { createProbes, type Readiness } from "./probes.ts";
@@ -67,6 +68,8 @@ export interface WebOptions {
   readonly builder?: BuilderDoor;
   /** Left out: there are no badges. */
   readonly badges?: Badges;
+  /** Left out: there are no pages of the instance itself, and its status is not told. */
+  readonly operations?: Operations;
   /** Left out: the Connect add-on is not served. */
   readonly addon?: RequestHandler;
   readonly views: Views;
@@ -111,6 +114,7 @@ export function createWeb(options: WebOptions): Express {
       clock,
       accessTokens: options.accessTokens,
       apiTokens: options.apiTokens,
+      ...(options.operations === undefined ? {} : { status: options.operations.status }),
       ...optionalDesks,
     }),
   );
@@ -120,7 +124,13 @@ export function createWeb(options: WebOptions): Express {
   const { preview, accessTokens, namespaceDesk } = options;
   const desk = namespaceDesk === undefined ? {} : { namespaceDesk };
   const settings = { store, surveys, preview, accessTokens, ...desk, ...options.settings, clock, log };
-  app.use(createPages({ store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping, settings }));
+  const { operations } = options;
+  const admin =
+    operations === undefined
+      ? {}
+      : { admin: { ...operations, ...optionalDesks, store: { ...store, ...operations.store }, preview, clock, log } };
+  const pages = { store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping, settings, ...admin };
+  app.use(createPages(pages));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));
   });

@@ -1,0 +1,138 @@
+/** What the status page shows. Times are told as they are known; what nobody knows is said to be unknown. */
+import { hostKey, type InstallationState, type Provider } from "../core/model.ts";
+import type { Waiting } from "../engine/operations-port.ts";
+import type { InstallationStatus, InstanceStatus, Refusal } from "../engine/status.ts";
+import { hostName } from "./host-names.ts";
+import { duration, type TimeView, timeView, webLink } from "./present.ts";
+
+export interface WaitingView {
+  readonly count: number;
+  /** For how long the oldest has waited; null: none waits. */
+  readonly behind: string | null;
+}
+
+export interface InstallationStatusView {
+  readonly key: string;
+  readonly href: string;
+  readonly login: string;
+  readonly host: string;
+  readonly state: InstallationState;
+  readonly lastEvent: TimeView | null;
+  readonly deliveries: WaitingView;
+  readonly queued: WaitingView;
+  readonly running: number;
+  readonly checks: WaitingView & { readonly note: string | null };
+  readonly budgets: readonly BudgetView[];
+  /** Sentences: what keeps its work from being done, or done well. */
+  readonly warnings: readonly string[];
+  readonly permissions: {
+    readonly kind: "unknown" | "complete" | "missing";
+    /** `Checks (write)` and a clause: what does not work without it. */
+    readonly missing: readonly { readonly title: string; readonly without: string }[];
+    /** Where an owner accepts them; null: nowhere, or nothing is missing. */
+    readonly accept: string | null;
+  };
+}
+
+interface BudgetView {
+  readonly of: string;
+  readonly left: number;
+  readonly limit: number;
+  /** 0 to 100. */
+  readonly percent: number;
+  readonly resets: TimeView | null;
+  readonly at: TimeView;
+}
+
+export function waitingView({ count, oldest }: Waiting, now: number): WaitingView {
+  return { count, behind: oldest === null ? null : duration(now - Date.parse(oldest)) };
+}
+
+export function installationStatusView(one: InstallationStatus, now: number): InstallationStatusView {
+  const { installation, permissions } = one;
+  const { provider, host, id, account, state } = installation;
+  const missing = permissions?.asked.filter(({ given }) => given === false) ?? [];
+  const unknown = permissions === null || permissions.asked.every(({ given }) => given === null);
+  return {
+    key: hostKey(installation),
+    href: `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`,
+    login: account.login,
+    host: host === "default" ? hostName(provider) : `${hostName(provider)} (${host})`,
+    state,
+    lastEvent: one.lastEvent === null ? null : timeView(one.lastEvent, now),
+    deliveries: waitingView(one.deliveries, now),
+    queued: waitingView(one.queued, now),
+    running: one.running,
+    checks: { ...waitingView(one.checks, now), note: one.checks.note },
+    budgets: one.budgets.map(({ of, left, limit, resetsAt, at }) => ({
+      of,
+      left,
+      limit,
+      percent: limit === 0 ? 0 : Math.round((100 * left) / limit),
+      resets: resetsAt === null ? null : timeView(resetsAt, now),
+      at: timeView(at, now),
+    })),
+    warnings: warningsOf(one, provider, now),
+    permissions: {
+      kind: missing.length > 0 ? "missing" : unknown ? "unknown" : "complete",
+      missing: missing.map(({ title, level, without }) => ({ title: `${title} (${level})`, without })),
+      accept: permissions?.accept === null || permissions === null ? null : webLink(permissions.accept),
+    },
+  };
+}
+
+function warningsOf({ askedToWait, installation }: InstallationStatus, provider: Provider, now: number): string[] {
+  const { state } = installation;
+  const warnings: string[] = [];
+  if (askedToWait !== null) {
+    const left = duration(Date.parse(askedToWait) - now);
+    warnings.push(`${hostName(provider)} asked us to wait: it is not asked anything for another ${left}.`);
+  }
+  if (state === "suspended") warnings.push("Its owners have suspended the app: nothing is heard of it or built.");
+  if (state === "paused")
+    warnings.push("Its builds are paused: what is pushed is kept, and built when they are resumed.");
+  return warnings;
+}
+
+export interface InstanceStatusView {
+  readonly since: TimeView;
+  readonly deliveries: WaitingView;
+  readonly queued: WaitingView;
+  readonly running: number;
+  readonly held: number;
+  readonly checksDue: number;
+  readonly refusals: readonly (Omit<Refusal, "last"> & { readonly last: TimeView; readonly meaning: string })[];
+}
+
+export function instanceStatusView(status: InstanceStatus, now: number): InstanceStatusView {
+  const { deliveriesPending, oldestPending, builds, oldestQueued, checksDue, since, refusals } = status;
+  return {
+    since: timeView(since, now),
+    deliveries: waitingView({ count: deliveriesPending, oldest: oldestPending }, now),
+    queued: waitingView({ count: builds.queued, oldest: oldestQueued }, now),
+    running: builds.running,
+    held: builds.held,
+    checksDue,
+    refusals: refusals.map(({ last, ...refusal }) => {
+      return { ...refusal, last: timeView(last, now), meaning: meaningOf(refusal.status) };
+    }),
+  };
+}
+
+/** What an answer to a webhook most likely means, and what to do. */
+function meaningOf(status: number): string {
+  const known = MEANINGS[status];
+  if (known !== undefined) return known;
+  return status >= 500 ? "It could not be stored, and the host was told so." : "It was no webhook we take.";
+}
+
+const MEANINGS: Readonly<Record<number, string>> = {
+  400: "It was malformed. Its host does not send such; somebody else may.",
+  401: "Its signature was wrong. If its host sent it, the webhook's secret is not the one configured here.",
+  404: "Nothing takes webhooks there. A connection that was removed may still have its webhook.",
+  405: "It was no POST.",
+  408: "Its body did not arrive in time.",
+  413: "It was too large.",
+  415: "It was not JSON. Set the webhook's content type to application/json.",
+  503: "We could not store it in time. Bitbucket sends it again; redeliver it on GitHub.",
+};
