@@ -270,6 +270,23 @@ export interface PageQuery {
   readonly cursor: string | null;
 }
 
+/** Which builds somebody looks for; what is left out may be anything. */
+export interface BuildFilter {
+  readonly deliveryId?: string;
+  readonly installation?: HostId;
+  /** Of one of these. */
+  readonly installations?: readonly HostId[];
+  readonly repository?: HostId;
+  /** Of repositories called so, on whichever host; the case of letters does not count. */
+  readonly repositoryName?: string;
+  readonly state?: BuildState;
+  /** With its namespace: `acme/api`. */
+  readonly image?: string;
+  /** One of these, each in full. */
+  readonly refs?: readonly string[];
+  readonly trigger?: Build["trigger"];
+}
+
 /**
  * The database. Methods that change several things do so in one transaction. Every "claim" hands out a lease: until it
  * ends nobody else gets the same thing; a lease that ended without word is claimable again.
@@ -319,7 +336,10 @@ export interface Store
   /** The raw body as it was received; null when unknown or past retention. */
   deliveryBody(id: string): Promise<Buffer | null>;
   /** Of all, or of one installation. */
-  listDeliveries(query: PageQuery & { readonly installation?: HostId }): Promise<Page<Delivery>>;
+  /** Newest first: all, or those of one installation, or of one of several. */
+  listDeliveries(
+    query: PageQuery & { readonly installation?: HostId; readonly installations?: readonly HostId[] },
+  ): Promise<Page<Delivery>>;
 
   // what a changed config file would change
   /** By ref; one that nobody looked at is missing. */
@@ -398,14 +418,8 @@ export interface Store
   /** A queued or held build is canceled at once; a running one is asked to stop (its heartbeat says so). Audited. */
   cancelBuild(id: string, by: Decider): Promise<"canceled" | "canceling" | "final" | "unknown">;
   getBuild(id: string): Promise<Build | null>;
-  /** Of all, or of one delivery, installation, repository. */
-  listBuilds(
-    query: PageQuery & {
-      readonly deliveryId?: string;
-      readonly installation?: HostId;
-      readonly repository?: HostId;
-    },
-  ): Promise<Page<Build>>;
+  /** Newest first: all, or those that are as the filter says. */
+  listBuilds(query: PageQuery & BuildFilter): Promise<Page<Build>>;
   /** The newest build of each image at a commit, for a re-run. */
   buildsOfCommit(repository: HostId, sha: Sha): Promise<readonly Build[]>;
   /**

@@ -5,20 +5,11 @@ import { type Build, hostKey, isFinal, type Sha } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Store } from "../engine/store-port.ts";
 import { writeAudit } from "./audit.ts";
-import {
-  type Commit,
-  findBuild,
-  newestBuilds,
-  RETURNING_COMMIT,
-  SELECT_BUILDS,
-  toBuild,
-  toCommits,
-} from "./build-rows.ts";
+import { type Commit, findBuild, newestBuilds, RETURNING_COMMIT, toCommits } from "./build-rows.ts";
 import { touchChecks } from "./check-rows.ts";
 import type { Database, Sql } from "./database.ts";
-import { afterKey, page, rowsWanted } from "./pages.ts";
 import { IS_PAUSED, IS_STOPPED } from "./pause-rows.ts";
-import { flag, integer, keyNumber, milliseconds, type Row, text, type Value } from "./rows.ts";
+import { flag, integer, milliseconds, type Row, text } from "./rows.ts";
 import { cancelBuilds, END_LOST_STOPPED } from "./stops.ts";
 import { WAITS_FOR_TWIN } from "./twins.ts";
 
@@ -38,7 +29,6 @@ type Builds = Pick<
   | "releaseBuild"
   | "cancelBuild"
   | "getBuild"
-  | "listBuilds"
   | "buildsOfCommit"
   | "cancelInstallation"
 >;
@@ -209,25 +199,6 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
     },
 
     getBuild: (id) => database.reading((sql) => findBuild(sql, id)),
-
-    async listBuilds(query) {
-      const { deliveryId, installation, repository } = query;
-      const bind: Value[] = [afterKey("builds", query.cursor), rowsWanted(query)];
-      const wanted: readonly (readonly [column: string, value: Value | undefined])[] = [
-        ["delivery", deliveryId && keyNumber(deliveryId)],
-        ["installation", installation && hostKey(installation)],
-        ["repository", repository && hostKey(repository)],
-      ];
-      const conditions = wanted.flatMap(([column, value]) =>
-        value === undefined ? [] : [`AND b.${column} = $${bind.push(value)}`],
-      );
-      const rows = await database.query(
-        `${SELECT_BUILDS} WHERE b.seq < $1 ${conditions.join(" ")} ORDER BY b.seq DESC LIMIT $2`,
-        bind,
-      );
-      const listed = page("builds", query, rows, (row) => integer(row, "seq"));
-      return { items: listed.items.map(toBuild), next: listed.next };
-    },
 
     buildsOfCommit: (repository, sha: Sha) => database.reading((sql) => newestBuilds(sql, hostKey(repository), sha)),
   };

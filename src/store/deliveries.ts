@@ -95,9 +95,13 @@ export function createDeliveries(database: Database, clock: Clock): Deliveries {
       return stored === null ? null : unpack(stored);
     },
 
-    listDeliveries({ installation, ...query }) {
-      const of = installation === undefined ? "" : "AND provider = $3 AND host = $4 AND installation_id = $5";
-      const whose = installation === undefined ? [] : [installation.provider, installation.host, installation.id];
+    listDeliveries({ installation, installations = installation && [installation], ...query }) {
+      const whose = installations?.flatMap(({ provider, host, id }) => [provider, host, id]) ?? [];
+      const each = installations?.map((_, index) => {
+        const at = 3 * index + 3;
+        return `(provider = $${at} AND host = $${at + 1} AND installation_id = $${at + 2})`;
+      });
+      const of = each === undefined ? "" : `AND (${each.join(" OR ") || "1 = 0"})`;
       return database.reading(async (sql) => {
         const rows = await sql.query(
           `SELECT ${COLUMNS} FROM deliveries WHERE id < $1 ${of} ORDER BY id DESC LIMIT $2`,

@@ -10,6 +10,7 @@ import { createApiTokens } from "./api-tokens.ts";
 import { createApprovals } from "./approvals.ts";
 import { createAudit } from "./audit.ts";
 import { createBadgeRows } from "./badges.ts";
+import { createBuildLists } from "./build-lists.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
 import { createClaimRows } from "./claims.ts";
@@ -98,6 +99,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createLifecycle(parts),
     ...createImageGifts(parts),
     ...createBuilds(parts),
+    ...createBuildLists(database),
     ...createRetries(parts),
     ...createOrders(parts),
     ...createApprovals(parts),

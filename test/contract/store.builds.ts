@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { HostId } from "../../src/core/model.ts";
-import type { BuildResult, ClaimedBuild, Store } from "../../src/engine/store-port.ts";
+import type { BuildFilter, BuildResult, ClaimedBuild, Store } from "../../src/engine/store-port.ts";
 import { OPERATOR } from "./store.by.ts";
 import type { Opened } from "./store.contract.ts";
 import { retry } from "./store.retry.ts";
@@ -14,11 +14,16 @@ let counter = 0;
 /** Queues one build on a branch of its own and answers its id. */
 async function queue(
   store: Store,
-  where: { readonly installation?: HostId; readonly repository?: string; readonly seed?: string } = {},
+  where: {
+    readonly installation?: HostId;
+    readonly repository?: string;
+    readonly seed?: string;
+    readonly ref?: string;
+  } = {},
 ): Promise<string> {
   counter += 1;
   await store.append([delivery(`build-${counter}`)]);
-  const moved = change(null, where.seed ?? `${counter}`, `refs/heads/b${counter}`);
+  const moved = change(null, where.seed ?? `${counter}`, where.ref ?? `refs/heads/b${counter}`);
   const built = await recordCovered(
     store,
     (await store.findDelivery(`build-${counter}`))?.id ?? "",
@@ -313,6 +318,37 @@ export function buildsContract(opened: Opened): void {
       expect(await listed({ installation: installationId("8") })).toEqual([others]);
       expect(await listed({ installation: installationId("8"), repository: repository("2") })).toEqual([]);
       expect(await listed({ repository: { ...repository("2"), host: "ghes" } })).toEqual([]);
+    });
+
+    it("as a filter says, all of it at once", async () => {
+      const { store } = opened();
+      const main = await queue(store);
+      const tag = await queue(store, { ref: "refs/tags/v1", repository: "2" });
+      const other = await queue(store, { installation: installationId("8"), repository: "9" });
+      const canceled = await queue(store, { repository: "2" });
+      await store.cancelBuild(canceled, OPERATOR);
+      const all = await store.listBuilds({ limit: 10, cursor: null });
+      const of = (id: string) => all.items.find((build) => build.id === id);
+      const listed = async (filter: BuildFilter) =>
+        (await store.listBuilds({ limit: 10, cursor: null, ...filter })).items.map((build) => build.id);
+      expect(await listed({ state: "canceled" })).toEqual([canceled]);
+      expect(await listed({ state: "queued" })).toEqual([other, tag, main]);
+      expect(await listed({ refs: ["refs/tags/v1", "refs/heads/v1"] })).toEqual([tag]);
+      expect(await listed({ refs: ["v1"] })).toEqual([]);
+      expect(await listed({ installations: [installationId("8"), installationId("99")] })).toEqual([other]);
+      expect(await listed({ installations: [] })).toEqual([]);
+      const name = of(tag)?.repository.fullName ?? "";
+      expect(await listed({ repositoryName: name.toUpperCase() })).toEqual([canceled, tag]);
+      expect(await listed({ repositoryName: `${name}%` })).toEqual([]);
+      expect(await listed({ image: of(other)?.image ?? "" })).toContain(other);
+      expect(await listed({ image: "nobody's/image" })).toEqual([]);
+      expect(await listed({ trigger: "event" })).toHaveLength(4);
+      expect(await listed({ trigger: "manual" })).toEqual([]);
+      expect(await listed({ repositoryName: name, state: "queued", trigger: "event" })).toEqual([tag]);
+      const first = await store.listBuilds({ limit: 1, cursor: null, repositoryName: name });
+      const second = await store.listBuilds({ limit: 1, cursor: first.next, repositoryName: name });
+      expect([...first.items, ...second.items].map(({ id }) => id)).toEqual([canceled, tag]);
+      expect(second.next).toBeNull();
     });
   });
 }

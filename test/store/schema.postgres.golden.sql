@@ -98,13 +98,16 @@ COLUMN builds.failure_class text
 CONSTRAINT builds FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT builds PRIMARY KEY (seq)
 CONSTRAINT builds UNIQUE (id)
+CREATE INDEX builds_by_state ON public.builds USING btree (state, seq)
 CREATE INDEX builds_commit ON public.builds USING btree (repository, sha)
 CREATE INDEX builds_delivery ON public.builds USING btree (delivery)
 CREATE INDEX builds_failed ON public.builds USING btree (finished_at, failure_class) WHERE (failure IS NOT NULL)
+CREATE INDEX builds_image ON public.builds USING btree (full_image, seq)
+CREATE INDEX builds_installation ON public.builds USING btree (installation, seq)
 CREATE INDEX builds_lane ON public.builds USING btree (repository, lane, image, generation)
 CREATE INDEX builds_promoting ON public.builds USING btree (full_image) WHERE ((state = 'running'::text) AND (phase = 'promote'::text))
+CREATE INDEX builds_repository ON public.builds USING btree (repository, seq)
 CREATE INDEX builds_staging ON public.builds USING btree (seq) WHERE (staging = 'used'::text)
-CREATE INDEX builds_state ON public.builds USING btree (state)
 CREATE UNIQUE INDEX builds_id_key ON public.builds USING btree (id)
 CREATE UNIQUE INDEX builds_pkey ON public.builds USING btree (seq)
 CREATE TRIGGER builds_changed AFTER UPDATE OF state, cancel_requested ON public.builds FOR EACH ROW WHEN (((old.state <> new.state) OR (old.cancel_requested <> new.cancel_requested))) EXECUTE FUNCTION announce('builds')
@@ -259,6 +262,7 @@ COLUMN deliveries.trace bytea
 COLUMN deliveries.turn bigint NOT NULL DEFAULT 0
 CONSTRAINT deliveries PRIMARY KEY (id)
 CONSTRAINT deliveries UNIQUE (delivery_key, host, provider)
+CREATE INDEX deliveries_installation ON public.deliveries USING btree (provider, host, installation_id, id)
 CREATE INDEX deliveries_pending ON public.deliveries USING btree (stream, id) WHERE (outcome = 'pending'::text)
 CREATE INDEX deliveries_planned ON public.deliveries USING btree (repository_id, id) WHERE (outcome = 'planned'::text)
 CREATE INDEX deliveries_waiting ON public.deliveries USING btree (turn, id) WHERE (outcome = 'pending'::text)
@@ -441,6 +445,7 @@ COLUMN repositories.linked boolean NOT NULL DEFAULT false
 COLUMN repositories.archived boolean NOT NULL DEFAULT false
 CONSTRAINT repositories PRIMARY KEY (key)
 CREATE INDEX repositories_installation ON public.repositories USING btree (installation)
+CREATE INDEX repositories_name ON public.repositories USING btree (provider, host, lower(full_name))
 CREATE UNIQUE INDEX repositories_pkey ON public.repositories USING btree (key)
 COLUMN request_keys.id text NOT NULL
 COLUMN request_keys.public_key text NOT NULL

@@ -80,19 +80,25 @@ CREATE TABLE builds (
   finished_at BIGINT
 , phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT, twin TEXT, registry TEXT NOT NULL DEFAULT 'default', failure_class TEXT GENERATED ALWAYS AS (failure ->> 'class') VIRTUAL);
 
+CREATE INDEX builds_by_state ON builds (state, seq);
+
 CREATE INDEX builds_commit ON builds (repository, sha);
 
 CREATE INDEX builds_delivery ON builds (delivery);
 
 CREATE INDEX builds_failed ON builds (finished_at, failure_class) WHERE failure IS NOT NULL;
 
+CREATE INDEX builds_image ON builds (full_image, seq);
+
+CREATE INDEX builds_installation ON builds (installation, seq);
+
 CREATE INDEX builds_lane ON builds (repository, lane, image, generation);
 
 CREATE INDEX builds_promoting ON builds (full_image) WHERE state = 'running' AND phase = 'promote';
 
-CREATE INDEX builds_staging ON builds (seq) WHERE staging = 'used';
+CREATE INDEX builds_repository ON builds (repository, seq);
 
-CREATE INDEX builds_state ON builds (state);
+CREATE INDEX builds_staging ON builds (seq) WHERE staging = 'used';
 
 CREATE TABLE checks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

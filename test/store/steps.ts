@@ -20,4 +20,5 @@ export const STEPS: readonly string[] = [
   "0018-settings",
   "0019-api-tokens",
   "0020-badges",
+  "0021-build-lists",
 ];
