@@ -26,8 +26,11 @@ const LIMIT = "400kb";
 const OPENS: BodySpec<Credential> = { schema: CREDENTIAL, limit: LIMIT, refuse: badCredential };
 
 /** What settings may be is the desk's to judge, which tells of all that is wrong at once; here stands what they are. */
-function setting(type: string, description: string): z.ZodType {
-  return z.unknown().optional().meta({ description, override: { type } });
+function setting(type: "string" | "boolean" | "array", description: string): z.ZodType {
+  return z
+    .unknown()
+    .optional()
+    .meta({ description, override: { type: [type, "null"] } });
 }
 
 const SETTINGS: BodySpec<{ credential?: Credential | undefined } & Readonly<Record<string, unknown>>> = {
@@ -80,9 +83,12 @@ const TESTED = z
   .meta({ id: "RegistryTest" });
 
 const COMMON = { tag: "registries", access: { action: "registry.change", at: "instance" }, query: NO_QUERY } as const;
-const UNKNOWN = { 404: "There is no such registry." } as const;
-const CONFLICT = { ...UNKNOWN, 409: "It does not go together with what there is." } as const;
-const TRIED = { ...CONFLICT, 422: "The registry itself says no, in its own words, or is away." } as const;
+const REFUSALS = {
+  400: "What is asked for is wrong by itself.",
+  404: "There is no such registry, namespace or credential.",
+  409: "It does not go together with what there is.",
+  422: "The registry itself says no, in its own words, or is away.",
+} as const;
 
 const LIST = {
   ...COMMON,
@@ -103,7 +109,7 @@ const SAVE = {
   summary: "Adds a registry, or changes what is given of one. What is new is tried out first.",
   body: SETTINGS,
   answer: { status: 200, schema: REGISTRY },
-  errors: TRIED,
+  errors: REFUSALS,
 } as const satisfies RouteSpec;
 
 const REMOVE = {
@@ -114,7 +120,7 @@ const REMOVE = {
   summary: "Forgets a registry and what opens it.",
   body: NO_BODY,
   answer: { status: 204 },
-  errors: CONFLICT,
+  errors: REFUSALS,
 } as const satisfies RouteSpec;
 
 const TEST = {
@@ -125,7 +131,7 @@ const TEST = {
   summary: "Signs in to a registry and tries to push.",
   body: NO_BODY,
   answer: { status: 200, schema: TESTED },
-  errors: UNKNOWN,
+  errors: REFUSALS,
 } as const satisfies RouteSpec;
 
 const USE = {
@@ -136,7 +142,7 @@ const USE = {
   summary: "Has images of a namespace go there from now on.",
   body: NO_BODY,
   answer: { status: 204 },
-  errors: CONFLICT,
+  errors: REFUSALS,
 } as const satisfies RouteSpec;
 
 const PLACES = [
@@ -157,7 +163,7 @@ const CREDENTIALS = PLACES.map(({ path, id, of }) => ({
     summary: `Keeps what opens ${of}, once it was tried out.`,
     body: OPENS,
     answer: { status: 204 },
-    errors: TRIED,
+    errors: REFUSALS,
   } as const satisfies RouteSpec,
   remove: {
     ...COMMON,
@@ -167,7 +173,7 @@ const CREDENTIALS = PLACES.map(({ path, id, of }) => ({
     summary: `Erases what opens ${of}.`,
     body: NO_BODY,
     answer: { status: 204 },
-    errors: CONFLICT,
+    errors: REFUSALS,
   } as const satisfies RouteSpec,
 }));
 

@@ -199,7 +199,11 @@ export interface World {
   readonly accessTokens: WebOptions["accessTokens"];
   /** Null: there are none. */
   readonly badges: Badges | null;
+  /** Null: there are no pages of the instance itself. */
+  readonly operations: WebOptions["operations"] | null;
   readonly apiTokens: WebOptions["apiTokens"];
+  /** Null: there are no pages of the instance itself. */
+  readonly operations: NonNullable<WebOptions["operations"]> | null;
   /** Null: just these lists. */
   readonly store: WebOptions["store"] | null;
   /** Null: kept in memory. */
@@ -266,12 +270,14 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
     apiTokens: NO_API_TOKENS,
+    operations: null,
     store: null,
     sessions: null,
     operators: new Set(),
     identities: [],
     stopping: new AbortController().signal,
     badges: null,
+    operations: null,
     requests: new Map(),
     broken: null,
     ...changes,
@@ -300,6 +306,8 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     registryHost: async () => "registry.example.com",
     registry: world.registry,
     ...(world.badges === null ? {} : { badges: world.badges }),
+    ...(world.operations === null ? {} : { operations: world.operations }),
+    ...(world.operations === null ? {} : { operations: world.operations }),
     ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
     ...(world.settings === undefined ? {} : { settings: world.settings }),
     ...(world.registryDesk === null ? {} : { registryDesk: world.registryDesk }),
