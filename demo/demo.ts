@@ -19,10 +19,13 @@ import { runCommand } from "./command.ts";
 import { bitbucketPlace, githubPlace, type Place } from "./places.ts";
 import { DOCS_ONLY, firstPush, GREETING, proposal } from "./repository.ts";
 import type { Screen } from "./screen.ts";
+import { pushToWatch, type Watching } from "./watch.ts";
 
 export interface Demo {
   /** True when everything that was shown was as it should be. */
   run(): Promise<boolean>;
+  /** After that: pushes once more, for somebody who watches the build in a browser. */
+  again(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -52,6 +55,8 @@ export function createDemo(screen: Screen): Demo {
   let allGood = true;
   /** Pages of the stand-in that show ours in a frame. */
   const framed: string[] = [];
+  let watching: Watching | null = null;
+  let turns = 0;
 
   function goOn(): void {
     if (stopping) throw new Error("the demo is being stopped");
@@ -97,6 +102,7 @@ export function createDemo(screen: Screen): Demo {
     const { program, registry } = lab;
     screen.line(`Wharfinger  ${program.url}  (wharfinger start)`);
     screen.line(`registry    ${registry.url}  (lets in who has a token from Wharfinger)`);
+    screen.note(`  watch it in your browser: ${program.url}/\n  sign in with              ${program.adminToken}`);
     return { ...lab, dataDir, github, bitbucket, api: createApi(program.url, program.adminToken) };
   }
 
@@ -392,6 +398,8 @@ export function createDemo(screen: Screen): Demo {
     await mayNotTake(world, webhook, "greeter");
     await buildsAndShows(world, webhook, "tender");
     await uninstalls(world, github.installation);
+    const base = `${world.registry.name}/${connect.owner}/base:1`;
+    watching = { screen, api: world.api, url: world.program.url, place: connect, base, until };
 
     for (const host of [world.github, world.bitbucket]) {
       const name = host === world.github ? "GitHub" : "Bitbucket";
@@ -417,6 +425,11 @@ export function createDemo(screen: Screen): Demo {
       const result = run();
       running = result;
       return result;
+    },
+    async again() {
+      if (watching === null) throw new Error("the demo is still running");
+      turns += 1;
+      await pushToWatch(watching, turns);
     },
     async stop() {
       stopping = true;

@@ -31,6 +31,23 @@ pull_requests: { forks: approve }
   };
 }
 
+/** Twenty seconds of work, to be watched; `turn` makes its commit and its layers new. */
+export function slowPush(base: string, turn: number): Record<string, string> {
+  return {
+    "turn.txt": `${turn}\n`,
+    Dockerfile: `FROM ${base} AS build
+COPY greeting.txt turn.txt /srv/
+RUN for i in $(seq 1 20); do printf '\\033[32m✓\\033[0m greeted guest %s of 20\\n' "$i"; sleep 1; done
+
+FROM build AS test
+RUN grep -q Hello /srv/greeting.txt && echo "the greeting greets"
+
+FROM build AS release
+CMD ["cat", "/srv/greeting.txt"]
+`,
+  };
+}
+
 /** What a stranger proposes; `base` is an image that everybody may pull. */
 export function proposal(base: string): Record<string, string> {
   return {
