@@ -1,14 +1,18 @@
 // What pages do beyond HTML. Each works without it.
 "use strict";
 
-// Times in the reader's own zone; the server says them in UTC.
+// Times in the reader's own zone; the server says them in UTC. "10 min ago" stays, and tells the time where it is pointed at.
 function localTimes(root) {
-  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    time.title = format.format(at);
-    if (time.dataset.absolute !== undefined) time.textContent = format.format(at);
+    if (time.textContent.trim().endsWith(" UTC")) {
+      time.title = time.textContent.trim();
+      time.textContent = format.format(at);
+    } else if (time.title === "" || time.title.endsWith(" UTC")) {
+      time.title = format.format(at);
+    }
   }
 }
 
