@@ -5,6 +5,7 @@ import {
   DEFAULT_POLICY,
   type Installation,
   type LinkState,
+  laneOf,
   type Outcome,
   ok,
   type PullRequestChange,
@@ -127,6 +128,14 @@ async function ownFacts(
   const tags = needed.tags ? await host.tags(event.installation, event.repository) : ok(null);
   if (!tags.ok) return tags;
   return ok({ ...unknown, config: config.value, changedPaths: paths.value, tags: tags.value });
+}
+
+/** Lane to the digest of the file its change was planned from. */
+export function digestsOf(changes: readonly ChangeFacts[]): ReadonlyMap<string, string> {
+  const digests = new Map<string, string>();
+  for (const { change, config } of changes)
+    if (config.kind === "read") digests.set(laneOf(change), config.parsed.digest);
+  return digests;
 }
 
 export async function fileAt(

@@ -1,5 +1,6 @@
 /** A journalled delivery becomes a recorded plan. */
 import type { Decider } from "../core/audit.ts";
+import { BUILD_ORDER } from "../core/build-order.ts";
 import type { ApprovalEvent, HostEvent, RerunEvent } from "../core/events.ts";
 import {
   type Change,
@@ -20,9 +21,10 @@ import { type ChangeFacts, planBuilds } from "../core/plan.ts";
 import { mayDo } from "../core/roles.ts";
 import { checkFiles } from "./config-check.ts";
 import { resolveRepositories } from "./further-repositories.ts";
-import { gather } from "./gather.ts";
+import { digestsOf, gather } from "./gather.ts";
 import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
+import { planOrder } from "./orders.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
 import { lanesOf, type Moving, onlyLanes } from "./replay.ts";
@@ -65,6 +67,7 @@ export interface ProcessorOptions {
     | "pausesOf"
     | "lanesMovedSince"
     | "coveredRepositories"
+    | "repositoryOf"
   >;
   readonly hosts: readonly Host[];
   readonly installations: Installations;
@@ -164,11 +167,14 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   /** Has the host's edge parse the delivery. Failures of our own handling never travel through the edge's library. */
-  async function interpret({ delivery, body, replayOf }: ClaimedDelivery): Promise<Outcome<Handled>> {
+  async function interpret(claim: ClaimedDelivery): Promise<Outcome<Handled>> {
+    const { delivery, body, replayOf } = claim;
     const host = hosts.find((one) => one.provider === delivery.provider && one.host === delivery.host);
     if (host === undefined) {
       return ok({ kind: "ignored", note: `this instance is no longer set up for the host ${delivery.host}` });
     }
+    // Made by ourselves: no host's edge has words for it.
+    if (delivery.event === BUILD_ORDER) return ordered(host, claim);
     let begun = false;
     let result: { handled: Outcome<Handled> } | { error: unknown } | null = null;
     const { deliveryId, event: name, installationId } = delivery;
@@ -186,6 +192,12 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     if (ended === null) return ok({ kind: "ignored", note: `unsupported-event: ${delivery.event} is not acted on` });
     if ("error" in ended) throw ended.error;
     return ended.handled;
+  }
+
+  async function ordered(host: Host, claim: ClaimedDelivery): Promise<Outcome<Handled>> {
+    const { provider, host: name, installationId: id } = claim.delivery;
+    const installation = { provider, host: name, id: id ?? "" };
+    return pauseOf(installation) ?? heeding(installation, await planOrder(options, host, claim));
   }
 
   async function handle(host: Host, event: HostEvent, origin: Origin): Promise<Outcome<Handled>> {
@@ -388,13 +400,6 @@ function isClosed(change: Change): boolean {
 /** `wharfinger` stands for all images of a commit, `wharfinger: api` for one. */
 function namesImage(check: string, image: string): boolean {
   return check === "wharfinger" || check === `wharfinger: ${image}`;
-}
-
-function digestsOf(changes: readonly ChangeFacts[]): ReadonlyMap<string, string> {
-  const digests = new Map<string, string>();
-  for (const { change, config } of changes)
-    if (config.kind === "read") digests.set(laneOf(change), config.parsed.digest);
-  return digests;
 }
 
 function unique(shas: readonly (Sha | null)[]): Sha[] {
