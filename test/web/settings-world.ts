@@ -1,4 +1,5 @@
 /** Settings over a real database, for people with roles. */
+import { randomBytes } from "node:crypto";
 import type { Request } from "express";
 import { type Actor, type HostId, hostKey, type Outcome, ok } from "../../src/core/model.ts";
 import { DEFAULT_REGISTRY_SETTINGS } from "../../src/core/registry-settings.ts";
@@ -10,6 +11,7 @@ import type { Survey } from "../../src/engine/ports.ts";
 import type { KnownRegistry } from "../../src/engine/registries.ts";
 import type { Surveyed } from "../../src/engine/surveys.ts";
 import { type OpenedStore, openStore } from "../../src/store/store.ts";
+import { createVault } from "../../src/store/vault.ts";
 import { createGate } from "../../src/web/auth.ts";
 import { account, give, installationId, repository, type TestClock, testClock } from "../contract/store.samples.ts";
 import { recordingLog } from "../engine/fakes.ts";
@@ -59,7 +61,7 @@ export async function openSettings(
   changes: Partial<World> & { survey?: (id: HostId) => Outcome<Surveyed> | null } = {},
 ): Promise<SettingsWorld> {
   const clock = testClock();
-  const store = await openStore({ url: "sqlite::memory:", clock });
+  const store = await openStore({ url: "sqlite::memory:", clock, vault: createVault([randomBytes(32)]) });
   for (const [id, whose] of [
     [SEVEN, ACME],
     [EIGHT, OTHER],

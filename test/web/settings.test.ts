@@ -1,0 +1,427 @@
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { failed, ok } from "../../src/core/model.ts";
+import { parseRepoConfig } from "../../src/core/repo-config/parse.ts";
+import { ACTIONS } from "../../src/core/roles.ts";
+import { createGithubPermissionBook } from "../../src/github/permission-book.ts";
+import {
+  ACME,
+  API,
+  LIB,
+  openSettings,
+  REPOSITORY,
+  SETTINGS,
+  SEVEN,
+  type SettingsWorld,
+  surveyed,
+} from "./settings-world.ts";
+import { browser } from "./world.ts";
+
+let at: SettingsWorld;
+async function open(changes: Parameters<typeof openSettings>[0] = {}): Promise<SettingsWorld> {
+  at = await openSettings(changes);
+  at.roles.set("ann", "owner").set("ben", "read").set("eve", "none").set("sam", "unknown");
+  return at;
+}
+afterEach(() => at.close());
+
+async function actions(): Promise<readonly string[]> {
+  const { items } = await at.store.listAudit({ limit: 100, cursor: null, installation: SEVEN });
+  return items.map(({ action, by }) => `${action} ${by.kind === "person" ? by.actor.login : by.kind}`);
+}
+
+describe("settings of an installation", () => {
+  it("are shown to the operator with every section and its forms", async () => {
+    await open({ settings: { permissions: createGithubPermissionBook("https://github.com") } });
+    const { status, html } = await at.get(SETTINGS);
+    expect(status).toBe(200);
+    for (const id of [
+      "namespace",
+      "repositories",
+      "policy",
+      "variables",
+      "tokens",
+      "access",
+      "pause",
+      "audit",
+      "uninstall",
+    ]) {
+      expect(html).toContain(`<h2 id="${id}">`);
+    }
+    for (const change of ["policy", "save-variable", "make-token", "allow-access", "pause", "make-code"]) {
+      expect(html).toContain(`name="change" value="${change}"`);
+    }
+    expect(html).toContain("<code>acme/</code>");
+    expect(html).toContain("https://github.com/organizations/acme/settings/installations/7/permissions/update");
+    expect(at.asked).toEqual([]);
+  });
+
+  it("are shown to people of the account without a form, and without the audit log", async () => {
+    await open();
+    const { status, html } = await at.get(SETTINGS, "ben");
+    expect(status).toBe(200);
+    expect(html).toContain("To change it takes an owner of <strong>acme</strong>");
+    expect(html.match(/name="change"/g)).toBeNull();
+    expect(html).not.toContain('<h2 id="audit">');
+    expect(html).toContain("Pull requests only: <code>off</code>");
+  });
+
+  it("are not there for others, for another installation's people, and for nobody that is signed in", async () => {
+    await open();
+    at.roles.set("ann", "owner");
+    for (const [path, who] of [
+      [SETTINGS, "eve"],
+      ["/installations/github/default/8/settings", "ann"],
+      ["/installations/github/default/99/settings", "ann"],
+      ["/installations/gitlab/default/7/settings", "ann"],
+    ] as const) {
+      const { status, html } = await at.get(path, who);
+      expect([path, status]).toEqual([path, 404]);
+      // Neither says whether there is such an installation.
+      expect(html).toContain(`There is nothing here for ${who}.`);
+    }
+    const stranger = await fetch(at.site.url + SETTINGS, { redirect: "manual", headers: browser });
+    expect(stranger.status).toBe(303);
+    expect(stranger.headers.get("location")).toContain("/auth/");
+  });
+
+  it("say that the host does not answer, and show nothing then", async () => {
+    await open();
+    const { status, html } = await at.get(SETTINGS, "sam");
+    expect(status).toBe(503);
+    expect(html).toContain("The host is away.");
+    expect(html).not.toContain("acme/repository-1");
+  });
+
+  it.each([
+    ["policy", { forks: "test" }],
+    ["save-variable", { kind: "variable", name: "A", value: "b" }],
+    ["remove-variable", { kind: "variable", name: "A" }],
+    ["make-token", { name: "x", access: "pull", days: "1" }],
+    ["revoke-token", { token: "x" }],
+    ["allow-access", { repository_id: "1", reads: "2" }],
+    ["disallow-access", { repository_id: "1", reads: "2" }],
+    ["pause", {}],
+    ["resume", {}],
+    ["preview", {}],
+    ["make-code", {}],
+    ["enter-code", { namespace: "acme", code: "x" }],
+  ])("take %s from owners only", async (change, fields) => {
+    await open();
+    const before = await actions();
+    expect((await at.send(SETTINGS, { change, ...fields }, "ben")).status).toBe(403);
+    expect((await at.send(SETTINGS, { change, ...fields }, "eve")).status).toBe(404);
+    expect((await at.send(SETTINGS, { change, ...fields }, "sam")).status).toBe(503);
+    expect(await actions()).toEqual(before);
+    at.asked.length = 0;
+    await at.send(SETTINGS, { change, ...fields }, "ann");
+    const needed = at.asked.map(({ action }) => action).find((action) => action !== "account.see") ?? "account.see";
+    expect(ACTIONS[needed as keyof typeof ACTIONS].least).toBe("owner");
+  });
+
+  it("take no form of another site, and none of a kind nobody knows", async () => {
+    await open();
+    for (const token of ["", "x".repeat(43)]) {
+      expect((await at.send(SETTINGS, { change: "pause", form_token: token }, "ann")).status).toBe(403);
+    }
+    for (const change of ["", "constructor", "__proto__", "drop"]) {
+      expect((await at.send(SETTINGS, { change }, "ann")).status).toBe(400);
+    }
+    expect(await at.store.pausesOf({ installation: SEVEN })).toEqual([]);
+  });
+});
+
+describe("the policy", () => {
+  const POLICY = {
+    change: "policy",
+    forks: "never",
+    "publish-pull-requests": "on",
+    "only-pull-requests": "off",
+    "zero-config": "on",
+    brake: "7",
+  };
+
+  it("is changed as a whole, by whom the host calls an owner, and says so once", async () => {
+    await open();
+    const sent = await at.send(SETTINGS, POLICY, "ann");
+    expect([sent.status, sent.location]).toEqual([303, `${SETTINGS}?done=policy-saved#policy`]);
+    expect((await at.store.getInstallation(SEVEN))?.policy).toEqual({
+      forks: "never",
+      publishPullRequests: true,
+      onlyPullRequests: false,
+      zeroConfig: true,
+      brake: 7,
+    });
+    expect((await actions())[0]).toBe("policy.changed ann");
+    expect((await at.get(`${SETTINGS}?done=policy-saved`, "ann")).html).toContain("The policy is changed.");
+  });
+
+  it.each(["0", "1.5", "many", "10001"])(
+    "is not changed by a brake of %s, which is shown again with what is wrong",
+    async (brake) => {
+      await open();
+      const { status, html } = await at.send(SETTINGS, { ...POLICY, brake }, "ann");
+      expect(status).toBe(422);
+      expect(html).toContain("Brake can not be");
+      expect(html).toContain(`value="${brake}"`);
+      expect(html).toContain("<option selected>never</option>");
+      expect((await at.store.getInstallation(SEVEN))?.policy.forks).toBe("approve");
+    },
+  );
+
+  it("says nothing that an address made up", async () => {
+    await open();
+    for (const done of ["<b>evil", "toString", "constructor"]) {
+      const { html } = await at.get(`${SETTINGS}?done=${encodeURIComponent(done)}`);
+      expect(html).not.toContain('class="box done"');
+      expect(html).not.toContain("evil");
+    }
+  });
+});
+
+describe("variables and secrets", () => {
+  it("are set and removed for all repositories, or for one; line ends are those that were pasted", async () => {
+    await open();
+    const secret = { change: "save-variable", kind: "secret", name: "key", value: "line one\r\nline two\r\n" };
+    expect((await at.send(SETTINGS, secret, "ann")).status).toBe(303);
+    const variable = { change: "save-variable", kind: "variable", name: "LEVEL", value: "debug" };
+    const sent = await at.send(REPOSITORY, variable, "ann");
+    expect([sent.status, sent.location]).toEqual([303, `${REPOSITORY}?done=variable-saved#variables`]);
+    expect(await at.store.variablesOf(SEVEN, API)).toEqual({
+      installation: { variables: {}, secrets: { key: "line one\nline two\n" } },
+      repository: { variables: { LEVEL: "debug" }, secrets: {} },
+    });
+    const { html } = await at.get(REPOSITORY, "ann");
+    expect(html).toContain("LEVEL");
+    expect(html).toContain("Also given, from the settings of acme");
+    await at.send(SETTINGS, { change: "remove-variable", kind: "secret", name: "key" }, "ann");
+    expect((await at.store.listVariables({ installation: SEVEN, repository: null })).length).toBe(0);
+    expect((await actions()).slice(0, 3)).toEqual(["variable.removed ann", "variable.saved ann", "variable.saved ann"]);
+  });
+
+  it("show no secret, neither later nor where it was refused", async () => {
+    await open();
+    const value = "s3cr3t-value-nobody-shall-see";
+    await at.send(SETTINGS, { change: "save-variable", kind: "secret", name: "good", value }, "ann");
+    const refused = await at.send(
+      SETTINGS,
+      { change: "save-variable", kind: "secret", name: "bad name", value },
+      "ann",
+    );
+    expect(refused.status).toBe(422);
+    expect(refused.html).toContain("The name of a secret is");
+    expect(refused.html).toContain('value="bad name"');
+    for (const html of [refused.html, (await at.get(SETTINGS, "ann")).html, (await at.get(SETTINGS)).html]) {
+      expect(html).not.toContain(value);
+    }
+  });
+
+  it("hold the largest secret there may be, and refuse more", async () => {
+    await open();
+    const value = "é".repeat(16 * 1024);
+    const secret = { change: "save-variable", kind: "secret", name: "large", value };
+    expect((await at.send(SETTINGS, secret, "ann")).status).toBe(303);
+    const larger = { ...secret, value: `${value}x` };
+    expect((await at.send(SETTINGS, larger, "ann")).status).toBe(422);
+    expect((await at.send(SETTINGS, { ...secret, value: "é".repeat(64 * 1024) }, "ann")).status).toBe(413);
+  });
+
+  it("escape what somebody called a value", async () => {
+    await open();
+    const value = '</textarea><script src="https://evil.example"></script>';
+    await at.send(SETTINGS, { change: "save-variable", kind: "variable", name: "X", value }, "ann");
+    expect((await at.get(SETTINGS)).html).not.toContain('<script src="https://evil');
+  });
+});
+
+describe("access tokens", () => {
+  it("are shown once, to whoever made them, and revoked", async () => {
+    await open();
+    const made = await at.send(SETTINGS, { change: "make-token", name: "cluster", access: "pull", days: "30" }, "ann");
+    expect(made.status).toBe(200);
+    const [secret] = /whf_[a-z2-7]{16}_[a-z2-7]{32}/.exec(made.html) ?? [];
+    expect(secret).toBeDefined();
+    expect(made.html).toContain("docker login registry.example.com --username acme --password-stdin");
+    const later = (await at.get(SETTINGS, "ann")).html;
+    expect(later).toContain("cluster");
+    expect(later).not.toContain(secret);
+    const [, id = ""] = /name="token" value="([^"]+)"/.exec(later) ?? [];
+    expect((await at.send(SETTINGS, { change: "revoke-token", token: id }, "ann")).location).toContain("token-revoked");
+    expect((await at.get(SETTINGS, "ann")).html).toContain("None works now.");
+    expect((await actions()).slice(0, 2)).toEqual(["token.revoked ann", "token.made ann"]);
+  });
+
+  it.each([
+    ["no name", { name: "", days: "30" }],
+    ["no number of days", { name: "x", days: "soon" }],
+    ["too many days", { name: "x", days: "367" }],
+    ["an access there is not", { name: "x", days: "30", access: "admin" }],
+  ])("are not made with %s", async (_, fields) => {
+    await open();
+    const sent = await at.send(SETTINGS, { change: "make-token", access: "pull", ...fields }, "ann");
+    expect(sent.status).toBe(422);
+    expect(sent.html).not.toContain("whf_");
+  });
+
+  it("of another account that shares the namespace are neither shown nor revoked", async () => {
+    await open();
+    const { code } = await shareWith();
+    await at.store.redeemNamespaceCode({ ...code, by: { kind: "operator" } });
+    const wish = { name: "theirs", access: "pull", days: "5", change: "make-token" };
+    const eight = "/installations/github/default/8/settings";
+    expect((await at.send(eight, wish)).status).toBe(200);
+    const { items } = await at.store.listAccessTokens({ namespace: "acme", limit: 10, cursor: null });
+    expect(items).toHaveLength(1);
+    expect((await at.get(SETTINGS, "ann")).html).not.toContain("theirs");
+    const sent = await at.send(SETTINGS, { change: "revoke-token", token: items[0]?.id ?? "" }, "ann");
+    expect(sent.status).toBe(422);
+    expect(
+      (await at.store.listAccessTokens({ namespace: "acme", limit: 10, cursor: null })).items[0]?.revokedAt,
+    ).toBeNull();
+  });
+});
+
+/** A code of acme's, and what the other account redeems it with. */
+async function shareWith() {
+  const { createHash } = await import("node:crypto");
+  const shown = await at.send(SETTINGS, { change: "make-code" }, "ann");
+  const [text = ""] = /[0-9A-Z]{5}(?:-[0-9A-Z]{5}){3}/.exec(shown.html) ?? [];
+  const hash = createHash("sha256").update(text.replaceAll("-", "")).digest("hex");
+  const other = { ...ACME, id: "18", login: "other" };
+  return { text, code: { namespace: "acme", hash, account: other, login: "other" } };
+}
+
+describe("a namespace", () => {
+  it("is shared by a code, which the other account enters on its page", async () => {
+    await open();
+    const { text } = await shareWith();
+    expect(text).toHaveLength(23);
+    expect((await at.get(SETTINGS, "ann")).html).not.toContain(text);
+    const eight = "/installations/github/default/8/settings";
+    const wrong = await at.send(eight, { change: "enter-code", namespace: "acme", code: "AAAAA-AAAAA-AAAAA-AAAAA" });
+    expect(wrong.status).toBe(422);
+    expect(wrong.html).toContain("This code is wrong");
+    expect(wrong.html).not.toContain("AAAAA-AAAAA");
+    const joined = await at.send(eight, { change: "enter-code", namespace: "acme/", code: text.toLowerCase() });
+    expect(joined.location).toContain("done=joined");
+    expect((await at.get(SETTINGS, "ann")).html).toContain("<dt>Shared with</dt><dd>other</dd>");
+  });
+});
+
+describe("further repositories", () => {
+  it("are allowed and taken back", async () => {
+    await open();
+    const access = { repository_id: API.id, reads: LIB.id };
+    expect((await at.send(SETTINGS, { change: "allow-access", ...access }, "ann")).location).toContain(
+      "access-allowed",
+    );
+    const { html } = await at.get(SETTINGS, "ann");
+    expect(html).toContain("Builds of <strong>acme/repository-1</strong> read <strong>acme/repository-2</strong>");
+    await at.send(SETTINGS, { change: "disallow-access", ...access }, "ann");
+    expect((await at.store.listAccess({ installation: SEVEN, limit: 9, cursor: null })).items).toEqual([]);
+  });
+
+  it.each([
+    ["itself", { repository_id: "1", reads: "1" }],
+    ["nothing", { repository_id: "1", reads: "" }],
+    ["one that is not covered", { repository_id: "1", reads: "99" }],
+  ])("are not %s", async (_, access) => {
+    await open();
+    expect((await at.send(SETTINGS, { change: "allow-access", ...access }, "ann")).status).toBe(422);
+  });
+});
+
+describe("pausing", () => {
+  it("of an installation and of one repository is begun and ended by owners", async () => {
+    await open();
+    expect((await at.send(SETTINGS, { change: "pause", stop: "on" }, "ann")).location).toContain("done=paused");
+    expect(await at.store.pausesOf({ installation: SEVEN })).toMatchObject([{ kind: "installation", stops: true }]);
+    expect((await at.send(REPOSITORY, { change: "pause" }, "ann")).status).toBe(303);
+    // The narrower one ends, and the wider one stays.
+    expect((await at.send(REPOSITORY, { change: "resume" }, "ann")).location).toContain("still-paused");
+    const { html } = await at.get(SETTINGS, "ben");
+    expect(html).toContain("are paused since");
+    expect((await at.send(SETTINGS, { change: "resume" }, "ann")).location).toContain("done=resumed");
+    expect(await at.store.pausesOf({ installation: SEVEN, repository: API })).toEqual([]);
+    expect((await actions()).slice(0, 4)).toEqual([
+      "installation.resumed ann",
+      "repository.resumed ann",
+      "repository.paused ann",
+      "installation.paused ann",
+    ]);
+  });
+
+  it("shows what would be built before it ends", async () => {
+    const lane = { repository: API, lane: "refs/heads/main", sha: null, delivery: "1" };
+    await open({
+      preview: async () => ({
+        ...{ queued: 2, running: 1, further: 3 },
+        lanes: [{ lane, answer: { kind: "unknown", why: "the host asked us to wait" } }],
+      }),
+    });
+    await at.send(SETTINGS, { change: "pause" }, "ann");
+    const { status, html } = await at.send(SETTINGS, { change: "preview" }, "ann");
+    expect(status).toBe(200);
+    for (const text of ["1 run, 2 wait", "<code>main</code>", "Not known: the host asked us to wait.", "3 more"]) {
+      expect(html).toContain(text);
+    }
+    expect(await at.store.pausesOf({ installation: SEVEN })).toHaveLength(1);
+  });
+});
+
+describe("settings of a repository", () => {
+  const FILE = `version: 1
+pull_requests: { forks: test }
+images:
+  - rules:
+      - branch: main
+        tags: [latest]
+      - pull_request: main
+        push: true
+  - name: worker
+    context: worker
+    rules:
+      - semver: "*"
+`;
+  const survey = () => surveyed({ defaultBranch: "main", hasFile: true, dockerfiles: [] });
+  const read = async () => ok({ kind: "read", parsed: parseRepoConfig(FILE, { repositoryName: "api" }) } as const);
+
+  it("show its rules as the planner reads them, narrowed by the policy, and where to change them", async () => {
+    await open({ survey, settings: { rules: read } });
+    const { status, html } = await at.get(REPOSITORY, "ben");
+    expect(status).toBe(200);
+    for (const text of [
+      "acme/api",
+      "branch main",
+      "pull requests into main",
+      "not published: the policy does not let pull requests",
+      "acme/worker",
+      "worker/Dockerfile",
+      "versions *",
+      "<code>approve</code>",
+      "https://github.test/acme/repository-1/edit/main/.wharfinger.yml",
+    ]) {
+      expect(html).toContain(text);
+    }
+  });
+
+  it("name what is wrong with the file, and say what is not known", async () => {
+    const parsed = parseRepoConfig("version: 1\nimages: 7\n", { repositoryName: "api" });
+    await open({ survey, settings: { rules: async () => ok({ kind: "read", parsed }) } });
+    expect((await at.get(REPOSITORY, "ben")).html).toContain("line 2:");
+    await at.close();
+    await open({ survey, settings: { rules: async () => failed("GitHub did not answer", { retryable: true }) } });
+    expect((await at.get(REPOSITORY, "ben")).html).toContain("Not known now: GitHub did not answer.");
+  });
+
+  it("suggest a file where there is none", async () => {
+    await open({ survey: () => surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: ["Dockerfile"] }) });
+    const { html } = await at.get(REPOSITORY, "ben");
+    expect(html).toContain("A file that builds it");
+  });
+
+  it("are there for who may see builds of it only", async () => {
+    await open();
+    expect((await at.get(REPOSITORY, "eve")).status).toBe(404);
+    expect((await at.get(REPOSITORY.replace(/1$/, "99"), "ben")).status).toBe(404);
+  });
+});
