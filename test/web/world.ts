@@ -199,8 +199,6 @@ export interface World {
   readonly accessTokens: WebOptions["accessTokens"];
   /** Null: there are none. */
   readonly badges: Badges | null;
-  /** Null: there are no pages of the instance itself. */
-  readonly operations: WebOptions["operations"] | null;
   readonly apiTokens: WebOptions["apiTokens"];
   /** Null: there are no pages of the instance itself. */
   readonly operations: NonNullable<WebOptions["operations"]> | null;
@@ -277,7 +275,6 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     identities: [],
     stopping: new AbortController().signal,
     badges: null,
-    operations: null,
     requests: new Map(),
     broken: null,
     ...changes,
@@ -306,7 +303,6 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     registryHost: async () => "registry.example.com",
     registry: world.registry,
     ...(world.badges === null ? {} : { badges: world.badges }),
-    ...(world.operations === null ? {} : { operations: world.operations }),
     ...(world.operations === null ? {} : { operations: world.operations }),
     ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
     ...(world.settings === undefined ? {} : { settings: world.settings }),
