@@ -31,6 +31,7 @@ import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
 import { createRefusals, type HostWatch } from "./engine/status.ts";
 import type { RequestWriter, Store } from "./engine/store-port.ts";
 import { createSurveys } from "./engine/surveys.ts";
+import { createTrials } from "./engine/trial.ts";
 import { createUninstall } from "./engine/uninstall.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
 import type { VariableStore } from "./engine/variables-port.ts";
@@ -259,6 +260,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       registryOf: registries.ofNamespace,
       permissions,
       rules: createRuleBook(hosts, pauses),
+      trials: createTrials({ store, hosts, pauses, clock }),
     },
     namespaceDesk: createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log }),
     registry: parts.registryDoors,
