@@ -78,7 +78,7 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
       sources.map(({ name, from, value }): [string, SetupSetting] => [name, { from, value }]),
     );
     const publicUrl = read.ok ? read.config.publicUrl : options.ownUrl();
-    const connections = await connectionsOf(publicUrl).list();
+    const connections = read.ok ? await connectionsOf(read.config).list() : [];
     const github = settings["APP_ID"] !== undefined;
     const bitbucket = connections.length > 0 || settings["BITBUCKET_APP_KEY"] !== undefined;
     const done = new Set<SetupStep>();
@@ -89,9 +89,10 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
     if (settings["BUILDER"] !== undefined) done.add("builder");
     if (settings["ADMIN_TOKEN"] !== undefined) done.add("operator");
     const problems = [
-      ...startProblems(together, { connected: stored.connected }),
-      ...(read.ok ? [] : read.problems),
-      ...(done.has("operator") ? [] : [unset("ADMIN_TOKEN")]),
+      ...(github || bitbucket ? [] : [NO_HOST]),
+      ...(done.has("registry") ? [] : [NO_REGISTRY]),
+      ...(done.has("operator") ? [] : [NO_OPERATOR]),
+      ...(read.ok ? overridesOf(together) : read.problems),
     ];
     return { publicUrl, settings, connections, done, problems };
   }
@@ -108,11 +109,9 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
     }));
   }
 
-  function connectionsOf(url: string) {
-    const bitbucket = parseConfig(env);
-    if (!bitbucket.ok) throw new Error("the environment was found good");
-    const access = createConfiguredAccess(bitbucket.config.bitbucket, { grants: store, clock });
-    return createConnections({ access, grants: store, publicUrl: url, clock, by: BY });
+  function connectionsOf({ bitbucket, publicUrl }: Pick<Config, "bitbucket" | "publicUrl">) {
+    const access = createConfiguredAccess(bitbucket, { grants: store, clock });
+    return createConnections({ access, grants: store, publicUrl, clock, by: BY });
   }
 
   async function save(changes: Readonly<Record<string, string | null>>): Promise<readonly SetupProblem[]> {
@@ -251,7 +250,7 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
     },
 
     async connect(target, token) {
-      return connectionsOf((await config()).publicUrl).connect(target, token, () => undefined);
+      return connectionsOf(await config()).connect(target, token, () => undefined);
     },
 
     async trust() {
@@ -277,7 +276,8 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
         return lacking.map(({ detail }) => ({
           variable: "BUILDER",
           wrong: `can not build here: ${detail}`,
-          todo: "see the step Builder",
+          todo: "Put that right, or take builders elsewhere.",
+          step: "builder" as const,
         }));
       }
       const { github, publicUrl } = await config();
@@ -288,8 +288,28 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
   };
 }
 
-function unset(variable: VariableName): SetupProblem {
-  return { variable, wrong: "is not set", todo: VARIABLES[variable].todo };
+const NO_HOST: SetupProblem = {
+  variable: "GitHub or Bitbucket",
+  wrong: "is not set up",
+  todo: "One of the two is enough; both together work as well.",
+  step: "github",
+};
+const NO_REGISTRY: SetupProblem = {
+  variable: "Registry",
+  wrong: "is not set up",
+  todo: "Say where images are pushed to.",
+  step: "registry",
+};
+const NO_OPERATOR: SetupProblem = {
+  variable: "Operator",
+  wrong: "has no token",
+  todo: "Make one: without it the pages stay closed, and nobody can confirm a namespace.",
+  step: "operator",
+};
+
+/** Variables `start` refuses whatever else is set. */
+function overridesOf(env: Environment): readonly SetupProblem[] {
+  return startProblems(env, { connected: true }).filter(({ variable }) => variable !== "REGISTRY_URL");
 }
 
 function tried(what: string, outcome: Outcome<string>, todo: string): Trial {

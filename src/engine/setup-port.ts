@@ -19,6 +19,8 @@ export interface SetupProblem {
   /** Follows the name: `is not an address`. */
   readonly wrong: string;
   readonly todo: string;
+  /** Where that is done; left out: on the page that shows it. */
+  readonly step?: SetupStep;
 }
 
 export interface SetupState {
