@@ -1,3 +1,4 @@
+import type { ApiTokenStore } from "../engine/api-tokens-port.ts";
 import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { VariableStore } from "../engine/variables-port.ts";
@@ -80,6 +81,7 @@ export type CliStore = Pick<
   | "badgeKey"
   | "receipt"
   | "listReceipts"
+  | keyof ApiTokenStore
   | "close"
 > &
   Pick<VariableStore, "listVariables" | "saveVariable" | "removeVariable">;

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import type { Provider } from "../core/model.ts";
 import { addAccess } from "./access.ts";
+import { addApiToken } from "./api-token.ts";
 import { addBadge } from "./badge.ts";
 import { type ConnectFlags, connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
@@ -73,6 +74,7 @@ function createProgram<C>(parts: CliParts<C>, done: (code: ExitCode) => void): C
   addSettings(program, parts, done);
   addConfigFileCommands(program, parts, done);
   addToken(program, parts, done);
+  addApiToken(program, parts, done);
   addImport(program, parts, done);
   for (const command of program.commands) {
     command.showHelpAfterError(`Try: wharfinger ${command.name()} --help`);
