@@ -16,7 +16,9 @@ const DOCUMENT = "package/generated/api.github.com.json";
 const TARGET = new URL("../test/hosts/github/", import.meta.url);
 
 const OPERATIONS = [
+  "DELETE /applications/{client_id}/token",
   "GET /app",
+  "POST /app-manifests/{code}/conversions",
   "GET /app/hook/config",
   "PATCH /app/hook/config",
   "GET /app/hook/deliveries",
@@ -43,6 +45,8 @@ const OPERATIONS = [
   "GET /repos/{owner}/{repo}/git/matching-refs/{ref}",
   "GET /repos/{owner}/{repo}/git/trees/{tree_sha}",
   "GET /repos/{owner}/{repo}/pulls/{pull_number}",
+  "GET /user",
+  "GET /user/installations",
 ];
 
 const PROSE = new Set(["description", "summary", "title", "example", "examples", "externalDocs"]);

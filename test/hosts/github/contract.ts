@@ -269,6 +269,11 @@ export interface GithubHost {
   readonly appId: number;
   /** PEM of the app's private key, made for this process: hosts with different `appId`s have different ones. */
   readonly privateKey: string;
+  /** What the app asks who people are with. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Tokens of people that open the API now. */
+  readonly userTokens: readonly string[];
   readonly calls: readonly ApiCall[];
   readonly gitCalls: readonly GitCall[];
   /** Everything that broke the API description or GitHub's documented rules, by the caller or by this stand-in. */
@@ -279,6 +284,12 @@ export interface GithubHost {
   readonly deliveries: readonly DeliveryAttempt[];
 
   setWebhook(webhook: Webhook | null): void;
+  /** Where people who sign in may be sent back to, exactly. */
+  setCallbackUrls(urls: readonly string[]): void;
+  /** Somebody takes back, on their settings page, what they let the app do: sends `github_app_authorization.revoked`. */
+  revokeAuthorization(by: HostAccount): Promise<EventDelivery>;
+  /** Takes somebody out of an organization: sends `organization.member_removed`. */
+  removeMember(organization: HostAccount, person: HostAccount): Promise<EventDelivery>;
   /** The account of that name; made when new. */
   organization(login: string): HostAccount;
   user(login: string): HostAccount;

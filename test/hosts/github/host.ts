@@ -20,6 +20,7 @@ import {
   checkSuitePayload,
   type InstallationAction,
   installationPayload,
+  memberRemovedPayload,
   pingPayload,
   repositoriesPayload,
 } from "./payloads.ts";
@@ -28,6 +29,7 @@ import { createPushes } from "./pushes.ts";
 import { createQueue } from "./queue.ts";
 import { createHostRepository, findAccount, forkRepository, personOf, stateOf } from "./repositories.ts";
 import { createApiServer } from "./server.ts";
+import { accountShape } from "./shapes.ts";
 import {
   type CheckRunState,
   coveredRepositories,
@@ -49,7 +51,7 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
   const folder = await mkdtemp(join(tmpdir(), "github-host-"));
   const basePath = options.basePath ?? "";
   const enterprise = basePath !== "";
-  const { state, privateKey } = createState({
+  const state = createState({
     appId: options.appId ?? 1_000_001,
     tokenFormat: options.tokenFormat ?? "classic",
     webhook: options.webhook ?? null,
@@ -140,7 +142,12 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     url: state.url,
     apiUrl: state.apiUrl,
     appId: state.appId,
-    privateKey,
+    privateKey: state.privateKey,
+    clientId: state.clientId,
+    clientSecret: state.clientSecret,
+    get userTokens() {
+      return [...state.userTokens.keys()];
+    },
     calls: state.calls,
     gitCalls: state.gitCalls,
     violations: state.violations,
@@ -150,6 +157,19 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     deliveries: state.deliveries,
     setWebhook(webhook) {
       state.webhook = webhook;
+    },
+    setCallbackUrls(urls) {
+      state.callbackUrls = urls;
+    },
+    revokeAuthorization(by) {
+      for (const [token, { account }] of state.userTokens) if (account.id === by.id) state.userTokens.delete(token);
+      return sender.send("github_app_authorization", { action: "revoked", sender: accountShape(state, by) });
+    },
+    removeMember(organization, person) {
+      state.memberships.set(membershipKey(organization, person), null);
+      const installation = state.installations.find((one) => one.account.id === organization.id && !one.removed);
+      if (installation === undefined) return Promise.resolve(notSent());
+      return sender.send("organization", memberRemovedPayload(state, installation, person));
     },
     organization: (login) => findAccount(state, login, "Organization"),
     user: (login) => findAccount(state, login, "User"),

@@ -3,7 +3,13 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { HostRepository } from "./contract.ts";
 import type { Caller } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
-import { findRepository, type InstallationToken, type RepositoryState, type State } from "./state.ts";
+import {
+  type AccountState,
+  findRepository,
+  type InstallationToken,
+  type RepositoryState,
+  type State,
+} from "./state.ts";
 import { authorize, reaches } from "./tokens.ts";
 import type { Sender } from "./webhooks.ts";
 
@@ -25,6 +31,8 @@ export interface ApiRequest {
   readonly caller: Caller | null;
   /** Set for operations of an installation. */
   readonly token: InstallationToken | null;
+  /** Whose own token it came with. */
+  readonly user: AccountState | null;
 }
 
 export interface ApiAnswer {
@@ -35,8 +43,8 @@ export interface ApiAnswer {
 }
 
 export interface OperationHandler {
-  /** Whose credential it takes: the app's JWT, an installation's token, or any and none. */
-  readonly identity: "app" | "installation" | "any";
+  /** Whose credential it takes: the app's JWT, an installation's token, any and none, a person's token, its client secret. */
+  readonly identity: "app" | "installation" | "any" | "user" | "client";
   handle(world: World, request: ApiRequest): Promise<ApiAnswer>;
 }
 

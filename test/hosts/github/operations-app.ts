@@ -6,14 +6,7 @@ import { rateOf } from "./limits.ts";
 import { type ApiRequest, installationToken, type OperationHandler, paginate, type World } from "./operation.ts";
 import { Refusal } from "./refusal.ts";
 import { appShape, installationShape, repositoryShape } from "./shapes.ts";
-import {
-  coveredRepositories,
-  DEFAULT_PERMISSIONS,
-  type InstallationState,
-  installationOf,
-  type State,
-  timestamp,
-} from "./state.ts";
+import { coveredRepositories, type InstallationState, installationOf, type State, timestamp } from "./state.ts";
 import { mintToken, reaches, type Wanted } from "./tokens.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -23,7 +16,7 @@ export const APP_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
     identity: "app",
     async handle({ state }) {
       const count = state.installations.filter((installation) => !installation.removed).length;
-      return { status: 200, body: { ...appShape(state, DEFAULT_PERMISSIONS), installations_count: count } };
+      return { status: 200, body: { ...appShape(state, state.registered.permissions), installations_count: count } };
     },
   },
 

@@ -218,6 +218,28 @@ export function installationPayload(
   };
 }
 
+/** Somebody is no member of the organization any more. */
+export function memberRemovedPayload(
+  state: State,
+  { id, account }: InstallationState,
+  person: HostAccount,
+): JsonObject {
+  const { login } = account;
+  return {
+    action: "member_removed",
+    membership: {
+      url: `${state.apiUrl}/orgs/${login}/memberships/${person.login}`,
+      state: "active",
+      role: "unaffiliated",
+      organization_url: `${state.apiUrl}/orgs/${login}`,
+      user: accountShape(state, person),
+    },
+    organization: { login, id: account.id, node_id: account.nodeId },
+    installation: { id, node_id: nodeId("I", id) },
+    sender: accountShape(state, person),
+  };
+}
+
 export function repositoriesPayload(
   state: State,
   installation: InstallationState,

@@ -7,15 +7,18 @@ import { createGithubConformance } from "./conformance.ts";
 import type { ApiCall, Effect, Injection } from "./contract.ts";
 import { answerGit } from "./git-http.ts";
 import { type Caller, count, enter, rateHeaders, rateOf } from "./limits.ts";
+import { answerManifest, MANIFEST_OPERATIONS } from "./manifest.ts";
+import { answerOAuth } from "./oauth.ts";
 import type { ApiAnswer, ApiRequest, OperationHandler, World } from "./operation.ts";
 import { APP_OPERATIONS } from "./operations-app.ts";
 import { CHECK_OPERATIONS } from "./operations-checks.ts";
 import { GIT_OPERATIONS } from "./operations-git.ts";
 import { PEOPLE_OPERATIONS } from "./operations-people.ts";
 import { TREE_OPERATIONS } from "./operations-trees.ts";
+import { USER_OPERATIONS } from "./operations-users.ts";
 import { Refusal } from "./refusal.ts";
 import { bodyRules, headerRules } from "./rules.ts";
-import { findToken, verifyAppJwt } from "./tokens.ts";
+import { demandClient, findToken, findUser, verifyAppJwt } from "./tokens.ts";
 import { ENTERPRISE_VERSION } from "./webhooks.ts";
 
 const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
@@ -24,6 +27,8 @@ const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   ...CHECK_OPERATIONS,
   ...PEOPLE_OPERATIONS,
   ...TREE_OPERATIONS,
+  ...USER_OPERATIONS,
+  ...MANIFEST_OPERATIONS,
 };
 
 /** A constant of the committed description; its validators are compiled once for all hosts of a test file. */
@@ -52,6 +57,13 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     if (isGitPath(address.pathname)) return answerGit(state, request, response);
     const body = await readBody(request);
     const method = request.method ?? "";
+    const page =
+      answerOAuth(state, { method, url: address, body, headers: request.headers }) ??
+      answerManifest(state, { method, url: address, body });
+    if (page !== null) {
+      send(response, page);
+      return;
+    }
     const url = apiUrl(address);
     const matched = url === null ? null : CONFORMANCE.match(method, url.pathname);
     const incoming = { method, url: url ?? address, body, headers: request.headers, matched };
@@ -115,12 +127,16 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     let answer: ApiAnswer;
     try {
       if (matched === null) violate("there is no such operation in the API description");
-      for (const problem of headerRules(incoming.headers)) violate(problem);
-      if (!incoming.headers["user-agent"]) throw new Refusal(403, "Request forbidden by administrative rules.");
       const handler = OPERATIONS[name];
+      // The app's client secret goes as Basic, which is for nothing else.
+      for (const problem of handler?.identity === "client" ? [] : headerRules(incoming.headers)) violate(problem);
+      if (!incoming.headers["user-agent"]) throw new Refusal(403, "Request forbidden by administrative rules.");
       if (matched === null || handler === undefined) throw new Refusal(404);
-      caller = identify(handler, incoming.headers.authorization);
-      const ask = () => handler.handle(world, readRequest(incoming, matched, caller, violate));
+      const { authorization } = incoming.headers;
+      const user = handler.identity === "user" ? findUser(state, authorization) : null;
+      if (handler.identity === "client") demandClient(state, authorization);
+      else if (user === null) caller = identify(handler, authorization);
+      const ask = () => handler.handle(world, { ...readRequest(incoming, matched, caller, violate), user });
       answer = name === "GET /rate_limit" ? await ask() : await limited(caller, incoming.method, ask);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -168,7 +184,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     matched: Matched,
     caller: Caller | null,
     violate: (problem: string) => void,
-  ): ApiRequest {
+  ): Omit<ApiRequest, "user"> {
     const { unknown, invalid } = CONFORMANCE.parameters(matched, url.searchParams);
     for (const problem of unknown) violate(problem);
     const parsed = parseBody(body, violate);
@@ -200,7 +216,8 @@ export function createApiServer(world: World, basePath: string): ApiServer {
   }
 
   function send(response: ServerResponse, answer: ApiAnswer): number {
-    const text = answer.body === undefined ? "" : JSON.stringify(answer.body);
+    const { body } = answer;
+    const text = body === undefined ? "" : body instanceof Uint8Array ? body : JSON.stringify(body);
     response.writeHead(answer.status, {
       ...(text === "" ? {} : { "content-type": "application/json; charset=utf-8" }),
       "x-github-media-type": "github.v3; format=json",

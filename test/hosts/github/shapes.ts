@@ -10,6 +10,16 @@ export function accountShape(state: State, account: HostAccount): JsonObject {
   return userShape(state, { ...account, page: account.login });
 }
 
+/** Somebody as their own token is told. */
+export function ownShape(state: State, account: HostAccount): JsonObject {
+  const { createdAt: time } = state;
+  return {
+    ...accountShape(state, account),
+    ...{ name: null, company: null, blog: null, location: null, email: null, hireable: null, bio: null },
+    ...{ public_repos: 0, public_gists: 0, followers: 0, following: 0, created_at: time, updated_at: time },
+  };
+}
+
 /** The account an app writes as. */
 export function botShape(state: State): JsonObject {
   const id = state.appId + 100_000_000;
@@ -123,8 +133,8 @@ export function appShape(state: State, permissions: Permissions): JsonObject {
     client_id: state.clientId,
     slug: state.slug,
     node_id: nodeId("A", state.appId),
-    owner: accountShape(state, state.owner),
-    name: "Stand-in App",
+    owner: accountShape(state, state.registered.owner),
+    name: state.registered.name,
     description: null,
     external_url: "http://127.0.0.1/",
     html_url: `${state.url}/apps/${state.slug}`,

@@ -1,5 +1,5 @@
 /** Everything the stand-in remembers. */
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
 import type {
   ApiCall,
   CustomRole,
@@ -20,6 +20,8 @@ import type {
   Webhook,
 } from "./contract.ts";
 import type { Allowance } from "./limits.ts";
+import type { ManifestCode } from "./manifest.ts";
+import type { Code, UserToken } from "./oauth.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -80,8 +82,18 @@ export interface State {
   readonly appId: number;
   readonly slug: string;
   readonly clientId: string;
-  readonly owner: HostAccount;
+  readonly clientSecret: string;
+  /** Where people who sign in may be sent back to. */
+  callbackUrls: readonly string[];
+  /** What they are sent back with. */
+  readonly codes: Map<string, Code>;
+  readonly userTokens: Map<string, UserToken>;
+  /** What may change of the app, by registering it anew. */
+  readonly registered: { name: string; owner: HostAccount; permissions: Permissions };
+  readonly manifestCodes: Map<string, ManifestCode>;
   readonly publicKey: KeyObject;
+  /** PEM, PKCS#1, as GitHub hands keys out. */
+  readonly privateKey: string;
   readonly createdAt: string;
   readonly tokenFormat: TokenFormat;
   /** Of web and git, of the REST API. Set when the server listens. */
@@ -141,7 +153,7 @@ export function createState(options: {
   readonly hourlyLimit: number | null;
   readonly secondaryLimits: SecondaryLimits | null;
   readonly longestTree: number;
-}): { readonly state: State; readonly privateKey: string } {
+}): State {
   const keys = keysOf(options.appId);
   // Ids of one host are spread over all kinds of things; starting high shows ids that were cut to 31 bits.
   let lastId = 2 ** 31;
@@ -151,7 +163,13 @@ export function createState(options: {
     ...options,
     slug: "stand-in-app",
     clientId: `Iv1.${options.appId.toString(16).padStart(16, "0")}`,
-    owner,
+    clientSecret: randomBytes(20).toString("hex"),
+    callbackUrls: [],
+    codes: new Map(),
+    userTokens: new Map(),
+    registered: { name: "Stand-in App", owner, permissions: DEFAULT_PERMISSIONS },
+    manifestCodes: new Map(),
+    privateKey: keys.privateKey.export({ type: "pkcs1", format: "pem" }).toString(),
     publicKey: keys.publicKey,
     createdAt: timestamp(Date.now()),
     url: "",
@@ -180,8 +198,7 @@ export function createState(options: {
       ahead += milliseconds;
     },
   };
-  // GitHub hands keys out as PKCS#1.
-  return { state, privateKey: keys.privateKey.export({ type: "pkcs1", format: "pem" }).toString() };
+  return state;
 }
 
 /** Making a key takes up to seconds on a busy machine, so an app keeps its own for the life of the process. */

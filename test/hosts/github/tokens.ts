@@ -3,7 +3,14 @@ import { createHmac, randomBytes, verify } from "node:crypto";
 import { isObject } from "../json.ts";
 import type { HostRepository, Permissions, TokenFormat } from "./contract.ts";
 import { Refusal } from "./refusal.ts";
-import { covers, type InstallationState, type InstallationToken, type RepositoryState, type State } from "./state.ts";
+import {
+  type AccountState,
+  covers,
+  type InstallationState,
+  type InstallationToken,
+  type RepositoryState,
+  type State,
+} from "./state.ts";
 
 const HOUR = 60 * 60 * 1000;
 /** Seconds the caller's clock may be ahead of ours. */
@@ -117,6 +124,20 @@ function statelessToken(state: State): string {
   const payload = Buffer.from(JSON.stringify({ jti: randomBytes(155).toString("hex") })).toString("base64url");
   const signature = createHmac("sha256", randomBytes(32)).update(`${header}.${payload}`).digest("base64url");
   return `ghs_${state.appId}_${header}.${payload}.${signature}`;
+}
+
+/** Whose token it is, or a 401. */
+export function findUser(state: State, authorization: string | undefined): AccountState {
+  const token = /^(?:Bearer|token) (\S+)$/i.exec(authorization ?? "")?.[1];
+  const found = token === undefined ? undefined : state.userTokens.get(token);
+  if (found === undefined || found.expiresAt <= state.now()) throw new Refusal(401, "Bad credentials");
+  return found.account;
+}
+
+/** The app itself, by its client id and secret; or a 404, which is what GitHub says. */
+export function demandClient(state: State, authorization: string | undefined): void {
+  const pair = Buffer.from(`${state.clientId}:${state.clientSecret}`).toString("base64");
+  if (authorization !== `Basic ${pair}`) throw new Refusal(404);
 }
 
 /** The living token, or a 401. */
