@@ -208,6 +208,12 @@ export const membershipSchema = z.object({
   organization: z.object({ id }),
 });
 
+/** Whoever a token is of. */
+export const ownUserSchema = z.object({ id, login: z.string().min(1) });
+
+/** Installations somebody's own token is shown. */
+export const ownInstallationsSchema = z.object({ installations: z.array(z.object({ id, app_id: z.number() })) });
+
 export const permissionSchema = z.object({ permission: z.string(), user: z.object({ id }).nullish() });
 
 export const refsSchema = z.array(z.object({ ref: z.string() }));
