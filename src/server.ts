@@ -10,13 +10,17 @@ import { createAccessTokens } from "./engine/access-tokens.ts";
 import { createApiTokens } from "./engine/api-tokens.ts";
 import { createAuthorizer } from "./engine/authorize.ts";
 import { createBadges } from "./engine/badges.ts";
+import { createBuildActions } from "./engine/build-actions.ts";
 import { createClaims } from "./engine/claims.ts";
 import type { GrantStore } from "./engine/grants-port.ts";
+import type { Identity } from "./engine/identity-port.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
 import { withMemory } from "./engine/memory.ts";
 import { createNamespaceDesk } from "./engine/namespace-desk.ts";
+import { createNoticeDesk, createNotices } from "./engine/notices.ts";
+import type { Notifier } from "./engine/notices-port.ts";
 import { createPauses } from "./engine/pauses.ts";
 import type { PermissionBook } from "./engine/permissions-port.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from "./engine/ports.ts";
@@ -87,6 +91,10 @@ export interface Parts {
   readonly connections?: GrantStore["listConnections"];
   /** Null or left out: it is not served. */
   readonly addon?: AddonParts | null;
+  /** Ways to tell people of builds; left out: nobody is told. */
+  readonly notifiers?: readonly Notifier[];
+  /** Hosts people can sign in with; left out: none. */
+  readonly identities?: readonly Identity[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -97,6 +105,8 @@ export interface ServerSettings
   readonly builds: Omit<Config["builds"], "cpus" | "diskBytes" | "resolver">;
   /** Folder with the templates. */
   readonly views: string;
+  /** People who are operators, by `hostKey`; left out: nobody. */
+  readonly operators?: readonly string[];
   /** Defaults: {@link LEASE_MS}, {@link STOP_GRACE_MS}. */
   readonly leaseMs?: number;
   readonly stopGraceMs?: number;
@@ -210,6 +220,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     publicUrl: settings.publicUrl,
     registryHost,
   });
+  const { notifiers = [] } = parts;
+  const notices = createNotices({ store, notifiers, logs, clock, log, publicUrl: settings.publicUrl });
   const upkeep = createUpkeep({ store, clock, log, ...settings.retention });
   const uninstall = createUninstall({ store, logs, clock, log, keepDays: settings.retention.uninstalledDays });
 
@@ -240,6 +252,20 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       .find(({ host }) => host.provider === installation.provider && host.host === installation.host)
       ?.permissions?.(installation) ?? null;
   const { concurrency } = settings.builds;
+  const buildActions = createBuildActions({
+    store,
+    hosts,
+    pauses,
+    clock,
+    write,
+    prepare: registries.all,
+    onOrdered: () => loops?.processing.wake(),
+    onChange() {
+      worker?.wake();
+      httpBuilders?.wake();
+      onChange();
+    },
+  });
   const web = createWeb({
     store,
     surveys,
@@ -248,6 +274,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     logs,
     adminToken: settings.adminToken,
     sessions: store,
+    operators: new Set(settings.operators),
+    identities: parts.identities ?? [],
     publicUrl: settings.publicUrl,
     clock,
     log,
@@ -259,11 +287,13 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     settings: {
       registryOf: registries.ofNamespace,
       permissions,
-      rules: createRuleBook(hosts, pauses),
+      rules: createRuleBook({ hosts, pauses, clock }),
       trials: createTrials({ store, hosts, pauses, clock }),
     },
+    buildActions,
     namespaceDesk: createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log }),
     registry: parts.registryDoors,
+    noticeDesk: createNoticeDesk({ store, notifiers, clock }),
     badges: createBadges({ store, publicUrl: settings.publicUrl }),
     operations: createOperations(parts, { pauses, refusals, httpBuilders, concurrency, permissions }),
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
@@ -289,6 +319,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       cleaning: startLoop({ name: "clean", idleMs: MINUTE_MS, log, step: cleaner.step }),
       reporting: startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step }),
       uninstalling: startLoop({ name: "uninstall", idleMs: MINUTE_MS, log, step: uninstall.step }),
+      telling: startLoop({ name: "tell", idleMs: POLL_MS, log, step: notices.step }),
       caring: startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step }),
       proving: parts.addon ? startLoop({ name: "prove", idleMs: POLL_MS, log, step: parts.addon.prover.step }) : null,
     };
@@ -322,6 +353,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       closeServer(server).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.caring.stop(),
+      loops?.telling.stop(),
       loops?.uninstalling.stop(),
       loops?.proving?.stop(),
       loops?.cleaning.stop(),

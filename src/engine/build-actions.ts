@@ -158,10 +158,9 @@ export function createBuildActions(parts: BuildActionParts): BuildActions {
     },
 
     async planned(id, withinMs) {
-      const until = clock.now() + withinMs;
-      for (;;) {
+      for (let waited = 0; ; waited += LOOK_MS) {
         const delivery = await store.getDelivery(id);
-        if (delivery?.outcome !== "pending" || clock.now() >= until) return delivery;
+        if (delivery?.outcome !== "pending" || waited >= withinMs) return delivery;
         await pause(LOOK_MS);
       }
     },

@@ -6,7 +6,6 @@ import {
   type HostId,
   type Installation,
   type LinkState,
-  laneOf,
   type Outcome,
   ok,
   type RefChange,

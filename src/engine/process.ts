@@ -17,7 +17,7 @@ import {
   type Sha,
   type Skip,
 } from "../core/model.ts";
-import { type ChangeFacts, planBuilds } from "../core/plan.ts";
+import { planBuilds } from "../core/plan.ts";
 import { mayDo } from "../core/roles.ts";
 import { checkFiles } from "./config-check.ts";
 import { resolveRepositories } from "./further-repositories.ts";

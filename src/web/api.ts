@@ -5,7 +5,9 @@ import type { HostId } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
+import type { BuildActions } from "../engine/build-actions.ts";
 import type { NamespaceDesk } from "../engine/namespace-desk.ts";
+import type { NoticeDesk } from "../engine/notices.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import type { Status } from "../engine/status.ts";
@@ -13,8 +15,10 @@ import type { Store } from "../engine/store-port.ts";
 import type { Viewer } from "../engine/viewer.ts";
 import { type AccessApiStore, addAccess } from "./api-access.ts";
 import { addAudit } from "./api-audit.ts";
+import { addBuildActions, type BuildsApiStore } from "./api-builds.ts";
 import { type Belonging, createApiKit, sameId } from "./api-kit.ts";
 import { addNamespaces } from "./api-namespaces.ts";
+import { addNotices } from "./api-notices.ts";
 import { createOnce } from "./api-once.ts";
 import { addOwnTokens } from "./api-own-tokens.ts";
 import { addPauses, type Pausing } from "./api-pause.ts";
@@ -33,6 +37,7 @@ import { createRateLimit } from "./rate-limit.ts";
 export type ApiStore = RecordsStore &
   AccessApiStore &
   ReceiptsStore &
+  BuildsApiStore &
   VariablesApiStore &
   Pick<Store, "getDelivery" | "listAudit" | "linkState" | "namespaceAccounts" | "beginOnce" | "endOnce" | "forgetOnce">;
 
@@ -50,8 +55,12 @@ export interface ApiOptions {
   readonly tokenRate?: number;
   /** Left out: it is not told. */
   readonly status?: Status;
+  /** Left out: nobody starts, repeats or cancels builds here. */
+  readonly buildActions?: BuildActions;
   /** Left out: namespaces are not decided about here. */
   readonly namespaceDesk?: NamespaceDesk;
+  /** Left out: who is told of builds is not decided here. */
+  readonly noticeDesk?: NoticeDesk;
   /** Left out: registries are not looked after here. */
   readonly registryDesk?: RegistryDesk;
 }
@@ -74,10 +83,12 @@ export function createApi(options: ApiOptions): Router {
   });
   addDocument(api);
   addRecords(api, { store, logs, authorizer });
+  if (options.buildActions !== undefined) addBuildActions(api, store, options.buildActions);
   addTokens(api, options.accessTokens);
   addOwnTokens(api, options.apiTokens);
   if (options.registryDesk !== undefined) addRegistries(api, options.registryDesk);
   if (options.namespaceDesk !== undefined) addNamespaces(api, options.namespaceDesk, authorizer);
+  if (options.noticeDesk !== undefined) addNotices(api, options.noticeDesk);
   addPauses(api, { store, preview, log });
   addVariables(api, store);
   addAccess(api, store);

@@ -9,8 +9,10 @@ import {
 import { ACTIONS, type Role } from "../core/roles.ts";
 import { ACCESS_ROUTES } from "./api-access.ts";
 import { AUDIT_ROUTES } from "./api-audit.ts";
+import { BUILD_ROUTES } from "./api-builds.ts";
 import type { Answering, ApiKit, RouteSpec, Tag } from "./api-kit.ts";
 import { NAMESPACE_ROUTES } from "./api-namespaces.ts";
+import { NOTICE_ROUTES } from "./api-notices.ts";
 import { OWN_TOKEN_ROUTES } from "./api-own-tokens.ts";
 import { PAUSE_ROUTES } from "./api-pause.ts";
 import { RECEIPT_ROUTES } from "./api-receipts.ts";
@@ -38,10 +40,12 @@ const DOCUMENT = {
 /** Every route of `/api/v1`. */
 export const API_ROUTES: readonly RouteSpec[] = [
   ...RECORD_ROUTES,
+  ...BUILD_ROUTES,
   ...AUDIT_ROUTES,
   ...RECEIPT_ROUTES,
   ...VARIABLE_ROUTES,
   ...ACCESS_ROUTES,
+  ...NOTICE_ROUTES,
   ...PAUSE_ROUTES,
   ...NAMESPACE_ROUTES,
   ...REGISTRY_ROUTES,

@@ -4,8 +4,10 @@ import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
 import type { Badges } from "../engine/badges.ts";
+import type { BuildActions } from "../engine/build-actions.ts";
 import type { Identity } from "../engine/identity-port.ts";
 import type { NamespaceDesk } from "../engine/namespace-desk.ts";
+import type { NoticeDesk } from "../engine/notices.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { RegistryDesk } from "../engine/registry-desk.ts";
 import type { Replay } from "../engine/replay.ts";
@@ -54,8 +56,12 @@ export interface WebOptions {
   readonly metrics: Metrics;
   readonly accessTokens: AccessTokens;
   readonly apiTokens: ApiTokens;
+  /** Requests a minute that each API token may send; left out: TOKEN_RATE of api.ts. */
+  readonly tokenRate?: number;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
+  /** Left out: nobody starts, repeats or cancels builds. */
+  readonly buildActions?: BuildActions;
   /** Left out: namespaces are not decided about over the API. */
   readonly namespaceDesk?: NamespaceDesk;
   /** Left out: settings show and change what is in the database only. */
@@ -66,6 +72,8 @@ export interface WebOptions {
   readonly registry?: RegistryDoors;
   /** Left out: nobody builds over HTTP. */
   readonly builder?: BuilderDoor;
+  /** Left out: who is told of builds is not decided over the API. */
+  readonly noticeDesk?: NoticeDesk;
   /** Left out: there are no badges. */
   readonly badges?: Badges;
   /** Left out: there are no pages of the instance itself, and its status is not told. */
@@ -87,7 +95,9 @@ export function createWeb(options: WebOptions): Express {
   const optionalDesks = {
     ...(options.registryDesk === undefined ? {} : { registryDesk: options.registryDesk }),
     ...(options.namespaceDesk === undefined ? {} : { namespaceDesk: options.namespaceDesk }),
+    ...(options.noticeDesk === undefined ? {} : { noticeDesk: options.noticeDesk }),
   };
+  const actions = options.buildActions === undefined ? {} : { buildActions: options.buildActions };
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
@@ -114,7 +124,9 @@ export function createWeb(options: WebOptions): Express {
       clock,
       accessTokens: options.accessTokens,
       apiTokens: options.apiTokens,
+      ...(options.tokenRate === undefined ? {} : { tokenRate: options.tokenRate }),
       ...(options.operations === undefined ? {} : { status: options.operations.status }),
+      ...actions,
       ...optionalDesks,
     }),
   );
@@ -122,14 +134,18 @@ export function createWeb(options: WebOptions): Express {
   app.use("/auth", createSignIn({ gate, views, identities, sessions, secure, clock, log }));
   const { authorizer, registryHost, stopping } = options;
   const { preview, accessTokens, namespaceDesk } = options;
-  const desk = namespaceDesk === undefined ? {} : { namespaceDesk };
-  const settings = { store, surveys, preview, accessTokens, ...desk, ...options.settings, clock, log };
+  const extras = {
+    ...(namespaceDesk === undefined ? {} : { namespaceDesk }),
+    ...options.settings,
+  };
+  const settings = { store, surveys, preview, accessTokens, ...extras, clock, log };
   const { operations } = options;
   const admin =
     operations === undefined
       ? {}
       : { admin: { ...operations, ...optionalDesks, store: { ...store, ...operations.store }, preview, clock, log } };
-  const pages = { store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping, settings, ...admin };
+  const common = { store, surveys, logs, gate, views, clock, authorizer, registryHost, stopping, settings };
+  const pages = { ...common, ...actions, ...admin };
   app.use(createPages(pages));
   app.use(["/healthz", "/readyz", "/metrics", "/assets"], (req, _res, next) => {
     next(req.method === "GET" || req.method === "HEAD" ? undefined : methodNotAllowed("GET, HEAD"));

@@ -1,10 +1,11 @@
 /** The API over a real database with two installations, one of everything in the first, and something in the other. */
 
 import type { ApiTokenRole } from "../../src/core/api-tokens.ts";
-import type { HostId } from "../../src/core/model.ts";
+import { type HostId, ok } from "../../src/core/model.ts";
 import { DEFAULT_REGISTRY_SETTINGS } from "../../src/core/registry-settings.ts";
 import { createAccessTokens } from "../../src/engine/access-tokens.ts";
 import { type ApiTokens, createApiTokens } from "../../src/engine/api-tokens.ts";
+import { type BuildActions, createBuildActions } from "../../src/engine/build-actions.ts";
 import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { KnownRegistry } from "../../src/engine/registries.ts";
@@ -23,10 +24,12 @@ import {
   record,
   repository,
   request,
+  sha,
   type TestClock,
   testClock,
+  writeRequest,
 } from "../contract/store.samples.ts";
-import { recordingLog } from "../engine/fakes.ts";
+import { hostOf, recordingLog } from "../engine/fakes.ts";
 import { openSite, type Site, type World } from "./world.ts";
 
 export const ACME = account("17", "acme");
@@ -123,6 +126,7 @@ export async function openApi(changes: Partial<World> = {}): Promise<ApiWorld> {
       builders: () => ({ here: null, asked: null }),
       connections: async () => [],
     },
+    buildActions: actionsOn(store, clock),
     namespaceDesk: createNamespaceDesk({
       store,
       registries: { forAccount: async () => ({ registry: "default" }) },
@@ -168,9 +172,26 @@ export async function openApi(changes: Partial<World> = {}): Promise<ApiWorld> {
   };
 }
 
+/** Of a host that has every branch, and no tag. Nobody plans what is ordered, so nobody waits for that. */
+export function actionsOn(store: OpenedStore, clock: TestClock): BuildActions {
+  const host = hostOf([], {
+    repository: async (_installation, { id }) => ok({ ...repository(id), archived: false }),
+    tip: async (_installation, _repository, ref) =>
+      ok(ref.startsWith("refs/heads/") ? { commit: sha("tip"), committedAt: null } : null),
+  });
+  const nothing = () => undefined;
+  const actions = createBuildActions({
+    ...{ store, clock, hosts: [host], pauses: createPauses(clock), write: writeRequest },
+    ...{ prepare: async () => undefined, onOrdered: nothing, onChange: nothing },
+  });
+  return { ...actions, planned: (id) => actions.planned(id, 0) };
+}
+
 async function planned(store: OpenedStore, name: string, plan: ReturnType<typeof record>) {
   const { installation, repository: of } = plan;
-  await store.append([delivery(name, { installationId: installation.id, repositoryId: of.id })]);
+  await store.append([
+    delivery(name, { installationId: installation.id, repositoryId: of.id, repositoryName: of.fullName }),
+  ]);
   const [claimed] = await store.claimDeliveries({ limit: 1, leaseMs: 1_000 });
   if (claimed === undefined) throw new Error("what was journalled can be claimed");
   const [build] = await store.recordPlan(claimed.delivery.id, plan);

@@ -16,6 +16,7 @@ import {
 import type { Scope } from "../../src/core/pause.ts";
 import type { Receipt } from "../../src/core/receipt.ts";
 import type { Badges } from "../../src/engine/badges.ts";
+import type { BuildActions } from "../../src/engine/build-actions.ts";
 import type { Identity } from "../../src/engine/identity-port.ts";
 import type { NamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import type { ListedPause } from "../../src/engine/pause-port.ts";
@@ -200,6 +201,10 @@ export interface World {
   /** Null: there are none. */
   readonly badges: Badges | null;
   readonly apiTokens: WebOptions["apiTokens"];
+  /** Null: the usual. */
+  readonly tokenRate: number | null;
+  /** Null: nobody starts, repeats or cancels builds. */
+  readonly buildActions: BuildActions | null;
   /** Null: there are no pages of the instance itself. */
   readonly operations: NonNullable<WebOptions["operations"]> | null;
   /** Null: just these lists. */
@@ -268,6 +273,8 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
     apiTokens: NO_API_TOKENS,
+    tokenRate: null,
+    buildActions: null,
     operations: null,
     store: null,
     sessions: null,
@@ -300,8 +307,10 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     metrics: createMetrics(),
     accessTokens: world.accessTokens,
     apiTokens: world.apiTokens,
+    ...(world.tokenRate === null ? {} : { tokenRate: world.tokenRate }),
     registryHost: async () => "registry.example.com",
     registry: world.registry,
+    ...(world.buildActions === null ? {} : { buildActions: world.buildActions }),
     ...(world.badges === null ? {} : { badges: world.badges }),
     ...(world.operations === null ? {} : { operations: world.operations }),
     ...(world.namespaceDesk === null ? {} : { namespaceDesk: world.namespaceDesk }),
@@ -356,6 +365,12 @@ function createStore(world: World): WebOptions["store"] {
         return world.released;
       }),
     getInstallation: (id) => ask(() => installations.get(hostKey(id)) ?? null),
+    findRepositories: (name) =>
+      ask(() => {
+        const [first] = world.installations;
+        const named = world.repositories.filter(({ fullName }) => fullName === name);
+        return first === undefined ? [] : named.map((one) => ({ ...one, installation: first }));
+      }),
     setPolicy: (id: HostId, changes: Partial<Policy>) =>
       ask(() => {
         const found = installations.get(hostKey(id));
@@ -379,8 +394,8 @@ function createStore(world: World): WebOptions["store"] {
         pageOf(
           world.builds.filter((build) => {
             const { deliveryId = build.deliveryId, repository: of = build.repository } = query;
-            const { installation: whose = build.installation } = query;
-            const own = hostKey(build.installation) === hostKey(whose);
+            const { installation: whose = build.installation, installations = [whose] } = query;
+            const own = installations.some((one) => hostKey(one) === hostKey(build.installation));
             return own && build.deliveryId === deliveryId && build.repository.id === of.id;
           }),
           query,
@@ -405,11 +420,13 @@ function createStore(world: World): WebOptions["store"] {
     requestKeys: () => ask(() => [{ keyId: "0123456789abcdef", publicKey: "-----BEGIN PUBLIC KEY-----" }]),
     buildRequest: (id) => ask(() => world.requests.get(id) ?? null),
     getBuild: (id) => ask(() => world.builds.find((build) => build.id === id) ?? null),
-    listDeliveries: ({ installation: of, ...query }) =>
+    listDeliveries: ({ installation: of, installations: all = of && [of], ...query }) =>
       ask(() =>
         pageOf(
           world.deliveries.filter(({ provider, host, installationId: id }) => {
-            return of === undefined || (id !== null && hostKey({ provider, host, id }) === hostKey(of));
+            return (
+              all === undefined || all.some((one) => id !== null && hostKey({ provider, host, id }) === hostKey(one))
+            );
           }),
           query,
         ),
@@ -436,6 +453,12 @@ function createStore(world: World): WebOptions["store"] {
       ask(() => {
         const keys = [of, repository].flatMap((id) => (id === undefined ? [] : [hostKey(id)]));
         return world.pauses.filter(({ scope }) => scope.kind === "instance" || keys.includes(hostKey(scope.id)));
+      }),
+    repositoryOf: (id) =>
+      ask(() => {
+        const found = world.repositories.find((one) => hostKey(one) === hostKey(id));
+        const [of] = world.installations;
+        return found === undefined || of === undefined ? null : { repository: found, installation: of };
       }),
     repositoriesOf: (_installation, limit, offset = 0) => ask(() => world.repositories.slice(offset, offset + limit)),
     countRepositories: ([first]) =>
