@@ -1,38 +1,38 @@
-/** How often one caller may ask: a bucket of requests that fills again all the time. */
+/** How often one caller may ask: so many times a minute, at once or spread over it. */
 import type { Response } from "express";
 import type { Clock } from "../engine/ports.ts";
 import { WebError } from "./errors.ts";
 
-/** More callers than there are tokens in use at the same time. Those that are left out start with a full bucket. */
+/** More callers than there are tokens in use at the same time. Those that are forgotten have a whole minute again. */
 const MAX_CALLERS = 10_000;
-const MINUTE_SECONDS = 60;
+const MINUTE_MS = 60 * 1_000;
 
 /**
  * Counts a request of `caller`, says in the headers of the answer how many are left, and throws 429 where none is. Kept in
  * this process alone: several `serve` processes each count for themselves.
  */
 export function createRateLimit(clock: Clock, perMinute: number): (caller: string, res: Response) => void {
-  const buckets = new Map<string, { readonly left: number; readonly at: number }>();
-  const perMs = perMinute / (MINUTE_SECONDS * 1_000);
+  /** Milliseconds that each request takes from the minute a caller has, and that come back as time goes on. */
+  const costs = MINUTE_MS / perMinute;
+  const spent = new Map<string, { readonly ms: number; readonly at: number }>();
   return (caller, res) => {
     const now = clock.now();
-    const kept = buckets.get(caller);
-    // A clock that is set back fills nothing, and takes nothing away.
-    const filled = kept === undefined ? perMinute : kept.left + Math.max(0, now - kept.at) * perMs;
-    const full = Math.min(perMinute, filled);
-    const left = full >= 1 ? full - 1 : full;
+    const before = spent.get(caller);
+    // A clock that is set back gives nothing back, and takes nothing away.
+    const owed = before === undefined ? 0 : Math.max(0, before.ms - Math.max(0, now - before.at));
+    const passes = owed + costs <= MINUTE_MS;
+    const ms = passes ? owed + costs : owed;
     // The one that asked last is the last to be forgotten.
-    buckets.delete(caller);
-    if (buckets.size >= MAX_CALLERS) forgetOldest(buckets);
-    buckets.set(caller, { left, at: now });
+    spent.delete(caller);
+    if (spent.size >= MAX_CALLERS) forgetOldest(spent);
+    spent.set(caller, { ms, at: now });
     // draft-ietf-httpapi-ratelimit-headers: `r` requests are left, `t` seconds until there are as many as can be.
-    const untilFull = Math.ceil((perMinute - left) / perMs / 1_000);
     res.set({
-      "RateLimit-Policy": `"token";q=${perMinute};w=${MINUTE_SECONDS}`,
-      RateLimit: `"token";r=${Math.floor(left)};t=${untilFull}`,
+      "RateLimit-Policy": `"token";q=${perMinute};w=${MINUTE_MS / 1_000}`,
+      RateLimit: `"token";r=${Math.floor((MINUTE_MS - ms) / costs)};t=${Math.ceil(ms / 1_000)}`,
     });
-    if (full >= 1) return;
-    const wait = Math.max(1, Math.ceil((1 - full) / perMs / 1_000));
+    if (passes) return;
+    const wait = Math.ceil((owed + costs - MINUTE_MS) / 1_000);
     const message = `This API token has asked more than ${perMinute} times a minute. Wait ${wait} s.`;
     throw new WebError(429, "too-many-requests", message, { "Retry-After": String(wait) });
   };
