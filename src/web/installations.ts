@@ -10,15 +10,19 @@ import {
   type Provider,
 } from "../core/model.ts";
 import { type Pause, pauseText } from "../core/pause.ts";
-import { POLICY_SETTINGS, policyArguments } from "../core/policy-settings.ts";
-import { shellQuote } from "../core/reproduce.ts";
+import { judgeRule } from "../core/rules.ts";
 import { suggestConfig } from "../core/suggest-config.ts";
+import { zeroConfig } from "../core/zero-config.ts";
+import type { BuildActions } from "../engine/build-actions.ts";
+import type { Clock } from "../engine/ports.ts";
+import type { RuleBook } from "../engine/rule-book.ts";
 import type { ListedRepository, Store } from "../engine/store-port.ts";
 import type { Surveyed, Surveys } from "../engine/surveys.ts";
 import { WebError } from "./errors.ts";
 import { pauseSentence } from "./pause-notice.ts";
 import { type BuildView, buildView, type TimeView, timeView, webLink } from "./present.ts";
-import { hostIdIn } from "./requests.ts";
+import { onlySeen } from "./seen.ts";
+import type { Visit } from "./visit.ts";
 
 export type InstallationsStore = Pick<
   Store,
@@ -61,13 +65,6 @@ function installationView(installation: Installation, counted: ReadonlyMap<strin
   };
 }
 
-/** One setting as the command line writes it: `forks=approve`. */
-interface SettingView {
-  readonly text: string;
-  readonly meaning: string;
-  readonly allowed: string;
-}
-
 interface RepositoryView {
   readonly fullName: string;
   readonly url: string | null;
@@ -77,6 +74,17 @@ interface RepositoryView {
   readonly build: BuildView | null;
   /** Null: nobody looks into what is not built. */
   readonly survey: SurveyView | null;
+  /** Page of its rules and settings. */
+  readonly href: string;
+  /** Of a push to the default branch; tags as its rules have them. */
+  readonly images: readonly WouldBuild[];
+  /** Whoever looks may have it built now. */
+  readonly mayBuild: boolean;
+}
+
+interface WouldBuild {
+  readonly name: string;
+  readonly tags: readonly string[];
 }
 
 /** What a repository holds. `asked`: when its host was asked; null: just now. */
@@ -106,49 +114,58 @@ const MAX_DOCKERFILES = 100;
 const PATIENCE_MS = 3_000;
 const JUST_NOW_MS = 60_000;
 
-export async function installationData(
-  parts: { readonly store: InstallationsStore; readonly surveys: Pick<Surveys, "within">; now(): number },
-  req: Request,
-) {
+export interface LandingParts {
+  readonly store: InstallationsStore;
+  readonly surveys: Pick<Surveys, "within">;
+  /** Left out: the tags of files are not shown. */
+  readonly rules?: RuleBook;
+  /** Left out: nothing is started by hand. */
+  readonly builds?: Pick<BuildActions, "start">;
+  readonly clock: Clock;
+}
+
+/** The page people land on: what each repository holds, and what would be built of it. Who asks may see the installation. */
+export async function installationData(parts: LandingParts, visit: Visit, installation: Installation, number: number) {
   const { store, surveys } = parts;
-  const id = hostIdIn(req);
-  const installation = id === null ? null : await store.getInstallation(id);
-  if (installation === null) throw new WebError(404, "not-found", "There is no such installation.");
   const { policy } = installation;
-  const number = pageNumber(req);
   const found = await store.repositoriesOf(installation, REPOSITORIES + 1, (number - 1) * REPOSITORIES);
-  const listed = found.slice(0, REPOSITORIES);
+  const listed = await onlySeen(visit, found.slice(0, REPOSITORIES), (repository) => ({ installation, repository }));
   // What can not be built needs no file.
   const open = installation.state === "active" ? listed.filter(({ link }) => link === "linked") : [];
-  const [counted, builds, answers] = await Promise.all([
+  const [counted, builds, answers, own, pauses] = await Promise.all([
     store.countRepositories([installation]),
     Promise.all(listed.map((repository) => lastBuild(store, repository))),
     surveys.within(PATIENCE_MS, installation, open),
+    store.pausesOf({ installation }),
+    Promise.all(listed.map((repository) => ownPause(store, repository))),
   ]);
-  const own = await store.pausesOf({ installation });
-  const pauses = await Promise.all(listed.map((repository) => ownPause(store, repository)));
-  const now = parts.now();
   const asked = new Map(open.map((repository, index) => [repository, answers[index] ?? null]));
+  const [built, mayBuild] = await Promise.all([
+    Promise.all(open.map((repository) => wouldBuild(parts, installation, asked.get(repository) ?? null))),
+    Promise.all(open.map((repository) => mayStart(parts, visit, installation, repository, asked.get(repository)))),
+  ]);
+  const now = parts.clock.now();
   const view = installationView(installation, counted);
   return {
     ...view,
     account: installation.account,
     paused: own.filter(({ kind }) => kind === "installation").map(pauseSentence),
-    resume: `wharfinger resume ${shellQuote(hostKey(installation))}`,
-    settings: settingViews(policy),
-    command: `wharfinger policy ${shellQuote(hostKey(installation))} zero-config=${policy.zeroConfig ? "off" : "on"}`,
     list: listed.map((repository, index): RepositoryView => {
       const { fullName, webUrl, link } = repository;
       const build = builds[index] ?? null;
       const answer = asked.get(repository);
       const pause = pauses[index] ?? null;
+      const place = open.indexOf(repository);
       return {
         fullName,
         url: webLink(webUrl),
+        href: `${view.href}/repositories/${encodeURIComponent(repository.id)}`,
         link,
         paused: pause === null ? null : pauseText(pause),
         build: build === null ? null : buildView(build, now),
         survey: answer === undefined ? null : surveyView(answer, policy, now),
+        images: built[place] ?? [],
+        mayBuild: mayBuild[place] ?? false,
       };
     }),
     number,
@@ -157,13 +174,50 @@ export async function installationData(
   };
 }
 
+/** What a push to the default branch would make, by the file there or the zero-config rule; empty: nothing, or not known. */
+async function wouldBuild(
+  { rules }: LandingParts,
+  { namespace, ...installation }: Installation,
+  surveyed: Outcome<Surveyed> | null,
+): Promise<readonly WouldBuild[]> {
+  if (surveyed === null || !surveyed.ok || surveyed.value.survey === null) return [];
+  const { repository, survey } = surveyed.value;
+  const branch = survey.defaultBranch;
+  const named = (image: string) => (namespace === null ? image : `${namespace}/${image}`);
+  const read = survey.hasFile && rules !== undefined ? await rules(installation, repository) : null;
+  const fact = read?.ok === true && read.value.kind === "read" ? read.value.parsed.config : null;
+  const zero = !survey.hasFile && installation.policy.zeroConfig && survey.dockerfiles.includes("Dockerfile");
+  const config = fact ?? (zero ? zeroConfig(repository, branch).config : null);
+  return (config?.images ?? []).flatMap(({ name, rules: all }) => {
+    const matching = all.filter((rule) => judgeRule(rule, { kind: "branch", name: branch }).matches);
+    const tags = matching.flatMap((rule) => rule.tags ?? ["latest"]);
+    const texts = tags.map((tag) => (typeof tag === "string" ? tag : tag.source));
+    return matching.length === 0 ? [] : [{ name: named(name), tags: [...new Set(texts)] }];
+  });
+}
+
+/** Asked only where there is something to build: each is a question to the host. */
+async function mayStart(
+  { builds }: LandingParts,
+  visit: Visit,
+  installation: Installation,
+  repository: ListedRepository,
+  answer: Outcome<Surveyed> | null | undefined,
+): Promise<boolean> {
+  const survey = answer?.ok === true ? answer.value.survey : null;
+  const something = survey !== null && (survey.hasFile || survey.dockerfiles.includes("Dockerfile"));
+  if (builds === undefined || !something) return false;
+  return (await visit.may("build.start", { installation, repository })).kind === "allowed";
+}
+
 /** Null where it is paused by something wider only, or not at all. */
 async function ownPause(store: Pick<Store, "pausesOf">, repository: ListedRepository): Promise<Pause | null> {
   if (repository.link !== "paused") return null;
   return (await store.pausesOf({ repository })).find(({ kind }) => kind === "repository") ?? null;
 }
 
-function pageNumber(req: Request): number {
+/** `page` of an address. */
+export function pageNumber(req: Request): number {
   const { page = "1" } = req.query;
   if (typeof page !== "string" || !/^[1-9]\d{0,5}$/.test(page)) {
     throw new WebError(400, "bad-page", "page must be a whole number from 1.");
@@ -174,11 +228,6 @@ function pageNumber(req: Request): number {
 async function lastBuild(store: Pick<Store, "listBuilds">, repository: ListedRepository) {
   const { items } = await store.listBuilds({ limit: 1, cursor: null, repository });
   return items[0] ?? null;
-}
-
-function settingViews(policy: Policy): readonly SettingView[] {
-  const texts = policyArguments(policy);
-  return POLICY_SETTINGS.map(({ meaning, allowed }, index) => ({ text: texts[index] ?? "", meaning, allowed }));
 }
 
 export function surveyView(answer: Outcome<Surveyed> | null, { zeroConfig }: Policy, now: number): SurveyView {

@@ -1,9 +1,9 @@
 import express, { type Request, type Response } from "express";
 import type { HostId, Installation } from "../core/model.ts";
 import type { ListedRepository } from "../engine/store-port.ts";
-import { WebError } from "./errors.ts";
 import { field } from "./forms.ts";
-import { hostIdIn } from "./requests.ts";
+import { pageNumber } from "./installations.ts";
+import { seenInstallation } from "./pages-installations.ts";
 import { DONE, doneCode, repositoryOf, type Said, type SettingsFrame, type SettingsParts } from "./settings.ts";
 import { change } from "./settings-changes.ts";
 import { settingsData } from "./settings-page.ts";
@@ -66,10 +66,7 @@ async function placeOf(
   req: Request,
   visit: Visit,
 ): Promise<{ readonly installation: Installation; readonly repository: ListedRepository | null }> {
-  const id = hostIdIn(req);
-  const installation = id === null ? null : await store.getInstallation(id);
-  if (installation === null) throw nothingHere(visit);
-  await visit.see("account.see", { installation, repository: null });
+  const installation = await seenInstallation(store, req, visit);
   const wanted = req.params["repository"];
   if (wanted === undefined) return { installation, repository: null };
   const repository = await repositoryOf(store, installation, wanted);
@@ -97,12 +94,6 @@ function frameOf({ session }: Visit, installation: HostId, repository: HostId | 
     hidden: [{ name: "form_token", value: session.formToken }],
     links: { settings: `${landing}/settings`, landing },
   };
-}
-
-function pageNumber({ query }: Request): number {
-  const { page = "1" } = query;
-  if (typeof page === "string" && /^[1-9]\d{0,5}$/.test(page)) return Number(page);
-  throw new WebError(400, "bad-page", "page must be a whole number from 1.");
 }
 
 function cursorOf({ query }: Request): string | null {

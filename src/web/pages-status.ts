@@ -1,20 +1,17 @@
-import type { Installation } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Status } from "../engine/status.ts";
 import type { Store } from "../engine/store-port.ts";
+import { ownInstallations } from "./own-installations.ts";
 import { paging } from "./paging.ts";
 import { pageQuery } from "./requests.ts";
 import { installationStatusView, instanceStatusView } from "./status-view.ts";
-import type { PageKit, Visit } from "./visit.ts";
+import type { PageKit } from "./visit.ts";
 
 export interface StatusPages {
   readonly store: Pick<Store, "listInstallations" | "getInstallation">;
   readonly status: Status;
   readonly clock: Clock;
 }
-
-/** Of a person's installations; each is asked of its host. */
-const MOST = 30;
 
 /** `/status`: how far everything is behind. Operators see all of it, people their own installations. */
 export function addStatusPages({ page, send }: PageKit, { store, status, clock }: StatusPages): void {
@@ -36,22 +33,4 @@ export function addStatusPages({ page, send }: PageKit, { store, status, clock }
       ...(all === null ? { newest: null, older: null } : paging("/status", req, all)),
     });
   });
-}
-
-/** Those their host says they may see now. `silent`: why a host did not say, each once. */
-async function ownInstallations(
-  store: StatusPages["store"],
-  visit: Visit,
-): Promise<{ readonly items: readonly Installation[]; readonly silent: readonly string[] }> {
-  const silent = new Set<string>();
-  const asked = await Promise.all(
-    visit.session.reach.slice(0, MOST).map(async (id) => {
-      const installation = await store.getInstallation(id);
-      if (installation === null) return null;
-      const answer = await visit.may("account.see", { installation, repository: null });
-      if (answer.kind === "unknown") silent.add(answer.why);
-      return answer.kind === "allowed" ? installation : null;
-    }),
-  );
-  return { items: asked.filter((one) => one !== null), silent: [...silent] };
 }

@@ -15,7 +15,7 @@ import { setVariable } from "../engine/variables.ts";
 import { deciderOf } from "../engine/viewer.ts";
 import { demandAllowed, WebError } from "./errors.ts";
 import type { DoneCode, PreviewView, Problem, Said, SettingsParts, SettingsVisitor } from "./settings.ts";
-import { trialView } from "./settings-repository.ts";
+import { trialView } from "./settings-trial.ts";
 
 /** A form that was sent; `field` is empty for what it does not have. */
 export interface Sent {

@@ -2,7 +2,7 @@
  * Settings of an installation and of its repositories: what both hosts' owners see and change, in a browser of their own
  * and in a frame of Bitbucket's. What forms do is in settings-changes.ts.
  */
-import type { HostId, Installation } from "../core/model.ts";
+import { type HostId, hostKey, type Installation } from "../core/model.ts";
 import type { Action } from "../core/roles.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { Authorization, Place } from "../engine/authorize.ts";
@@ -20,14 +20,12 @@ import type { Surveys } from "../engine/surveys.ts";
 import type { Trials } from "../engine/trial.ts";
 import type { VariableStore } from "../engine/variables-port.ts";
 import type { Viewer } from "../engine/viewer.ts";
-import type { InstallationsStore } from "./installations.ts";
-import type { TrialView } from "./settings-repository.ts";
+import type { TrialView } from "./settings-trial.ts";
 
-export type SettingsStore = InstallationsStore &
-  Pick<VariableStore, "listVariables" | "saveVariable" | "removeVariable"> &
-  Pick<Store, "setPolicy" | "listAudit"> &
+export type SettingsStore = Pick<VariableStore, "listVariables" | "saveVariable" | "removeVariable"> &
+  Pick<Store, "getInstallation" | "repositoriesOf" | "repositoryOf" | "setPolicy" | "listAudit"> &
   Pick<FurtherRepositoryStore, "allowAccess" | "disallowAccess" | "listAccess"> &
-  Pick<PauseStore, "pause" | "resume" | "countBuilds">;
+  Pick<PauseStore, "pausesOf" | "pause" | "resume" | "countBuilds">;
 
 export interface SettingsParts {
   readonly store: SettingsStore;
@@ -136,14 +134,10 @@ export const CHOICES = 500;
 
 /** A repository the installation covers or has covered, by its host's id; null: it has none of the kind. */
 export async function repositoryOf(
-  store: Pick<Store, "repositoriesOf">,
+  store: Pick<Store, "repositoryOf">,
   installation: HostId,
   id: string,
 ): Promise<ListedRepository | null> {
-  for (let offset = 0; ; offset += CHOICES) {
-    const page = await store.repositoriesOf(installation, CHOICES, offset);
-    const found = page.find((one) => one.id === id);
-    if (found !== undefined) return found;
-    if (page.length < CHOICES) return null;
-  }
+  const found = await store.repositoryOf({ provider: installation.provider, host: installation.host, id });
+  return found !== null && hostKey(found.installation) === hostKey(installation) ? found.repository : null;
 }
