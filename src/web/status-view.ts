@@ -40,7 +40,8 @@ interface BudgetView {
   readonly limit: number;
   /** 0 to 100. */
   readonly percent: number;
-  readonly resets: TimeView | null;
+  /** A clause: when there are all of them again; null: they come back one by one. */
+  readonly resets: string | null;
   readonly at: TimeView;
 }
 
@@ -69,7 +70,7 @@ export function installationStatusView(one: InstallationStatus, now: number): In
       left,
       limit,
       percent: limit === 0 ? 0 : Math.round((100 * left) / limit),
-      resets: resetsAt === null ? null : timeView(resetsAt, now),
+      resets: resetsAt === null ? null : resetText(Date.parse(resetsAt) - now),
       at: timeView(at, now),
     })),
     warnings: warningsOf(one, provider, now),
@@ -79,6 +80,10 @@ export function installationStatusView(one: InstallationStatus, now: number): In
       accept: permissions?.accept === null || permissions === null ? null : webLink(permissions.accept),
     },
   };
+}
+
+function resetText(ms: number): string {
+  return ms > 0 ? `all again in ${duration(ms)}` : `all again since ${duration(-ms)}`;
 }
 
 function warningsOf({ askedToWait, installation }: InstallationStatus, provider: Provider, now: number): string[] {

@@ -91,12 +91,12 @@ export const OPERATOR: By = { kind: "operator" };
 
 export async function openAdmin(changes: Partial<World> = {}): Promise<AdminWorld> {
   // The database is opened by the world below, and nobody asks before.
-  const opened: { store: OpenedStore | null } = { store: null };
+  const opened: { store: OpenedStore | null; clock: { now(): number } } = { store: null, clock: testClock() };
   const store = () => {
     if (opened.store === null) throw new Error("no store is open");
     return opened.store;
   };
-  const clock = testClock();
+  const clock = { now: () => opened.clock.now() };
   const refusals = createRefusals(clock);
   const own = {
     desk: createTestDesk(),
@@ -120,7 +120,6 @@ export async function openAdmin(changes: Partial<World> = {}): Promise<AdminWorl
     clock,
   });
   const world = await openSettings({
-    clock,
     registryDesk: own.desk,
     operations: {
       status,
@@ -135,5 +134,6 @@ export async function openAdmin(changes: Partial<World> = {}): Promise<AdminWorl
     ...changes,
   });
   opened.store = world.store;
+  opened.clock = world.clock;
   return Object.assign(own, world);
 }
