@@ -2,17 +2,21 @@ import type { Request } from "express";
 import type { Build } from "../core/model.ts";
 import { isFinal } from "../core/model.ts";
 import { approveHeld } from "../engine/approval.ts";
+import type { BuildActions } from "../engine/build-actions.ts";
 import type { Clock } from "../engine/ports.ts";
 import { deciderOf } from "../engine/viewer.ts";
 import type { ApiStore } from "./api.ts";
 import { demandApproved, knownBuild } from "./api-records.ts";
+import { askedFilter } from "./build-filters.ts";
 import { buildPageData, placeOf } from "./build-view.ts";
+import { durationChart } from "./duration-chart.ts";
 import { createLive, idOf } from "./live.ts";
 import { type Logs, sendLog } from "./log.ts";
 import { lastLines } from "./log-view.ts";
 import { paging } from "./paging.ts";
 import { buildView } from "./present.ts";
 import { pageQuery } from "./requests.ts";
+import { onlySeen, withinReach } from "./seen.ts";
 import type { Views } from "./views.ts";
 import type { PageKit, Visit } from "./visit.ts";
 
@@ -23,6 +27,8 @@ export interface BuildPages {
   readonly views: Views;
   /** Aborted when the server stops: who follows a build must not hold it up. */
   readonly stopping: AbortSignal;
+  /** Left out: nobody starts, repeats or cancels builds here. */
+  readonly buildActions?: BuildActions;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
 }
@@ -33,10 +39,21 @@ export function addBuildPages({ page, form, send }: PageKit, parts: BuildPages):
   const live = createLive(parts);
 
   page(["/", "/builds"], async (req, res, visit) => {
-    const found = await store.listBuilds(pageQuery(req));
+    const { filter, view: asked } = askedFilter(req);
+    const { installation, ...rest } = filter;
+    const found = await store.listBuilds({ ...pageQuery(req), ...rest, ...withinReach(visit, installation) });
+    const seen = await onlySeen(visit, found.items, placeOf);
     const now = clock.now();
-    const builds = found.items.map((build) => buildView(build, now));
-    send(res, visit, "builds", { title: "Builds", section: "builds", builds, ...paging("/", req, found) });
+    send(res, visit, "builds", {
+      title: "Builds",
+      section: "builds",
+      asked,
+      builds: seen.map((build) => buildView(build, now)),
+      chart: durationChart(seen),
+      hidden: seen.length < found.items.length,
+      reach: visit.viewer.kind === "operator" || visit.session.reach.length > 0,
+      ...paging("/", req, found),
+    });
   });
 
   page("/builds/:id", async (req, res, visit) => {

@@ -1,25 +1,38 @@
-import type { Build } from "../core/model.ts";
+import { z } from "zod";
+import { type Build, hostKey } from "../core/model.ts";
+import type { Place } from "../engine/authorize.ts";
 import type { Clock } from "../engine/ports.ts";
+import type { Delivery, Store } from "../engine/store-port.ts";
 import type { ApiStore } from "./api.ts";
 import { WebError } from "./errors.ts";
 import { paging } from "./paging.ts";
 import { decisionView, deliveryView } from "./present.ts";
-import { pageQuery } from "./requests.ts";
+import { HOST_KEY, pageQuery, readQuery } from "./requests.ts";
+import { onlySeen, withinReach } from "./seen.ts";
 import { traceView } from "./verdicts.ts";
-import type { PageKit } from "./visit.ts";
+import { nothingHere, type PageKit, type Visit } from "./visit.ts";
 
 export interface DeliveryPages {
-  readonly store: ApiStore;
+  readonly store: ApiStore & Pick<Store, "repositoryOf">;
   readonly clock: Clock;
 }
+
+const QUERY = z.object({ installation: HOST_KEY.optional() });
 
 /** `/deliveries`: what arrived, and what was decided about it. */
 export function addDeliveryPages({ page, send }: PageKit, { store, clock }: DeliveryPages): void {
   page("/deliveries", async (req, res, visit) => {
-    const found = await store.listDeliveries(pageQuery(req));
-    const deliveries = found.items.map((delivery) => deliveryView(delivery, clock.now()));
-    const data = { title: "Deliveries", section: "deliveries", deliveries } as const;
-    send(res, visit, "deliveries", { ...data, ...paging("/deliveries", req, found) });
+    const { installation } = readQuery(QUERY, req);
+    const found = await store.listDeliveries({ ...pageQuery(req), ...withinReach(visit, installation) });
+    const seen = await onlySeen(visit, found.items, await places(visit, found.items));
+    send(res, visit, "deliveries", {
+      title: "Deliveries",
+      section: "deliveries",
+      deliveries: seen.map((delivery) => deliveryView(delivery, clock.now())),
+      hidden: seen.length < found.items.length,
+      reach: visit.viewer.kind === "operator" || visit.session.reach.length > 0,
+      ...paging("/deliveries", req, found),
+    });
   });
 
   page("/deliveries/:id", async (req, res, visit) => {
@@ -27,6 +40,8 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
     if (delivery === null) {
       throw new WebError(404, "not-found", "There is no such delivery. It may be past its retention.");
     }
+    const [visible] = await onlySeen(visit, [delivery], await places(visit, [delivery]));
+    if (visible === undefined) throw nothingHere(visit);
     const found = await store.listBuilds({ limit: 100, cursor: null, deliveryId: delivery.id });
     const builds = new Map(found.items.map((build): [string, Build] => [build.id, build]));
     send(res, visit, "delivery", {
@@ -43,4 +58,24 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
       trace: traceView(delivery.trace),
     });
   });
+
+  /**
+   * The repository of each delivery, as it is known now: whoever may see that may see what arrived of it. What is about an
+   * account as a whole, or about a repository nobody knows any more, is for operators.
+   */
+  async function places(visit: Visit, deliveries: readonly Delivery[]): Promise<(delivery: Delivery) => Place | null> {
+    const known = new Map<string, Place | null>();
+    if (visit.viewer.kind !== "operator") {
+      for (const delivery of deliveries) {
+        const key = keyOf(delivery);
+        if (key === null || known.has(key)) continue;
+        known.set(key, await store.repositoryOf({ ...delivery, id: delivery.repositoryId ?? "" }));
+      }
+    }
+    return (delivery) => known.get(keyOf(delivery) ?? "") ?? null;
+  }
+}
+
+function keyOf({ provider, host, repositoryId: id }: Delivery): string | null {
+  return id === null ? null : hostKey({ provider, host, id });
 }

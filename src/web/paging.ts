@@ -9,7 +9,8 @@ export function paging(
 ): { readonly older: string | null; readonly newest: string | null } {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(req.query)) {
-    if (name !== "cursor" && typeof value === "string") query.set(name, value);
+    // Fields of a form that were left empty say nothing.
+    if (name !== "cursor" && typeof value === "string" && value !== "") query.set(name, value);
   }
   const newest = query.size === 0 ? path : `${path}?${query}`;
   if (found.next !== null) query.set("cursor", found.next);

@@ -49,7 +49,7 @@ export interface TimeView {
   readonly ago: string;
 }
 
-const STATES: Readonly<Record<BuildState, string>> = {
+export const STATE_TEXTS: Readonly<Record<BuildState, string>> = {
   queued: "queued",
   running: "running",
   succeeded: "succeeded",
@@ -67,7 +67,7 @@ export function buildView(build: Build, now: number): BuildView {
     id: build.id,
     href: `/builds/${encodeURIComponent(build.id)}`,
     state: build.state,
-    stateText: STATES[build.state],
+    stateText: STATE_TEXTS[build.state],
     final: isFinal(build.state),
     repository: repository.fullName,
     repositoryUrl: webUrl,
@@ -178,7 +178,7 @@ export function decisionView(decision: Decision, builds: ReadonlyMap<string, Bui
         : {
             href: `/builds/${encodeURIComponent(id)}`,
             state: build?.state ?? "queued",
-            stateText: build === undefined ? "build" : STATES[build.state],
+            stateText: build === undefined ? "build" : STATE_TEXTS[build.state],
           },
   };
 }

@@ -42,7 +42,7 @@ describe("a held build's page", () => {
       "without secrets and registry credentials",
       `Approving counts for <code>${SHA.slice(0, 7)}</code> alone`,
       '<form method="post" action="/builds/b1/approve">',
-      '<button id="approve">Approve and build</button>',
+      '<button id="approve" class="primary">Approve and build</button>',
     ]) {
       expect(text).toContain(part);
     }
@@ -70,7 +70,7 @@ describe("a held build's page", () => {
   it("promises nothing of strangers' code and single commits where the brake holds a trusted build", async () => {
     const text = await textOf(await open({ builds: [aBuild({ ...WAITING, hold: BRAKE })] }), "/builds/b1");
     expect(text).toContain("Held: many builds at once");
-    expect(text).toContain('<button id="approve">Approve and build</button>');
+    expect(text).toContain('<button id="approve" class="primary">Approve and build</button>');
     expect(text).not.toMatch(/Its code will run here|Approving counts for/);
   });
 
