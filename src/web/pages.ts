@@ -12,7 +12,7 @@ import type { SettingsParts } from "./settings.ts";
 import type { Views } from "./views.ts";
 import { createPageKit } from "./visit.ts";
 
-export interface PagesOptions extends BuildPages, InstallationPages {
+export interface PagesOptions extends BuildPages {
   readonly store: BuildPages["store"] & DeliveryPages["store"] & InstallationPages["store"];
   readonly settings: SettingsParts;
   /** Left out: there are no pages of the instance itself, and no status. */
@@ -27,7 +27,7 @@ export function createPages(options: PagesOptions): Router {
   const kit = createPageKit(options);
   addBuildPages(kit, options);
   addDeliveryPages(kit, options);
-  addInstallationPages(kit, options);
+  addInstallationPages(kit, { ...options.settings, store: options.store });
   addSettingsPages(kit, options.settings);
   if (options.admin !== undefined) {
     addStatusPages(kit, options.admin);
