@@ -356,3 +356,18 @@ describe("a call with a credential that is being proven", () => {
     expect(await access.callWith(client, get)).toMatchObject({ ok: true, value: { status: 404 } });
   });
 });
+
+describe("what is left of an hour's calls", () => {
+  it("is told of each grant that was used, and of no other workspace", async () => {
+    const answer: Answering = () => ({ status: 200, body: {}, headers: { "x-ratelimit-limit": "10" } });
+    const side = accessAnswering(answer, { clients: [CLIENT], connections: [CONNECTION] });
+    expect(await side.access.budgets(ACME)).toEqual([]);
+    await side.access.call(whole, get);
+    await side.access.callAsApp(ACME, get);
+    expect(await side.access.budgets(ACME)).toEqual([
+      { of: `connection ${CONNECTION.id}`, limit: 10, left: 9, resetsAt: null, at: new Date(NOW).toISOString() },
+      { of: "the add-on", limit: 1_000, left: 999, resetsAt: null, at: new Date(NOW).toISOString() },
+    ]);
+    expect(await side.access.budgets(OTHER)).toEqual([]);
+  });
+});
