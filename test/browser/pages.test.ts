@@ -3,6 +3,7 @@ import type { Browser } from "playwright-core";
 import { openSite, type Site, TOKEN } from "../web/world.ts";
 import { critique, openBrowser, openTab, type Tab } from "./browser.ts";
 import { emptyWorld, fullWorld } from "./sights.ts";
+import { signInAsOperator } from "./sign-in.ts";
 
 /** Every page there is, by the name of its pictures. */
 const PAGES: readonly (readonly [name: string, path: string])[] = [
@@ -28,20 +29,13 @@ let tab: Tab;
 beforeAll(async () => {
   [browser, site] = await Promise.all([openBrowser(), openSite(fullWorld)]);
   tab = await openTab(browser);
-  await signIn(tab, site);
-});
+  await signInAsOperator(tab, site.url, TOKEN);
+}, 60_000);
 
 afterAll(async () => {
   await browser.close();
   await site.close();
 });
-
-async function signIn({ page }: Tab, { url }: Site): Promise<void> {
-  await page.goto(`${url}/auth/token`);
-  await page.getByLabel("Operator's token").fill(TOKEN);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.waitForURL(`${url}/`);
-}
 
 describe("in a browser, every page", () => {
   it.each(PAGES)("is readable and accessible: %s", async (name, path) => {
@@ -54,9 +48,9 @@ describe("in a browser, every page", () => {
     const empty = await openSite(emptyWorld);
     const nobody = await openTab(browser);
     try {
-      await nobody.page.goto(`${empty.url}/auth/token`);
+      await nobody.page.goto(`${empty.url}/auth/sign-in`);
       expect(await critique(nobody, "sign-in")).toEqual([]);
-      await signIn(nobody, empty);
+      await signInAsOperator(nobody, empty.url, TOKEN);
       for (const [name, path] of [
         ["builds", "/"],
         ["deliveries", "/deliveries"],

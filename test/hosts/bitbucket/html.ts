@@ -1,10 +1,10 @@
 import type { ApiAnswer } from "./operation.ts";
 
-/** `body`: HTML. The title is also the heading. */
+/** `body`: HTML. The title is also the heading. The empty icon keeps browsers from asking for one. */
 export function htmlPage(status: number, title: string, body: string): ApiAnswer {
   const text = `<!doctype html>
 <html lang="en">
-  <head><meta charset="utf-8"><title>${escapeHtml(title)}</title></head>
+  <head><meta charset="utf-8"><link rel="icon" href="data:,"><title>${escapeHtml(title)}</title></head>
   <body><h1>${escapeHtml(title)}</h1>${body}</body>
 </html>
 `;
