@@ -10,6 +10,7 @@ import pino from "pino";
 import { openTokens } from "./access-tokens.ts";
 import { openAuthorizer } from "./authorizer.ts";
 import { parseBitbucket } from "./bitbucket/parse.ts";
+import { openBuilds } from "./build-actions.ts";
 import { doctorChecks } from "./checks.ts";
 import type { CliParts } from "./cli/parts.ts";
 import { runCli } from "./cli/program.ts";
@@ -20,6 +21,7 @@ import { openConnections } from "./connections.ts";
 import type { Logger } from "./engine/ports.ts";
 import { parseGithub } from "./github/parse.ts";
 import { openNamespaces } from "./namespaces.ts";
+import { openNotices } from "./notices.ts";
 import { createParts, createWorkerParts, openConfiguredStore, StartError } from "./parts.ts";
 import { openPausing } from "./pausing.ts";
 import { openRegistries } from "./registries.ts";
@@ -162,7 +164,9 @@ function createCliParts(env: Environment, terminal: Terminal): CliParts<Config> 
     openAuthorizer: (config) => openAuthorizer(config),
     openRegistries: (config) => openRegistries(config),
     openTokens: (config) => openTokens(config),
+    openNotices: (config) => openNotices(config),
     openPausing: (config) => openPausing(config, createErrorLogger()),
+    openBuilds: (config) => openBuilds(config, createErrorLogger()),
     openNamespaces: (config) => openNamespaces(config, createErrorLogger()),
     migrate: async (config) => (await migrateStore(config.databaseUrl)).applied,
     checks: doctorChecks,

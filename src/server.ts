@@ -3,9 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { RequestHandler } from "express";
 import type { Config } from "./config.ts";
-import { buildRequest, type RequestSettings } from "./core/build-request.ts";
-import type { Build, Installation } from "./core/model.ts";
-import { namespaceOf } from "./core/registry-settings.ts";
+import type { Build, Installation, Outcome } from "./core/model.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
 import { createApiTokens } from "./engine/api-tokens.ts";
 import { createAuthorizer } from "./engine/authorize.ts";
@@ -31,9 +29,10 @@ import type { RegistryDesk } from "./engine/registry-desk.ts";
 import { createReplay } from "./engine/replay.ts";
 import { createReports } from "./engine/report.ts";
 import { createRuleBook } from "./engine/rule-book.ts";
+import { createSeenRoles } from "./engine/seen-roles.ts";
 import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
 import { createRefusals, type HostWatch } from "./engine/status.ts";
-import type { RequestWriter, Store } from "./engine/store-port.ts";
+import type { Store } from "./engine/store-port.ts";
 import { createSurveys } from "./engine/surveys.ts";
 import { createTrials } from "./engine/trial.ts";
 import { createUninstall } from "./engine/uninstall.ts";
@@ -42,8 +41,10 @@ import type { VariableStore } from "./engine/variables-port.ts";
 import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { createOperations } from "./operations.ts";
+import { createRequestWriter } from "./request-writer.ts";
 import { version } from "./version.ts";
 import { createFramedReaders, type FramedReaders } from "./web/framed.ts";
+import { createFramedSettings, type FramedSettings } from "./web/framed-settings.ts";
 import { createMetrics } from "./web/metrics.ts";
 import type { RegistryDoors } from "./web/registry.ts";
 import { createViews, type PageData } from "./web/views.ts";
@@ -55,6 +56,8 @@ export interface HostParts {
   readonly entrances: readonly Entrance[];
   readonly host: Host;
   readonly reporter: Reporter;
+  /** Where people install the App; left out: the host has no such page. */
+  readonly installPage?: () => Promise<Outcome<string>>;
   /** What accounts there have given the app; left out: not told. */
   readonly permissions?: PermissionBook;
   /** What is left of the calls it lets us make; left out: not known. */
@@ -70,6 +73,7 @@ export interface AddonParts {
     /** A page of `views/`, in the layout. */
     render(view: string, data: PageData): string;
     readonly readers: FramedReaders;
+    readonly settings: FramedSettings;
   }): Promise<RequestHandler>;
 }
 
@@ -105,6 +109,8 @@ export interface ServerSettings
   readonly builds: Omit<Config["builds"], "cpus" | "diskBytes" | "resolver">;
   /** Folder with the templates. */
   readonly views: string;
+  /** Requests a minute of one API token; left out: the usual. */
+  readonly apiRate?: number;
   /** People who are operators, by `hostKey`; left out: nobody. */
   readonly operators?: readonly string[];
   /** Defaults: {@link LEASE_MS}, {@link STOP_GRACE_MS}. */
@@ -138,22 +144,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const workerSettings = { concurrency: settings.builds.concurrency, leaseMs };
   // Builds that wait may be signed with a key from before this start.
   const requestKeys = async () => (await store.requestKeys()).map((key) => key.publicKey);
-  const requestSettings: Pick<RequestSettings, "network" | "limits"> = {
-    network: settings.builds.network,
-    limits: {
-      seconds: settings.builds.timeoutSeconds,
-      memoryBytes: settings.builds.memoryBytes,
-      logBytes: settings.builds.logBytes,
-    },
-  };
-  const write: RequestWriter = (build, origin) => {
-    // In a transaction, where nobody else is asked: who throws here is called again, and then it is known.
-    const registry = registries.known(build.registry);
-    if (registry === null) throw new Error(`the registry ${build.registry} is not known yet`);
-    const staging = (id: string) => registry.staging.of(id, namespaceOf(build.image));
-    const request = buildRequest(build, origin, { ...requestSettings, registry: registry.host, staging });
-    return parts.signer.sign(request);
-  };
+  const write = createRequestWriter(registries, parts.signer, settings.builds);
   const registryHost = async (build: Build) => (await registries.named(build.registry))?.host ?? null;
 
   const claims = createClaims({
@@ -240,11 +231,6 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     },
   });
   const views = createViews(settings.views, version);
-  const addon = await parts.addon?.routes({
-    onCandidate: () => loops?.proving?.wake(),
-    render: views.render,
-    readers: createFramedReaders({ store, clock }),
-  });
   const surveys = createSurveys({ hosts, pauses, clock, log });
   const stopping = new AbortController();
   const permissions = (installation: Installation) =>
@@ -266,32 +252,50 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       onChange();
     },
   });
+  const authorizer = createAuthorizer({ hosts, seen: createSeenRoles(clock), log });
+  const { preview } = createReplay({ store, hosts, pauses, clock, log });
+  const accessTokens = createAccessTokens({ store, registries, clock });
+  const namespaceDesk = createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log });
+  const apiTokens = createApiTokens({ store, clock, log });
+  const settingsExtras = {
+    registryOf: registries.ofNamespace,
+    permissions,
+    rules: createRuleBook({ hosts, pauses, clock }),
+    trials: createTrials({ store, hosts, pauses, clock }),
+    builds: buildActions,
+    apiTokens,
+  };
+  const readers = createFramedReaders({ store, clock });
+  const settingsParts = { store, surveys, preview, accessTokens, namespaceDesk, ...settingsExtras, clock, log };
+  const addon = await parts.addon?.routes({
+    onCandidate: () => loops?.proving?.wake(),
+    render: views.render,
+    readers,
+    settings: createFramedSettings(settingsParts, { authorizer, readers }),
+  });
   const web = createWeb({
     store,
     surveys,
-    authorizer: createAuthorizer({ hosts, log }),
-    preview: createReplay({ store, hosts, pauses, clock, log }).preview,
+    authorizer,
+    preview,
     logs,
     adminToken: settings.adminToken,
     sessions: store,
+    installPage: parts.hosts.flatMap((one) => one.installPage ?? [])[0] ?? null,
     operators: new Set(settings.operators),
+    ...(settings.apiRate === undefined ? {} : { tokenRate: settings.apiRate }),
     identities: parts.identities ?? [],
     publicUrl: settings.publicUrl,
     clock,
     log,
     metrics,
-    accessTokens: createAccessTokens({ store, registries, clock }),
-    apiTokens: createApiTokens({ store, clock, log }),
+    accessTokens,
+    apiTokens,
     registryHost,
     ...(parts.registryDesk === undefined ? {} : { registryDesk: parts.registryDesk }),
-    settings: {
-      registryOf: registries.ofNamespace,
-      permissions,
-      rules: createRuleBook({ hosts, pauses, clock }),
-      trials: createTrials({ store, hosts, pauses, clock }),
-    },
+    settings: settingsExtras,
     buildActions,
-    namespaceDesk: createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log }),
+    namespaceDesk,
     registry: parts.registryDoors,
     noticeDesk: createNoticeDesk({ store, notifiers, clock }),
     badges: createBadges({ store, publicUrl: settings.publicUrl }),

@@ -3,7 +3,9 @@ import type { OpenConnections } from "../engine/connections-port.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { VariableStore } from "../engine/variables-port.ts";
 import type { OpenAuthorizer } from "./approve.ts";
+import type { OpenBuilds } from "./builds.ts";
 import type { OpenNamespaces } from "./namespace.ts";
+import type { OpenNotices } from "./notify.ts";
 import type { OpenPausing } from "./pause.ts";
 import type { PayloadParsers } from "./plan.ts";
 import type { OpenRegistryDesk } from "./registry.ts";
@@ -39,10 +41,14 @@ export interface CliParts<C> {
   openRegistries(config: C): Promise<OpenRegistryDesk>;
   /** The database, and the hosts to ask what would be built; rejects as {@link openStore} does. */
   openPausing(config: C): Promise<OpenPausing>;
+  /** The database, and the hosts to ask where refs are; rejects as {@link openStore} does. */
+  openBuilds(config: C): Promise<OpenBuilds>;
   /** Namespaces and who may write them; rejects as {@link openStore} does. */
   openNamespaces(config: C): Promise<OpenNamespaces>;
   /** Access tokens of namespaces; rejects as {@link openStore} does. */
   openTokens(config: C): Promise<OpenTokens>;
+  /** Who is told of builds, and the ways to tell them; rejects as {@link openStore} does. */
+  openNotices(config: C): Promise<OpenNotices>;
   /** Asks the configured hosts what people may do; rejects as {@link openStore} does. */
   openAuthorizer(config: C): ReturnType<OpenAuthorizer>;
   /** Brings the schema up to date; answers the names of what was applied. */
