@@ -2,6 +2,7 @@
 import { failureAdvice } from "../core/failure-advice.ts";
 import { type Build, isFinal } from "../core/model.ts";
 import { reproduceLines } from "../core/reproduce.ts";
+import { unretriable } from "../core/retry.ts";
 import type { Action } from "../core/roles.ts";
 import type { Place } from "../engine/authorize.ts";
 import type { Decision, Store } from "../engine/store-port.ts";
@@ -11,19 +12,22 @@ import type { Visit } from "./visit.ts";
 
 export interface BuildViewParts {
   readonly store: Pick<Store, "listBuilds" | "getDelivery">;
+  /** Left out: nobody cancels, repeats or starts builds. */
+  readonly buildActions?: unknown;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
 }
 
 /** What `build-state.eta` reads. */
-export async function buildPageData({ store, registryHost }: BuildViewParts, build: Build, visit: Visit, now: number) {
+export async function buildPageData(parts: BuildViewParts, build: Build, visit: Visit, now: number) {
+  const { store, registryHost, buildActions } = parts;
   const view = buildView(build, now);
   const { failure, planned } = build;
   return {
     title: `${view.stateText}: ${build.image}`,
     section: "builds",
     build: view,
-    can: await offers(build, visit),
+    can: await offers(build, visit, buildActions !== undefined),
     digest: build.digest,
     older: build.tags?.older ?? [],
     requestDigest: build.requestDigest,
@@ -53,21 +57,29 @@ export function placeOf({ installation, repository }: Build): Place {
 
 interface Offers {
   readonly approve: boolean;
+  readonly cancel: boolean;
+  readonly retry: boolean;
+  /** The branch or tag, as it is now. */
+  readonly start: boolean;
 }
 
 /** What can be done with the build as it is, by who looks at it. Where a host does not say, nothing is offered. */
-async function offers(build: Build, visit: Visit): Promise<Offers> {
-  const may = async (action: Action) => (await visit.may(action, placeOf(build))).kind === "allowed";
-  return { approve: build.state === "held" && (await may("build.approve")) };
+async function offers(build: Build, visit: Visit, active: boolean): Promise<Offers> {
+  const { state, planned } = build;
+  const ended = isFinal(state);
+  const may = async (action: Action, makesSense: boolean) =>
+    makesSense && (await visit.may(action, placeOf(build))).kind === "allowed";
+  const [approve, cancel, retry, start] = await Promise.all([
+    may("build.approve", state === "held"),
+    may("build.cancel", active && !ended),
+    may("build.retry", active && unretriable(build) === null),
+    may("build.start", active && ended && planned.kind !== "pull_request"),
+  ]);
+  return { approve, cancel, retry, start };
 }
 
 /** The decision that led to the build; null when its delivery is past retention. */
 async function decisionOf(store: Pick<Store, "getDelivery">, build: Build): Promise<Decision | null> {
   const delivery = await store.getDelivery(build.deliveryId);
   return delivery?.decisions.find((decision) => decision.build === build.id) ?? null;
-}
-
-/** Whether the page changes while somebody looks at it. */
-export function isLive({ state }: Build): boolean {
-  return !isFinal(state);
 }

@@ -1,12 +1,10 @@
 import type { Request } from "express";
 import type { Build } from "../core/model.ts";
 import { isFinal } from "../core/model.ts";
-import { approveHeld } from "../engine/approval.ts";
-import type { BuildActions } from "../engine/build-actions.ts";
 import type { Clock } from "../engine/ports.ts";
-import { deciderOf } from "../engine/viewer.ts";
 import type { ApiStore } from "./api.ts";
-import { demandApproved, knownBuild } from "./api-records.ts";
+import { knownBuild } from "./api-records.ts";
+import { addBuildDeeds, type BuildDeeds } from "./build-deeds.ts";
 import { askedFilter } from "./build-filters.ts";
 import { buildPageData, placeOf } from "./build-view.ts";
 import { durationChart } from "./duration-chart.ts";
@@ -20,23 +18,23 @@ import { onlySeen, withinReach } from "./seen.ts";
 import type { Views } from "./views.ts";
 import type { PageKit, Visit } from "./visit.ts";
 
-export interface BuildPages {
+export interface BuildPages extends BuildDeeds {
   readonly store: ApiStore;
   readonly logs: Logs;
   readonly clock: Clock;
   readonly views: Views;
   /** Aborted when the server stops: who follows a build must not hold it up. */
   readonly stopping: AbortSignal;
-  /** Left out: nobody starts, repeats or cancels builds here. */
-  readonly buildActions?: BuildActions;
   /** Host and port of a build's registry, as image names carry it; null: it is not configured any more. */
   registryHost(build: Build): Promise<string | null>;
 }
 
 /** `/builds`, and what can be done with one. */
-export function addBuildPages({ page, form, send }: PageKit, parts: BuildPages): void {
+export function addBuildPages(kit: PageKit, parts: BuildPages): void {
+  const { page, send } = kit;
   const { store, logs, clock, views } = parts;
   const live = createLive(parts);
+  addBuildDeeds(kit, parts);
 
   page(["/", "/builds"], async (req, res, visit) => {
     const { filter, view: asked } = askedFilter(req);
@@ -64,6 +62,7 @@ export function addBuildPages({ page, form, send }: PageKit, parts: BuildPages):
     send(res, visit, "build", {
       ...(await buildPageData(parts, build, visit, clock.now())),
       told: false,
+      stopping: !final && req.query["asked"] === "stop",
       live: !final,
       log,
       logPlace: idOf({ attempt: build.attempt, ...log.next }),
@@ -90,26 +89,10 @@ export function addBuildPages({ page, form, send }: PageKit, parts: BuildPages):
     });
   });
 
-  form(
-    "/builds/:id/approve",
-    async (req, res, visit) => {
-      const build = await seenBuild(req, visit, "build.see");
-      await visit.demand("build.approve", placeOf(build));
-      demandApproved(await approveHeld(store, build.id, deciderOf(visit.viewer)));
-      res.redirect(303, buildOf(req));
-    },
-    buildOf,
-  );
-
   /** The build of the address; throws as if there were none, where they may not. */
   async function seenBuild(req: Request, visit: Visit, action: "build.see" | "build.log"): Promise<Build> {
     const build = await knownBuild(store, req.params["id"]);
     await visit.see(action, placeOf(build));
     return build;
   }
-}
-
-/** The page of the build that a form on it is about. */
-function buildOf(req: Request): string {
-  return `/builds/${encodeURIComponent(req.params["id"] ?? "")}`;
 }

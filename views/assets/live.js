@@ -34,6 +34,7 @@ document.addEventListener("htmx:sseError", () => say("Not connected, trying agai
 document.addEventListener("htmx:sseClose", () => {
   say("");
   reload.hidden = true;
+  for (const note of document.querySelectorAll("[data-while-live]")) note.remove();
   follow.parentElement.hidden = true;
 });
 
