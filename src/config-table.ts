@@ -135,6 +135,23 @@ const addresses = z.string().transform((text, context) => {
   return read.flatMap((one) => (one.success ? [one.data] : []));
 });
 
+/** Ids of people, as `hostKey` writes them. */
+const people = z.string().transform((text, context) => {
+  const read = text.split(",").map((part) => {
+    const [, github, bitbucket] =
+      /^(?:github:default:([1-9]\d{0,15})|bitbucket:default:\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?)$/i.exec(
+        part.trim(),
+      ) ?? [];
+    if (github !== undefined) return `github:default:${github}`;
+    return bitbucket === undefined ? null : `bitbucket:default:{${bitbucket.toLowerCase()}}`;
+  });
+  if (read.includes(null)) {
+    context.addIssue({ code: "custom", message: "has one that is no id of a person" });
+    return z.NEVER;
+  }
+  return read.flatMap((one) => one ?? []);
+});
+
 const key32 = z.string().transform((text, context) => {
   const bytes = Buffer.from(text, "base64");
   if (bytes.length !== 32 || bytes.toString("base64").replace(/=+$/, "") !== text.replace(/=+$/, "")) {
@@ -226,6 +243,13 @@ export const VARIABLES = {
     todo: random,
     example: "(openssl rand -hex 32)",
   }),
+  OPERATORS: optional("Data and keys", people, {
+    about:
+      "People who may do everything here once they have signed in with their host, by id and separated by commas. Names " +
+      "are not taken: they change hands. See docs/sign-in.md.",
+    todo: "give ids such as github:default:583231,bitbucket:default:{9484702e-c663-4afd-aefb-c93a8cd31c28}",
+    example: "github:default:583231",
+  }),
   APP_ID: optional("GitHub", whole(1, Number.MAX_SAFE_INTEGER), {
     about: "Number of the GitHub App.",
     todo: `copy the App ID from ${appPage} (a number, not the client id)`,
@@ -255,13 +279,13 @@ export const VARIABLES = {
     example: "(the former WEBHOOK_SECRET)",
   }),
   GITHUB_CLIENT_ID: optional("GitHub", line, {
-    about: "Client id of the app, for people who sign in. Not used yet.",
+    about: "Client id of the app: people sign in with their GitHub accounts (docs/sign-in.md). Goes with its secret.",
     todo: `copy the Client ID from ${appPage}`,
     example: "Iv23li…",
   }),
   GITHUB_CLIENT_SECRET: optional("GitHub", foreignSecret, {
     secret: true,
-    about: "Client secret of the app. Not used yet.",
+    about: "Client secret of the app.",
     todo: `generate one at ${appPage} → Client secrets`,
     example: "(from GitHub)",
   }),

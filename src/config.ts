@@ -29,6 +29,8 @@ export interface Config {
   readonly secretKey: Buffer | null;
   readonly secretKeyPrevious: Buffer | null;
   readonly adminToken: string | null;
+  /** People who are operators, by `hostKey`. */
+  readonly operators: readonly string[];
   /** Null: nothing of GitHub is set. */
   readonly github: GithubConfig | null;
   /** Signed webhooks need nothing of it: a connection in the database is enough. */
@@ -262,6 +264,7 @@ function readGithub(values: Partial<Values>, env: Environment, problems: Problem
     return null;
   }
   const key = readPrivateKey(values, env, problems);
+  checkClientPair(env, ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"], problems);
   for (const name of ["APP_ID", "WEBHOOK_SECRET"] as const) {
     if (!isSet(env, name)) {
       problems.push(problem(name, "is not set, but other parts of the GitHub App are"));
@@ -294,6 +297,14 @@ function checkAddressPair(
   const [only] = missing;
   if (missing.length !== 1 || only === undefined || there === undefined) return;
   problems.push(problem(only, `is not set, but ${there} is; they go together`));
+}
+
+/** Nobody can sign in with half of it. */
+function checkClientPair(env: Environment, pair: readonly [VariableName, VariableName], problems: Problem[]): void {
+  const [missing, ...more] = pair.filter((name) => !isSet(env, name));
+  if (missing === undefined || more.length > 0) return;
+  const there = pair.find((name) => name !== missing) ?? missing;
+  problems.push(problem(missing, `is not set, but ${there} is`));
 }
 
 function readPrivateKey(values: Partial<Values>, env: Environment, problems: Problem[]): string | null {
@@ -393,6 +404,7 @@ function assemble(
     secretKey: values.SECRET_KEY,
     secretKeyPrevious: values.SECRET_KEY_PREVIOUS,
     adminToken: values.ADMIN_TOKEN,
+    operators: values.OPERATORS ?? [],
     ...parts,
     builder: values.BUILDER,
     builds: {

@@ -14,6 +14,7 @@ import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
 import { createGithubHost } from "./github/host.ts";
 import { createGithubPermissionBook } from "./github/permission-book.ts";
+import { createInstallPage } from "./github/install-page.ts";
 import { createGithubReporter } from "./github/reporter.ts";
 import { ensureKeyFile } from "./keys.ts";
 import { createStagingNames, type StagingNames } from "./registry/staging.ts";
@@ -21,6 +22,7 @@ import { SERVICE_USER } from "./registry/token-service.ts";
 import { createConfiguredRegistries, registriesOfBuilds } from "./registry-parts.ts";
 import type { HostParts, Parts } from "./server.ts";
 import { createLogStore } from "./store/logs.ts";
+import { createIdentities } from "./sign-in-parts.ts";
 import { type OpenedStore, openStore } from "./store/store.ts";
 import { createVault } from "./store/vault.ts";
 import type { PushEvent } from "./web/registry.ts";
@@ -94,6 +96,7 @@ export async function createParts(
     ...createConfiguredHttpBuilders(config, clock),
     ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment }),
     connections: store.listConnections,
+    identities: createIdentities({ ...config, github }, { clock, log }),
     clock,
     log,
   };
@@ -221,6 +224,7 @@ export function createGithubParts(github: Omit<GithubConfig, "privateKeyPath">, 
     ],
     host: createGithubHost({ access, webUrl: github.url, log }),
     reporter: createGithubReporter({ access }),
+    installPage: createInstallPage(access),
     permissions: createGithubPermissionBook(github.url),
     budgets: async ({ id }) => [access.rateOf(id)].filter((known) => known !== null),
   };

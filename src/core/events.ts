@@ -9,6 +9,7 @@ export type HostEvent =
   | RepositoriesEvent
   | RepositoryEvent
   | RerunEvent
+  | PersonEvent
   | IgnoredEvent;
 
 /** Refs that moved in one repository. */
@@ -129,6 +130,13 @@ export interface RerunEvent {
   readonly sha: Sha;
   readonly check: string | null;
   readonly actor: Actor | null;
+}
+
+/** Somebody took back what they had let us do for them, or left an account: nothing they signed in for holds any more. */
+export interface PersonEvent {
+  readonly type: "person";
+  readonly action: "revoked" | "left";
+  readonly person: HostId;
 }
 
 /** Nothing to do, and why: our own echo, a ping, or an event this program does not act on. */

@@ -1,8 +1,9 @@
-/** Whether somebody may do something, as their host says at that moment. Nothing of it is remembered. */
+/** Whether somebody may do something, as their host says at that moment; for looking, as it said within a minute. */
 import { oneLine } from "../core/markdown.ts";
 import { type Actor, type HostId, hostKey, type Provider, type Repository } from "../core/model.ts";
 import { ACTIONS, type Action, mayDo } from "../core/roles.ts";
 import type { Host, Logger } from "./ports.ts";
+import type { SeenRoles } from "./seen-roles.ts";
 
 /** What an action is about: of the installation, and of a repository of it where the action is one in a repository. */
 export interface Place {
@@ -23,12 +24,14 @@ export interface Authorizer {
 
 export interface AuthorizerParts {
   readonly hosts: readonly Pick<Host, "provider" | "host" | "role">[];
+  /** Left out: nothing is remembered. */
+  readonly seen?: SeenRoles;
   readonly log: Logger;
 }
 
 const NAMES: Readonly<Record<Provider, string>> = { github: "GitHub", bitbucket: "Bitbucket" };
 
-export function createAuthorizer({ hosts, log }: AuthorizerParts): Authorizer {
+export function createAuthorizer({ hosts, seen, log }: AuthorizerParts): Authorizer {
   return {
     async may(person, action, { installation, repository }) {
       const rule = ACTIONS[action];
@@ -50,7 +53,8 @@ export function createAuthorizer({ hosts, log }: AuthorizerParts): Authorizer {
       const role =
         host === undefined
           ? ({ ok: false, message: "That host is not configured here.", retryable: false, retryAfter: null } as const)
-          : await host.role(installation, asked, person);
+          : await (seen?.role(host, { action, installation, repository: asked }, person) ??
+              host.role(installation, asked, person));
       if (!role.ok) {
         log.warn({ ...fields, reason: "role-unknown", why: role.message }, "nobody could say what somebody may do");
         const why = `Whether ${oneLine(person.login)} may ${rule.what} is not known, so nothing was done: ${role.message}`;

@@ -67,6 +67,7 @@ export interface ProcessorOptions {
     | "pausesOf"
     | "lanesMovedSince"
     | "coveredRepositories"
+    | "endSessionsOf"
     | "repositoryOf"
   >;
   readonly hosts: readonly Host[];
@@ -81,6 +82,8 @@ export interface ProcessorOptions {
 
 /** What somebody may not have: each is worth a line of its own, that an operator finds who looks for it. */
 const REFUSALS: readonly Skip["reason"][] = ["image-not-owned", "tag-not-granted", "not-linked", "no-namespace"];
+
+const LEFT = { revoked: "took back what they let us do for them", left: "left the account" } as const;
 
 /** What became of one event. */
 type Handled =
@@ -214,6 +217,10 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       case "repository": {
         const applied = await installations.apply(host, event);
         return applied.ok ? ok({ kind: "applied", note: applied.value }) : applied;
+      }
+      case "person": {
+        const ended = await store.endSessionsOf(event.person);
+        return ok({ kind: "applied", note: `somebody ${LEFT[event.action]}; sessions ended: ${ended}` });
       }
       case "ignored":
         return ok({ kind: "ignored", note: `${event.reason}: ${event.detail}` });

@@ -14,6 +14,8 @@ const HANDLED = [
   "repository",
   "check_run",
   "check_suite",
+  "github_app_authorization",
+  "organization",
   "ping",
 ] as const;
 

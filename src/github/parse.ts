@@ -12,6 +12,7 @@ import {
   installationEventSchema,
   installationRepositoriesSchema,
   installationTargetSchema,
+  memberRemovedSchema,
   pushSchema,
   repositoryEventSchema,
   type repositorySchema,
@@ -70,11 +71,32 @@ function parseEvent(event: string, payload: object, context: ParseContext): Pars
       return parseCheckRun(payload, context);
     case "check_suite":
       return parseCheckSuite(payload, context);
+    case "github_app_authorization":
+      return parseAuthorization(payload, context);
+    case "organization":
+      return parseOrganization(payload, context);
     case "ping":
       return ignored("ping", "GitHub checked that the webhook is reachable.");
     default:
       return unsupported(event, null);
   }
+}
+
+/** Sent to the App's owner of everybody who signed in, installed or not. */
+function parseAuthorization(payload: object, context: ParseContext): ParseResult {
+  const action = actionOf(payload);
+  if (action !== "revoked") return unsupported("github_app_authorization", action);
+  const actor = actorOf(payload);
+  if (actor === null) return { ok: false, message: "Not a usable github_app_authorization payload: no sender." };
+  return parsed({ type: "person", action: "revoked", person: hostId(actor.id, context) });
+}
+
+function parseOrganization(payload: object, context: ParseContext): ParseResult {
+  const action = actionOf(payload);
+  if (action !== "member_removed") return unsupported("organization", action);
+  const result = memberRemovedSchema.safeParse(payload);
+  if (!result.success) return rejected("organization", result.error);
+  return parsed({ type: "person", action: "left", person: hostId(result.data.membership.user.id, context) });
 }
 
 function parsePush(payload: unknown, context: ParseContext): ParseResult {

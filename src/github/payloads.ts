@@ -208,6 +208,9 @@ export const membershipSchema = z.object({
   organization: z.object({ id }),
 });
 
+/** `organization.member_removed`. */
+export const memberRemovedSchema = z.object({ membership: z.object({ user: z.object({ id }) }) });
+
 /** Whoever a token is of. */
 export const ownUserSchema = z.object({ id, login: z.string().min(1) });
 

@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
-import type { Build } from "../core/model.ts";
+import type { Build, Outcome } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
@@ -21,6 +21,7 @@ import { createBadgeRoutes } from "./badges.ts";
 import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
 import { methodNotAllowed, publicError, WebError } from "./errors.ts";
 import type { InstallationsStore } from "./installations.ts";
+import { createLandingPages } from "./landing.ts";
 import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
@@ -48,6 +49,8 @@ export interface WebOptions {
   /** Hosts people can sign in with; left out: none. */
   readonly identities?: readonly Identity[];
   readonly sessions: SessionStore;
+  /** Where the GitHub App is installed from; null or left out: there is none. */
+  readonly installPage?: (() => Promise<Outcome<string>>) | null;
   /** Decides, by its scheme, about HSTS and how cookies are marked. */
   readonly publicUrl: string;
   readonly clock: Clock;
@@ -131,6 +134,7 @@ export function createWeb(options: WebOptions): Express {
     }),
   );
   app.use(look);
+  app.use(createLandingPages({ store, sessions, gate, views, authorizer: options.authorizer, installPage: options.installPage ?? null }));
   app.use("/auth", createSignIn({ gate, views, identities, sessions, secure, clock, log }));
   const { authorizer, registryHost, stopping } = options;
   const { preview, accessTokens, namespaceDesk } = options;

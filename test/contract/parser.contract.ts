@@ -126,6 +126,7 @@ const WORDS: Readonly<Record<HostEvent["type"], readonly string[]>> = {
   repository: ["type", "action", "repository", "installation", "actor"],
   rerun: ["type", "repository", "installation", "sha", "check", "actor"],
   approval: ["type", "repository", "installation", "sha", "check", "actor"],
+  person: ["type", "action", "person"],
   ignored: ["type", "reason", "detail", "repository"],
 };
 

@@ -77,6 +77,7 @@ async function process(event: HostEvent, setting: Setting = {}) {
       configFiles: async () => new Map(),
       pastDeliveries: async () => [],
       coveredRepositories: async () => [],
+      endSessionsOf: async () => 0,
       repositoryOf: async () => null,
       deliveryBody: async () => null,
       pausesOf: async () => [],

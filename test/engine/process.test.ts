@@ -73,6 +73,7 @@ function processorOf(setting: Setting) {
     configFiles: async () => new Map(),
     pastDeliveries: async () => [],
     coveredRepositories: async () => [],
+    endSessionsOf: async () => 2,
     repositoryOf: async () => null,
     deliveryBody: async () => null,
     pausesOf: async () => [],

@@ -13,6 +13,7 @@ import type { NamespacePolicy } from "../../src/core/lifecycle/claim.ts";
 import type { BuildContext, BuildEnd, Builder, Clock, Logger } from "../../src/engine/ports.ts";
 import { createGithubParts } from "../../src/parts.ts";
 import { type Parts, type Running, startServer } from "../../src/server.ts";
+import { createIdentities } from "../../src/sign-in-parts.ts";
 import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, type OpenedStore, openStore } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
@@ -74,6 +75,8 @@ export interface WorldOptions {
   readonly bitbucket?: boolean;
   /** Replaces parts before the program starts, e.g. with ones that fail. */
   readonly parts?: (parts: Parts) => Parts;
+  /** By `hostKey`. */
+  readonly operators?: (github: GithubHost) => readonly string[];
   readonly leaseMs?: number;
   readonly stopGraceMs?: number;
   /** Left out: accounts of GitHub, or of Bitbucket where there is one, get theirs by themselves. */
@@ -134,6 +137,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       builder,
       hosts: [createGithubParts(githubConfig(github), log, clock), ...("host" in hostParts ? [hostParts] : [])],
       addon,
+      identities: createIdentities({ github: githubConfig(github), publicUrl }, { clock, log }),
       clock,
       log,
     };
@@ -142,6 +146,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       port,
       publicUrl,
       adminToken: ADMIN_TOKEN,
+      operators: options.operators?.(github) ?? [],
       views: VIEWS,
       namespaces: options.namespaces ?? {
         kind: "automatic",
@@ -160,6 +165,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       stopGraceMs: options.stopGraceMs ?? 50,
     });
     github.setWebhook({ url: `${running.url}/webhooks/github`, secret: SECRET });
+    github.setCallbackUrls([`${publicUrl}/auth/github/callback`]);
   }
 
   function now(): Running {
@@ -217,8 +223,9 @@ function githubConfig(github: GithubHost) {
     appId: github.appId,
     privateKey: github.privateKey,
     webhookSecrets: [SECRET],
-    clientId: null,
-    clientSecret: null,
+    privateKeyPath: null,
+    clientId: github.clientId,
+    clientSecret: github.clientSecret,
     url: github.url,
     apiUrl: github.apiUrl,
   };
