@@ -296,7 +296,10 @@ async function rotateAppKey(config: Config, github: GithubConfig, file: string |
   if (github.privateKeyPath === null) {
     return ok({
       done: [`GitHub takes this key for App ${github.appId}.`],
-      todo: [`Set PRIVATE_KEY to what ${file} holds.`, ...after],
+      todo: [
+        `Set PRIVATE_KEY to what ${file} holds (where the database has it: wharfinger settings set PRIVATE_KEY < ${file}).`,
+        ...after,
+      ],
     });
   }
   await told(config, "app-key");
