@@ -14,6 +14,7 @@ import type { Connections } from "./engine/connections-port.ts";
 import type { ConnectClient, Connection } from "./engine/grants-port.ts";
 import type { RegistryDesk } from "./engine/registry-desk.ts";
 import type { Page } from "./engine/store-port.ts";
+import { createMailNotifier } from "./notify/mail.ts";
 import { createConfiguredBuildah, GITHUB_WEBHOOK_PATH, openConfiguredStore, systemClock } from "./parts.ts";
 import { openRegistries } from "./registries.ts";
 import { createConfiguredRegistries } from "./registry-parts.ts";
@@ -31,6 +32,7 @@ export async function doctorChecks(config: Config): Promise<readonly DoctorCheck
       return { name: `registry ${name}`, run: () => checkAdded(config, name) };
     }),
     { name: "builder", run: () => checkBuilder(config) },
+    ...(config.notices.mail === null ? [] : [{ name: "mail server", run: () => checkMail(config) }]),
     { name: "public address", run: () => checkPublicUrl(config) },
   ];
 }
@@ -72,6 +74,13 @@ async function checkDatabase(config: Config): Promise<CheckResult> {
   } catch (error) {
     return bad(messageOf(error), "A new or older database is brought up to date by: wharfinger migrate");
   }
+}
+
+async function checkMail({ notices: { mail } }: Config): Promise<CheckResult> {
+  if (mail === null) return good("not set up: nobody is told of builds by e-mail");
+  const answer = await createMailNotifier(mail).verify();
+  if (answer.ok) return good(`${new URL(mail.url).host} lets us in, to send as ${mail.from}`);
+  return bad(answer.message, "Check SMTP_URL: scheme, user name, password (percent-encoded), host and port.");
 }
 
 const CONNECT_DATES =

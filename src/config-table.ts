@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import type { Provider } from "./core/model.ts";
+import { isEmail } from "./core/notices.ts";
 
 /**
  * Every variable the program reads, once: how it is read, what it stands for, where to get it. The configuration page
@@ -24,7 +25,16 @@ export interface Variable<T> {
   readonly example: string;
 }
 
-type Group = "Addresses" | "Data and keys" | "GitHub" | "Bitbucket Cloud" | "Registry" | "Builds" | "Retention" | "Log";
+type Group =
+  | "Addresses"
+  | "Data and keys"
+  | "GitHub"
+  | "Bitbucket Cloud"
+  | "Registry"
+  | "Builds"
+  | "Notifications"
+  | "Retention"
+  | "Log";
 
 type Details = Pick<Variable<unknown>, "about" | "todo" | "example"> &
   Partial<Pick<Variable<unknown>, "secret" | "fallbackText">>;
@@ -118,6 +128,17 @@ function choice<const T extends string>(...values: readonly T[]): z.ZodType<T, s
   });
 }
 
+/** Never quoted: it holds a password. */
+const smtpUrl = line.refine((text) => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && ["smtp:", "smtps:"].includes(url.protocol) && url.hostname !== "" && url.search === "";
+}, "is not smtp://… or smtps://… with a host, or has a ? part");
+
+const mailFrom = line.refine(
+  (text) => isEmail(/^[^<>]*<([^<>]+)>$/.exec(text)?.[1] ?? text),
+  "is neither ADDRESS nor NAME <ADDRESS>",
+);
+
 /** Of Standard Webhooks: 24 to 64 bytes. */
 const webhookSecret = z.string().refine((text) => {
   const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
@@ -209,6 +230,11 @@ export const VARIABLES = {
     about: "How GitHub, Bitbucket and browsers reach this server. Links in checks start with it.",
     todo: "give scheme, host and port, e.g. https://builds.example.com",
     example: "https://builds.example.com",
+  }),
+  API_RATE: defaulting("Addresses", whole(1, 1_000_000), "600", {
+    about: "How many requests a minute each API token may send (docs/api.md). The operator's token is not limited.",
+    todo: "give a whole number of requests",
+    example: "600",
   }),
   DATA_DIR: defaulting("Data and keys", line, "data", {
     about: "Folder for the SQLite file, keys and build logs. Back it up.",
@@ -509,6 +535,26 @@ export const VARIABLES = {
       "Days builds, logs and deliveries of an uninstalled account wait for it to come back, before they are purged.",
     todo: "give days",
     example: "30",
+  }),
+  SMTP_URL: optional("Notifications", smtpUrl, {
+    secret: true,
+    about:
+      "The mail server that sends notifications. `smtps://` encrypts from the beginning, `smtp://` where the server offers " +
+      "it. Without it nobody is told by e-mail.",
+    todo: "give smtps://USER:PASSWORD@HOST:PORT, with %40 for an @ in the user name or password",
+    example: "smtps://wharfinger:password@mail.acme.example:465",
+  }),
+  MAIL_FROM: optional("Notifications", mailFrom, {
+    about: "Whom notifications come from. Needed with `SMTP_URL`.",
+    todo: "give an address, or a name and an address in angle brackets",
+    example: "Wharfinger <builds@acme.example>",
+  }),
+  NOTIFY_NETWORK: defaulting("Notifications", choice("internet", "host"), "internet", {
+    about:
+      "Where webhooks of notifications may lead, which owners of accounts give. `internet`: public addresses only. `host`: " +
+      "all that this machine reaches, for a chat server of your own; owners can then have requests sent to any of it.",
+    todo: "set internet, or host if all owners may have requests sent into this machine's network",
+    example: "internet",
   }),
   LOG_LEVEL: defaulting("Log", choice("debug", "info", "warn", "error"), "info", {
     about: "Least severe messages to log: `debug`, `info`, `warn`, `error`.",

@@ -29,6 +29,8 @@ export interface Config {
   readonly secretKey: Buffer | null;
   readonly secretKeyPrevious: Buffer | null;
   readonly adminToken: string | null;
+  /** Requests a minute of one API token. */
+  readonly apiRate: number;
   /** People who are operators, by `hostKey`. */
   readonly operators: readonly string[];
   /** Null: nothing of GitHub is set. */
@@ -56,6 +58,11 @@ export interface Config {
     readonly bodiesDays: number;
     readonly deliveriesDays: number;
     readonly uninstalledDays: number;
+  };
+  readonly notices: {
+    /** Null: nobody is told by e-mail. */
+    readonly mail: { readonly url: string; readonly from: string } | null;
+    readonly network: "internet" | "host";
   };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "pretty" | "json" | null };
 }
@@ -127,6 +134,9 @@ export function parseConfig(env: Environment): ConfigResult {
   if ((values.RETENTION_DELIVERIES_DAYS ?? 0) < (values.RETENTION_BODIES_DAYS ?? 0)) {
     problems.push(problem("RETENTION_DELIVERIES_DAYS", "is less than RETENTION_BODIES_DAYS"));
   }
+  // One without the other, as it is set and not as it was read: a value that is wrong is told of already.
+  if (env["SMTP_URL"] && !env["MAIL_FROM"]) problems.push(problem("MAIL_FROM", "is not set, but SMTP_URL is"));
+  if (env["MAIL_FROM"] && !env["SMTP_URL"]) problems.push(problem("SMTP_URL", "is not set, but MAIL_FROM is"));
   if (values.PORT === 0 && values.PUBLIC_URL === null) {
     warnings.push("PORT is 0 and PUBLIC_URL is not set: links in checks will lead nowhere.");
   }
@@ -404,6 +414,7 @@ function assemble(
     secretKey: values.SECRET_KEY,
     secretKeyPrevious: values.SECRET_KEY_PREVIOUS,
     adminToken: values.ADMIN_TOKEN,
+    apiRate: values.API_RATE,
     operators: values.OPERATORS ?? [],
     ...parts,
     builder: values.BUILDER,
@@ -421,6 +432,11 @@ function assemble(
       bodiesDays: values.RETENTION_BODIES_DAYS,
       deliveriesDays: values.RETENTION_DELIVERIES_DAYS,
       uninstalledDays: values.RETENTION_UNINSTALLED_DAYS,
+    },
+    notices: {
+      mail:
+        values.SMTP_URL === null || values.MAIL_FROM === null ? null : { url: values.SMTP_URL, from: values.MAIL_FROM },
+      network: values.NOTIFY_NETWORK,
     },
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
   };

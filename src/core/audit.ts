@@ -73,6 +73,8 @@ export type AuditAction =
   | "variable.removed"
   | "access.allowed"
   | "access.disallowed"
+  | "notification.added"
+  | "notification.removed"
   | "connection.made"
   | "connection.removed"
   | "key.rotated"

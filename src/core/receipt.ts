@@ -15,6 +15,8 @@ export interface Holdings {
   /** By name, with the fingerprint each was last saved with: erased since. */
   readonly erasedSecrets: readonly string[];
   readonly erasedVariables: readonly string[];
+  /** E-mail addresses, and hosts of webhooks. */
+  readonly erasedNotifications: readonly string[];
   readonly revokedTokens: readonly string[];
   /** `registry, user`. */
   readonly erasedCredentials: readonly string[];
@@ -26,6 +28,7 @@ export interface Holdings {
   /** What should be zero by then: still there. */
   readonly left: {
     readonly variables: number;
+    readonly notifications: number;
     readonly tokens: number;
     readonly credentials: number;
     readonly connections: number;
@@ -50,6 +53,7 @@ export interface ReceiptItem {
     | "staging"
     | "secrets"
     | "variables"
+    | "notifications"
     | "access-tokens"
     | "registry-credentials"
     | "further-repositories"
@@ -109,6 +113,7 @@ function gone(held: Holdings): readonly ReceiptItem[] {
     ...item("removed", "builds", held.canceled, "Those that waited were canceled, those that ran were stopped."),
     ...item("removed", "secrets", held.erasedSecrets.length, `Erased: ${list(held.erasedSecrets)}.`),
     ...item("removed", "variables", held.erasedVariables.length, `Erased: ${list(held.erasedVariables)}.`),
+    ...item("removed", "notifications", held.erasedNotifications.length, `Erased: ${list(held.erasedNotifications)}.`),
     ...item("removed", "access-tokens", held.revokedTokens.length, `Revoked: ${list(held.revokedTokens)}.`),
     ...item(
       "removed",
@@ -127,6 +132,7 @@ function gone(held: Holdings): readonly ReceiptItem[] {
       "Connections are still there: wharfinger connect bitbucket --list, then --disconnect each.",
     ),
     ...item("left", "secrets", left.variables, `Secrets or variables could not be erased; ${why}.`),
+    ...item("left", "notifications", left.notifications, `Addresses could not be erased; ${why}.`),
     ...item("left", "access-tokens", left.tokens, `They could not be revoked; ${why}.`),
     ...item("left", "registry-credentials", left.credentials, `They could not be erased; ${why}.`),
     ...item("left", "staging", held.staging, `Repositories of the registry that builds pushed to; ${why}.`),

@@ -34,6 +34,7 @@ export const ACTIONS = {
   "variable.change": { of: "account", least: "owner", what: "change variables and secrets" },
   "access.change": { of: "account", least: "owner", what: "say which further repositories builds may read" },
   "token.change": { of: "account", least: "owner", what: "make or revoke access tokens" },
+  "notification.change": { of: "account", least: "owner", what: "say who is told of builds" },
   "image.share": { of: "account", least: "owner", what: "share images between repositories" },
   "image.open": { of: "account", least: "owner", what: "open images to everybody, or close them" },
   "namespace.share": { of: "account", least: "owner", what: "share the namespace with another account" },

@@ -37,6 +37,7 @@ import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
 import type { IdempotencyStore } from "./idempotency-port.ts";
 import type { LifecycleStore } from "./lifecycle-port.ts";
 import type { OperationsStore } from "./operations-port.ts";
+import type { NoticeStore } from "./notices-port.ts";
 import type { PauseStore } from "./pause-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 import type { ReceiptStore } from "./receipts-port.ts";
@@ -299,6 +300,7 @@ export interface Store
     AccessTokenStore,
     ApiTokenStore,
     FurtherRepositoryStore,
+    NoticeStore,
     PauseStore,
     IdempotencyStore,
     LifecycleStore,

@@ -3,6 +3,7 @@ import type { By } from "../core/audit.ts";
 import { type HostId, hostKey } from "../core/model.ts";
 import { isSettled, receiptItems } from "../core/receipt.ts";
 import { isoTime } from "./loop.ts";
+import type { NoticeStore } from "./notices-port.ts";
 import type { Clock, Logger, LogStore } from "./ports.ts";
 import type { ReceiptStore, Uninstalled } from "./receipts-port.ts";
 import type { VariableStore } from "./variables-port.ts";
@@ -12,7 +13,8 @@ export interface UninstallOptions {
     ReceiptStore,
     "uninstalled" | "eraseHoldings" | "holdings" | "closeReceipt" | "purgeable" | "recordedBuilds" | "purgeInstallation"
   > &
-    Pick<VariableStore, "eraseVariables">;
+    Pick<VariableStore, "eraseVariables"> &
+    Pick<NoticeStore, "eraseTargets">;
   readonly logs: Pick<LogStore, "remove">;
   readonly clock: Clock;
   readonly log: Logger;
@@ -39,6 +41,7 @@ export function createUninstall(options: UninstallOptions): { step(): Promise<bo
     // First what opens something.
     if (!(await store.eraseHoldings(installation, BY))) return;
     await store.eraseVariables(installation, BY);
+    await store.eraseTargets(installation, BY);
     const held = await store.holdings(installation);
     const waited = clock.now() - Date.parse(removedAt);
     if (!isSettled(held) && waited < PATIENCE_MS) return;

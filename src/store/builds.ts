@@ -8,6 +8,7 @@ import { writeAudit } from "./audit.ts";
 import { type Commit, findBuild, newestBuilds, RETURNING_COMMIT, toCommits } from "./build-rows.ts";
 import { touchChecks } from "./check-rows.ts";
 import type { Database, Sql } from "./database.ts";
+import { noteEnd } from "./notices.ts";
 import { IS_PAUSED, IS_STOPPED } from "./pause-rows.ts";
 import { flag, integer, milliseconds, type Row, text } from "./rows.ts";
 import { cancelBuilds, END_LOST_STOPPED } from "./stops.ts";
@@ -100,6 +101,7 @@ export function createBuilds({ database, clock, newId }: StoreParts): Builds {
           ],
         );
         await touch(sql, changed);
+        if (changed.length > 0) await noteEnd(sql, id, clock.now());
         return changed.length > 0;
       });
     },

@@ -23,6 +23,7 @@ const CARRIED: readonly string[] = [
   "UPDATE installations SET policy = (SELECT policy FROM installations WHERE key = $1) WHERE key = $2",
   `UPDATE variables SET installation = $2 WHERE installation = $1
      AND NOT EXISTS (SELECT 1 FROM variables mine WHERE mine.installation = $2)`,
+  "UPDATE notice_targets SET installation = $2 WHERE installation = $1",
   `INSERT INTO further_repositories (installation, repository, reads, since, made_by)
    SELECT CAST($2 AS TEXT), repository, reads, since, made_by FROM further_repositories WHERE installation = $1
    ON CONFLICT DO NOTHING`,

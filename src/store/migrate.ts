@@ -21,6 +21,7 @@ import { settings } from "./migrations/0018-settings.ts";
 import { apiTokens } from "./migrations/0019-api-tokens.ts";
 import { badges } from "./migrations/0020-badges.ts";
 import { buildLists } from "./migrations/0021-build-lists.ts";
+import { notices } from "./migrations/0022-notices.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -52,6 +53,7 @@ const MIGRATIONS: readonly Migration[] = [
   apiTokens,
   badges,
   buildLists,
+  notices,
 ];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */

@@ -31,11 +31,13 @@ export async function readHoldings(sql: Pick<Sql, "query">, installation: HostId
     erasedCredentials: told("credential.removed").map(
       (row) => `${json<Facts>(row, "facts")["username"] ?? ""} at ${json<Facts>(row, "facts")["registry"] ?? ""}`,
     ),
+    erasedNotifications: told("notification.removed").map((row) => text(row, "subject")),
     disallowed: told("access.disallowed").length,
     withdrawnClaims: told("claim.withdrawn").length,
     webhooks: connections.flatMap((row) => webhookOf(row)),
     left: {
       variables: of("variables"),
+      notifications: of("notifications"),
       tokens: of("tokens"),
       credentials: of("credentials"),
       connections: of("connections"),
@@ -94,6 +96,7 @@ const COUNTS = `
     (SELECT COUNT(*) FROM builds WHERE installation = $1) AS builds,
     (SELECT COUNT(*) FROM repositories WHERE installation = $1) AS repositories,
     (SELECT COUNT(*) FROM variables WHERE installation = $1) AS variables,
+    (SELECT COUNT(*) FROM notice_targets WHERE installation = $1) AS notifications,
     (SELECT COUNT(*) FROM pauses WHERE kind = 'installation' AND key = $1) AS pauses,
     (SELECT COUNT(*) FROM images m JOIN repositories r ON r.key = m.repository WHERE r.installation = $1) AS images,
     (SELECT COUNT(*) FROM access_tokens

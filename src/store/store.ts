@@ -30,6 +30,7 @@ import { createNamespaceCodes } from "./namespace-codes.ts";
 import { createNamespaces } from "./namespaces.ts";
 import { createOperations } from "./operations.ts";
 import { createOrders } from "./orders.ts";
+import { createNoticeRows } from "./notices.ts";
 import { createPauses } from "./pauses.ts";
 import { createPlans } from "./plans.ts";
 import { createPublications } from "./publications.ts";
@@ -119,6 +120,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createRegistries(parts, vault),
     ...createVariables(parts, vault),
     ...createBadgeRows(parts, vault),
+    ...createNoticeRows(parts, vault),
     ...createSessions(parts),
     ...createSettings(parts, vault),
     ...createUpkeep(parts),

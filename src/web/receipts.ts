@@ -32,6 +32,7 @@ const TITLES: Readonly<Record<ReceiptItem["what"], string>> = {
   staging: "Staging repositories",
   secrets: "Secrets",
   variables: "Variables",
+  notifications: "Notifications",
   "access-tokens": "Access tokens",
   "registry-credentials": "Registry credentials",
   "further-repositories": "Further repositories",

@@ -15,6 +15,7 @@ const BY_ROLE: Readonly<Record<Role, readonly Action[]>> = {
     "variable.change",
     "access.change",
     "token.change",
+    "notification.change",
     "image.share",
     "image.open",
     "namespace.share",

@@ -369,6 +369,35 @@ CONSTRAINT namespaces PRIMARY KEY (name)
 CONSTRAINT namespaces UNIQUE (seq)
 CREATE UNIQUE INDEX namespaces_pkey ON public.namespaces USING btree (name)
 CREATE UNIQUE INDEX namespaces_seq_key ON public.namespaces USING btree (seq)
+COLUMN notice_targets.id text NOT NULL
+COLUMN notice_targets.installation text NOT NULL
+COLUMN notice_targets.kind text NOT NULL
+COLUMN notice_targets.shown text NOT NULL
+COLUMN notice_targets.secret text NOT NULL
+COLUMN notice_targets.events text NOT NULL
+COLUMN notice_targets.made_by text NOT NULL
+COLUMN notice_targets.made_at bigint NOT NULL
+COLUMN notice_targets.told_at bigint
+COLUMN notice_targets.problem text
+COLUMN notice_targets.problem_at bigint
+CONSTRAINT notice_targets FOREIGN KEY (installation) REFERENCES installations(key)
+CONSTRAINT notice_targets PRIMARY KEY (id)
+CREATE INDEX notice_targets_installation ON public.notice_targets USING btree (installation)
+CREATE UNIQUE INDEX notice_targets_pkey ON public.notice_targets USING btree (id)
+COLUMN notices.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN notices.target text NOT NULL
+COLUMN notices.build text NOT NULL
+COLUMN notices.event text NOT NULL
+COLUMN notices.attempts integer NOT NULL DEFAULT 0
+COLUMN notices.not_before bigint NOT NULL DEFAULT 0
+COLUMN notices.lease_until bigint NOT NULL DEFAULT 0
+COLUMN notices.made_at bigint NOT NULL
+CONSTRAINT notices FOREIGN KEY (build) REFERENCES builds(id) ON DELETE CASCADE
+CONSTRAINT notices FOREIGN KEY (target) REFERENCES notice_targets(id)
+CONSTRAINT notices PRIMARY KEY (id)
+CONSTRAINT notices UNIQUE (target, build)
+CREATE UNIQUE INDEX notices_pkey ON public.notices USING btree (id)
+CREATE UNIQUE INDEX notices_target_build_key ON public.notices USING btree (target, build)
 COLUMN pauses.kind text NOT NULL
 COLUMN pauses.key text NOT NULL
 COLUMN pauses.since bigint NOT NULL

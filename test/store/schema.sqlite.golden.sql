@@ -357,6 +357,34 @@ CREATE TABLE namespaces (
   created_at BIGINT NOT NULL
 );
 
+CREATE TABLE notice_targets (
+  id TEXT NOT NULL PRIMARY KEY,
+  installation TEXT NOT NULL REFERENCES installations (key),
+  kind TEXT NOT NULL,
+  shown TEXT NOT NULL,
+  secret TEXT NOT NULL,
+  events TEXT NOT NULL,
+  made_by TEXT NOT NULL,
+  made_at BIGINT NOT NULL,
+  told_at BIGINT,
+  problem TEXT,
+  problem_at BIGINT
+);
+
+CREATE INDEX notice_targets_installation ON notice_targets (installation);
+
+CREATE TABLE notices (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  target TEXT NOT NULL REFERENCES notice_targets (id),
+  build TEXT NOT NULL REFERENCES builds (id) ON DELETE CASCADE,
+  event TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL DEFAULT 0,
+  lease_until BIGINT NOT NULL DEFAULT 0,
+  made_at BIGINT NOT NULL,
+  UNIQUE (target, build)
+);
+
 CREATE TABLE pauses (
 kind TEXT NOT NULL,
 key TEXT NOT NULL,

@@ -21,4 +21,5 @@ export const STEPS: readonly string[] = [
   "0019-api-tokens",
   "0020-badges",
   "0021-build-lists",
+  "0022-notices",
 ];

@@ -18,10 +18,16 @@ const SECRETS = `${AT}/secrets`;
 const OF_REPOSITORY = `${AT}/repositories/1`;
 const REPOSITORY = "/repositories/github/default/1";
 const TOKENS = "/namespaces/acme/tokens";
+const NOTIFICATIONS = `${AT}/notifications`;
 const API_TOKENS = `${AT}/api-tokens`;
 
-/** Claims that wait, and the receipt of an installation that is gone; answers the claims' ids. */
-export async function prepare({ store, clock }: ApiWorld): Promise<readonly [string, string]> {
+export interface Prepared {
+  readonly claims: readonly [string, string];
+  readonly notification: string;
+}
+
+/** Claims that wait, somebody who is told of builds, and the receipt of an installation that is gone; answers their ids. */
+export async function prepare({ store, clock }: ApiWorld): Promise<Prepared> {
   const claims: string[] = [];
   for (const number of ["27", "28"]) {
     const { id, account } = installed(number);
@@ -39,7 +45,17 @@ export async function prepare({ store, clock }: ApiWorld): Promise<readonly [str
   await store.hearInstallation({ id, news: "removed", told, by });
   await store.eraseHoldings(id, by);
   const [first = "", second = ""] = claims;
-  return [first, second];
+  const target = await store.saveTarget(
+    {
+      installation: { provider: "github", host: "default", id: "7" },
+      kind: "webhook",
+      shown: "hooks.example",
+      address: "https://hooks.example/secret",
+      events: ["failed"],
+    },
+    by,
+  );
+  return { claims: [first, second], notification: typeof target === "string" ? "" : target.id };
 }
 
 function installed(number: string) {
@@ -47,7 +63,7 @@ function installed(number: string) {
   return { id, account: { ...id, id: `1${number}`, login: `login-${number}`, kind: "organization" } as const };
 }
 
-export function callsOf({ builds, deliveries }: ApiWorld, claims: readonly [string, string]): readonly ApiCall[] {
+export function callsOf({ builds, deliveries }: ApiWorld, { claims, notification }: Prepared): readonly ApiCall[] {
   const get = (id: string, path: string): ApiCall => ({ id, method: "GET", path });
   const put = (id: string, path: string, body?: object): ApiCall => ({
     id,
@@ -75,6 +91,7 @@ export function callsOf({ builds, deliveries }: ApiWorld, claims: readonly [stri
     post("retryBuild", `/builds/${builds.queued}/retry`),
     get("listInstallations", "/installations"),
     get("getInstallation", AT),
+    get("listRepositories", `${AT}/repositories`),
     { id: "changePolicy", method: "PATCH", path: `${AT}/policy`, body: { brake: 5 } },
     put("setInstallationVariable", `${VARIABLES}/LEVEL`, { value: "debug" }),
     get("listInstallationVariables", VARIABLES),
@@ -88,6 +105,10 @@ export function callsOf({ builds, deliveries }: ApiWorld, claims: readonly [stri
     put("setRepositorySecret", `${OF_REPOSITORY}/secrets/NPM_TOKEN`, { value: "a-secret-nobody-reads" }),
     get("listRepositorySecrets", `${OF_REPOSITORY}/secrets`),
     erase("removeRepositorySecret", `${OF_REPOSITORY}/secrets/NPM_TOKEN`),
+    post("addNotification", NOTIFICATIONS, { kind: "email", address: "team@acme.example" }),
+    get("listNotifications", NOTIFICATIONS),
+    post("testNotification", `${NOTIFICATIONS}/${notification}/test`),
+    erase("removeNotification", `${NOTIFICATIONS}/${notification}`),
     put("allowAccess", ACCESS),
     get("listAccess", `${AT}/access`),
     erase("disallowAccess", ACCESS),

@@ -7,6 +7,8 @@ import { createAccessTokens } from "../../src/engine/access-tokens.ts";
 import { type ApiTokens, createApiTokens } from "../../src/engine/api-tokens.ts";
 import { type BuildActions, createBuildActions } from "../../src/engine/build-actions.ts";
 import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
+import { createNoticeDesk } from "../../src/engine/notices.ts";
+import type { Notifier } from "../../src/engine/notices-port.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { KnownRegistry } from "../../src/engine/registries.ts";
 import type { RegistryDesk, ShownRegistry } from "../../src/engine/registry-desk.ts";
@@ -62,6 +64,9 @@ const REGISTRY: KnownRegistry = {
     throw new Error("no registry is asked in these tests");
   },
 };
+
+/** Takes all that is sent. */
+const quiet = (kind: Notifier["kind"]): Notifier => ({ kind, check: async () => ok(true), send: async () => ok(true) });
 
 const done = async () => ({ ok: true, value: true }) as const;
 const DESK: RegistryDesk = {
@@ -127,6 +132,7 @@ export async function openApi(changes: Partial<World> = {}): Promise<ApiWorld> {
       connections: async () => [],
     },
     buildActions: actionsOn(store, clock),
+    noticeDesk: createNoticeDesk({ store, notifiers: [quiet("email"), quiet("webhook")], clock }),
     namespaceDesk: createNamespaceDesk({
       store,
       registries: { forAccount: async () => ({ registry: "default" }) },

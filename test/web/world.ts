@@ -19,6 +19,7 @@ import type { Badges } from "../../src/engine/badges.ts";
 import type { BuildActions } from "../../src/engine/build-actions.ts";
 import type { Identity } from "../../src/engine/identity-port.ts";
 import type { NamespaceDesk } from "../../src/engine/namespace-desk.ts";
+import type { NoticeDesk } from "../../src/engine/notices.ts";
 import type { ListedPause } from "../../src/engine/pause-port.ts";
 import type { RegistryDesk } from "../../src/engine/registry-desk.ts";
 import {
@@ -201,6 +202,8 @@ export interface World {
   /** Null: there are none. */
   readonly badges: Badges | null;
   readonly apiTokens: WebOptions["apiTokens"];
+  /** Null: who is told of builds is not decided over the API. */
+  readonly noticeDesk: NoticeDesk | null;
   /** Null: the usual. */
   readonly tokenRate: number | null;
   /** Null: nobody starts, repeats or cancels builds. */
@@ -273,6 +276,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     registryDesk: null,
     accessTokens: NO_ACCESS_TOKENS,
     apiTokens: NO_API_TOKENS,
+    noticeDesk: null,
     tokenRate: null,
     buildActions: null,
     operations: null,
@@ -307,6 +311,7 @@ export async function openSite(changes: Partial<World> = {}): Promise<Site> {
     metrics: createMetrics(),
     accessTokens: world.accessTokens,
     apiTokens: world.apiTokens,
+    ...(world.noticeDesk === null ? {} : { noticeDesk: world.noticeDesk }),
     ...(world.tokenRate === null ? {} : { tokenRate: world.tokenRate }),
     registryHost: async () => "registry.example.com",
     registry: world.registry,
