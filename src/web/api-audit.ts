@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { auditJson } from "../engine/shapes.ts";
 import type { Store } from "../engine/store-port.ts";
-import { type ApiKit, type RouteSpec, sameId } from "./api-kit.ts";
+import { OWNED_QUERY } from "./api-builds-shapes.ts";
+import { type ApiKit, ownedBy, type RouteSpec } from "./api-kit.ts";
 import { BY, HOST_ID, pageOf, TIME } from "./api-shapes.ts";
-import { WebError } from "./errors.ts";
-import { HOST_KEY, NO_BODY, PAGE_QUERY } from "./requests.ts";
+import { NO_BODY } from "./requests.ts";
 import { pageJson } from "./wire.ts";
 
 const ENTRY = z
@@ -26,7 +26,7 @@ const LIST = {
   tag: "service",
   summary: "Who changed what, newest first. Entries are never changed.",
   access: { action: "audit.see", at: "own" },
-  query: PAGE_QUERY.extend({ installation: HOST_KEY.optional() }),
+  query: OWNED_QUERY,
   body: NO_BODY,
   answer: { status: 200, schema: pageOf(ENTRY) },
   errors: {},
@@ -36,12 +36,7 @@ export const AUDIT_ROUTES: readonly RouteSpec[] = [LIST];
 
 /** `?installation=`: of that one only. One that is not known (any more) may have entries all the same. */
 export function addAudit(api: ApiKit, store: Pick<Store, "listAudit">): void {
-  api.serve(LIST, async ({ query: { installation: asked, ...query }, within }) => {
-    if (within !== null && asked !== undefined && !sameId(within, asked)) {
-      throw new WebError(403, "not-allowed", "This API token is for another installation.");
-    }
-    const installation = within ?? asked;
-    const found = await store.listAudit({ ...query, ...(installation === undefined ? {} : { installation }) });
-    return pageJson(found, auditJson);
+  api.serve(LIST, async ({ query: { installation, ...query }, within }) => {
+    return pageJson(await store.listAudit({ ...query, ...ownedBy(within, installation) }), auditJson);
   });
 }

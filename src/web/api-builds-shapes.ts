@@ -1,6 +1,47 @@
-/** Builds, deliveries and installations as the API answers them. */
+/** Builds, deliveries and installations as the API is asked for them and answers them. */
 import { z } from "zod";
-import { ACCOUNT, ACTOR, HOST_ID, PROVIDER, TIME, TIME_OR_NULL } from "./api-shapes.ts";
+import type { BuildFilter } from "../engine/store-port.ts";
+import { ACCOUNT, ACTOR, HOST_ID, PROVIDER, REPOSITORY, TIME, TIME_OR_NULL } from "./api-shapes.ts";
+import { HOST_KEY, PAGE_QUERY } from "./requests.ts";
+
+const STATE = z.enum(["queued", "running", "succeeded", "failed", "canceled", "superseded", "timed_out", "held"]);
+const TRIGGER = z.enum(["event", "rerun", "retry", "manual"]);
+
+function name(what: string, description: string) {
+  const wrong = `${what} must be one text of 1 to 300 characters.`;
+  return z.string(wrong).min(1, wrong).max(300, wrong).optional().meta({ description });
+}
+
+/** A list of what installations have: a page of it, or of one of them. */
+export const OWNED_QUERY = PAGE_QUERY.extend({ installation: HOST_KEY.optional() });
+
+export const BUILDS_QUERY = OWNED_QUERY.extend({
+  state: z.enum(STATE.options, `state must be one of ${STATE.options.join(", ")}.`).optional(),
+  trigger: z.enum(TRIGGER.options, `trigger must be one of ${TRIGGER.options.join(", ")}.`).optional(),
+  repository: name("repository", "`owner/name`, on whichever host."),
+  image: name("image", "With its namespace: `acme/api`."),
+  ref: name("ref", "A branch or tag, or `refs/heads/…` or `refs/tags/…`."),
+  delivery: z.string("delivery must be one id.").optional().meta({ description: "Our id of a delivery." }),
+});
+
+/** What a query looks for; the installation is the route's to judge. */
+export function buildFilter({
+  state,
+  trigger,
+  repository,
+  image,
+  ref,
+  delivery,
+}: z.infer<typeof BUILDS_QUERY>): BuildFilter {
+  return {
+    ...(state !== undefined && { state }),
+    ...(trigger !== undefined && { trigger }),
+    ...(repository !== undefined && { repositoryName: repository }),
+    ...(image !== undefined && { image }),
+    ...(ref !== undefined && { refs: ref.startsWith("refs/") ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`] }),
+    ...(delivery !== undefined && { deliveryId: delivery }),
+  };
+}
 
 const STEP = z.object({
   name: z.string(),
@@ -11,7 +52,7 @@ const STEP = z.object({
 export const BUILD = z
   .object({
     id: z.string(),
-    state: z.enum(["queued", "running", "succeeded", "failed", "canceled", "superseded", "timed_out", "held"]),
+    state: STATE,
     provider: PROVIDER,
     repository: z.string().meta({ description: "As its host calls it." }),
     ref: z.string(),
@@ -27,7 +68,7 @@ export const BUILD = z
     requestDigest: z.string().nullable(),
     rules: z.array(z.string()),
     delivery: z.string(),
-    trigger: z.enum(["event", "rerun", "retry", "manual"]),
+    trigger: TRIGGER,
     push: z.boolean(),
     trust: z.enum(["trusted", "untrusted"]),
     pullRequest: z.object({ number: z.int(), target: z.string(), fork: z.boolean() }).nullable(),
@@ -120,3 +161,12 @@ export const INSTALLATION = z
     policy: POLICY,
   })
   .meta({ id: "Installation" });
+
+export const COVERED_REPOSITORY = REPOSITORY.extend({
+  link: z.enum(["linked", "unlinked", "archived", "paused"]).meta({
+    description: "How it stands towards its installation. `unlinked`: it was covered once.",
+  }),
+  private: z.boolean(),
+  defaultBranch: z.string().nullable().meta({ description: "Null until something of it was planned." }),
+  webUrl: z.string().nullable(),
+}).meta({ id: "CoveredRepository" });

@@ -263,3 +263,15 @@ function methodsByPath(specs: readonly RouteSpec[]): ReadonlyMap<string, string>
 export function sameId(one: HostId, other: HostId): boolean {
   return hostKey(one) === hostKey(other);
 }
+
+/**
+ * What of a list somebody gets: of an API token's own installation (`within`), or of the one that was `asked` for; nothing
+ * said: of all. Throws 403 where a token asks for another one's.
+ */
+export function ownedBy(within: HostId | null, asked: HostId | undefined): { readonly installation?: HostId } {
+  if (within !== null && asked !== undefined && !sameId(within, asked)) {
+    throw new WebError(403, "not-allowed", "This API token is for another installation.");
+  }
+  const installation = within ?? asked;
+  return installation === undefined ? {} : { installation };
+}

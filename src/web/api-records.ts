@@ -6,17 +6,21 @@ import { MAX_BRAKE, parsePolicyJson } from "../core/policy-settings.ts";
 import { type Approving, approveFor, approveHeld } from "../engine/approval.ts";
 import type { Authorizer } from "../engine/authorize.ts";
 import { deliveryJson, installationJson, tracedDeliveryJson } from "../engine/shapes.ts";
-import type { Store } from "../engine/store-port.ts";
+import { BadCursor, type ListedRepository, type Store } from "../engine/store-port.ts";
 import {
   BUILD,
   BUILD_IDS,
+  BUILDS_QUERY,
+  buildFilter,
+  COVERED_REPOSITORY,
   DELIVERY,
   INSTALLATION,
+  OWNED_QUERY,
   POLICY,
   SIGNED_REQUEST,
   TRACED_DELIVERY,
 } from "./api-builds-shapes.ts";
-import type { ApiKit, Call, RouteSpec } from "./api-kit.ts";
+import { type ApiKit, type Call, ownedBy, type RouteSpec } from "./api-kit.ts";
 import { ACTOR, listOf, pageOf } from "./api-shapes.ts";
 import { notAllowed, WebError } from "./errors.ts";
 import { type Logs, OFFSET_QUERY, sendLog } from "./log.ts";
@@ -34,6 +38,7 @@ export type RecordsStore = Pick<
   | "approveBuild"
   | "listInstallations"
   | "getInstallation"
+  | "repositoriesOf"
   | "setPolicy"
 >;
 
@@ -70,7 +75,7 @@ const DELIVERIES = {
   tag: "deliveries",
   summary: "Webhook deliveries, newest first.",
   access: { action: "build.see", at: "own" },
-  query: PAGE_QUERY,
+  query: OWNED_QUERY,
   body: NO_BODY,
   answer: { status: 200, schema: pageOf(DELIVERY) },
   errors: {},
@@ -93,6 +98,7 @@ const BUILDS = {
   path: "/builds",
   tag: "builds",
   summary: "Builds, newest first.",
+  query: BUILDS_QUERY,
   answer: { status: 200, schema: pageOf(BUILD) },
 } as const satisfies RouteSpec;
 
@@ -168,6 +174,7 @@ const INSTALLATIONS = {
   tag: "installations",
   summary: "Installations, newest first.",
   access: { action: "account.see", at: "own" },
+  query: PAGE_QUERY,
   answer: { status: 200, schema: pageOf(INSTALLATION) },
 } as const satisfies RouteSpec;
 
@@ -180,6 +187,15 @@ const ONE_INSTALLATION = {
   query: NO_QUERY,
   answer: { status: 200, schema: INSTALLATION },
   errors: { 404: "There is no such installation." },
+} as const satisfies RouteSpec;
+
+const REPOSITORIES = {
+  ...ONE_INSTALLATION,
+  id: "listRepositories",
+  path: "/installations/{provider}/{host}/{id}/repositories",
+  summary: "What an installation covers or has covered, by name.",
+  query: PAGE_QUERY,
+  answer: { status: 200, schema: pageOf(COVERED_REPOSITORY) },
 } as const satisfies RouteSpec;
 
 const CHANGES: BodySpec<Partial<Policy>> = {
@@ -222,6 +238,7 @@ export const RECORD_ROUTES: readonly RouteSpec[] = [
   APPROVE,
   INSTALLATIONS,
   ONE_INSTALLATION,
+  REPOSITORIES,
   SET_POLICY,
 ];
 
@@ -230,13 +247,12 @@ export function addRecords(
   parts: { readonly store: RecordsStore; readonly logs: Logs; readonly authorizer: Authorizer },
 ): void {
   const { store, logs } = parts;
-  const only = (within: HostId | null) => (within === null ? {} : { installation: within });
   api.serve(KEYS, async () => {
     const keys = await store.requestKeys();
     return { items: keys.map(({ keyId, publicKey }) => ({ id: keyId, algorithm: "Ed25519", publicKey })), next: null };
   });
-  api.serve(DELIVERIES, async ({ query, within }) => {
-    return pageJson(await store.listDeliveries({ ...query, ...only(within) }), deliveryJson);
+  api.serve(DELIVERIES, async ({ query: { installation, ...query }, within }) => {
+    return pageJson(await store.listDeliveries({ ...query, ...ownedBy(within, installation) }), deliveryJson);
   });
   api.serve(ONE_DELIVERY, async ({ param }) => {
     const delivery = await store.findDelivery(param("id"));
@@ -244,7 +260,9 @@ export function addRecords(
     throw new WebError(404, "not-found", "There is no such delivery. It may be past its retention.");
   });
   api.serve(BUILDS, async ({ query, within }) => {
-    return pageJson(await store.listBuilds({ ...query, ...only(within) }), buildJson);
+    const { limit, cursor, installation } = query;
+    const wanted = { limit, cursor, ...buildFilter(query), ...ownedBy(within, installation) };
+    return pageJson(await store.listBuilds(wanted), buildJson);
   });
   api.serve(ONE_BUILD, async ({ param }) => buildJson(await knownBuild(store, param("id"))));
   api.serve(REQUEST, async ({ param }) => {
@@ -269,6 +287,14 @@ export function addRecords(
     if (installation === null) throw noInstallation();
     return installationJson(installation);
   });
+  api.serve(REPOSITORIES, async ({ req, query: { limit, cursor } }) => {
+    const id = installationId(req);
+    if ((await store.getInstallation(id)) === null) throw noInstallation();
+    const offset = cursor === null ? 0 : offsetOf(cursor);
+    const found = await store.repositoriesOf(id, limit + 1, offset);
+    const next = found.length > limit ? String(offset + limit) : null;
+    return pageJson({ items: found.slice(0, limit), next }, repositoryJson);
+  });
   api.serve(SET_POLICY, async ({ req, body, by }) => {
     const id = installationId(req);
     // Of an installation nobody knows nothing is changed, and the next question says so.
@@ -277,6 +303,18 @@ export function addRecords(
     if (installation === null) throw noInstallation();
     return installationJson(installation);
   });
+}
+
+/** Pages of a list by name are told apart by how many were before: it hardly ever changes. */
+function offsetOf(cursor: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(cursor)) throw new BadCursor();
+  return Number(cursor);
+}
+
+/** Of what nothing was planned yet, more than the name is not known. */
+function repositoryJson({ provider, host, id, fullName, link, ...known }: ListedRepository): object {
+  const { defaultBranch, webUrl } = known;
+  return { provider, host, id, fullName, link, private: known.private, defaultBranch, webUrl: webUrl || null };
 }
 
 /** For whom something is done: whom the body names, or whoever asks. An API token asks for itself only. */

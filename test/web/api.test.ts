@@ -317,7 +317,7 @@ describe("what the API answers", () => {
 
   it.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("answers %s with 405 and what is allowed", async (method) => {
     const opened = await open();
-    for (const path of ["builds", "builds/b1", "builds/b1/log", "deliveries/1"]) {
+    for (const path of ["deliveries", "builds/b1", "builds/b1/log", "deliveries/1"]) {
       const answer = await opened.api(`/api/v1/${path}`, { method });
       expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
       expect(await answer.json()).toMatchObject({ error: { code: "method-not-allowed" } });
