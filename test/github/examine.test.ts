@@ -74,7 +74,13 @@ describe("examining the App", () => {
       },
     };
   }
-  const APP = { id: 7, name: "Ours", permissions: ALL, events: WANTED_EVENTS.map(({ name }) => name) };
+  const APP = {
+    id: 7,
+    name: "Ours",
+    html_url: "https://github.example/apps/ours",
+    permissions: ALL,
+    events: WANTED_EVENTS.map(({ name }) => name),
+  };
   const installation = (id: number, permissions: object, more: object = {}) => ({
     id,
     account: { login: `account-${id}` },
