@@ -109,8 +109,6 @@ export interface ServerSettings
   readonly builds: Omit<Config["builds"], "cpus" | "diskBytes" | "resolver">;
   /** Folder with the templates. */
   readonly views: string;
-  /** People who are operators, by `hostKey`; left out: nobody. */
-  readonly operators?: readonly string[];
   /** Requests a minute of one API token; left out: the usual. */
   readonly apiRate?: number;
   /** People who are operators, by `hostKey`; left out: nobody. */
@@ -283,9 +281,6 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     logs,
     adminToken: settings.adminToken,
     sessions: store,
-    installPage: parts.hosts.flatMap((one) => one.installPage ?? [])[0] ?? null,
-    operators: new Set(settings.operators),
-    identities: parts.identities ?? [],
     installPage: parts.hosts.flatMap((one) => one.installPage ?? [])[0] ?? null,
     operators: new Set(settings.operators),
     ...(settings.apiRate === undefined ? {} : { tokenRate: settings.apiRate }),

@@ -134,7 +134,16 @@ export function createWeb(options: WebOptions): Express {
     }),
   );
   app.use(look);
-  app.use(createLandingPages({ store, sessions, gate, views, authorizer: options.authorizer, installPage: options.installPage ?? null }));
+  app.use(
+    createLandingPages({
+      store,
+      sessions,
+      gate,
+      views,
+      authorizer: options.authorizer,
+      installPage: options.installPage ?? null,
+    }),
+  );
   app.use("/auth", createSignIn({ gate, views, identities, sessions, secure, clock, log }));
   const { authorizer, registryHost, stopping } = options;
   const { preview, accessTokens, namespaceDesk } = options;
