@@ -13,10 +13,12 @@ import { createConnectLibrary } from "./ace.ts";
 import { type ConnectClients, secretsOf } from "./clients.ts";
 import { createConnectStore } from "./connect-store.ts";
 import {
+  createConfigureForm,
   createConfigurePage,
   createRepositoryPage,
   type FramedPage,
   type FramedReaders,
+  type FramedSettings,
   notice,
   type Query,
   type Shown,
@@ -39,6 +41,7 @@ export interface ConnectAppOptions {
   readonly clients: Pick<ConnectClients, "find">;
   readonly access: Pick<BitbucketAccess, "callWith">;
   readonly readers: FramedReaders;
+  readonly settings: FramedSettings;
   /** Renders `views/<view>.eta` into the layout. */
   render(view: string, data: FramedPageData): string;
   readonly clock: Clock;
@@ -86,19 +89,39 @@ export async function createConnectApp(options: ConnectAppOptions): Promise<Rout
         .catch(next);
     },
   ];
-  page("/bitbucket/configure", ...framed(createConfigurePage({ readers, isOwner })));
+  const settings = { ...options, isOwner };
+  page("/bitbucket/configure", ...framed(createConfigurePage(settings)));
+  const act = createConfigureForm(settings);
+  router.post("/bitbucket/configure", headers, readForm, (req, res, next) => {
+    act((field) => fieldOf(req, field))
+      .then((shown) => send(options, res, shown))
+      .catch(next);
+  });
+  router.use("/bitbucket/configure", answerError(options, "/bitbucket/configure"));
   page("/bitbucket/repository", ...framed(createRepositoryPage({ readers })));
   page("/bitbucket/welcome", (_req, res) => send(options, res, welcome()));
-  router.all(
-    ["/atlassian-connect.json", "/bitbucket/configure", "/bitbucket/repository", "/bitbucket/welcome"],
-    (_req, res) => {
-      const { status, body, headers } = refused(405, "method-not-allowed", "Pages are read with GET.", {
-        allow: "GET, HEAD",
-      }).answer;
-      res.set(headers).status(status).json(body);
-    },
+  router.all("/bitbucket/configure", (_req, res) =>
+    refuseMethod(res, "Pages are read with GET, and forms sent with POST.", "GET, HEAD, POST"),
+  );
+  router.all(["/atlassian-connect.json", "/bitbucket/repository", "/bitbucket/welcome"], (_req, res) =>
+    refuseMethod(res, "Pages are read with GET.", "GET, HEAD"),
   );
   return router;
+}
+
+function refuseMethod(res: Response, message: string, allow: string): void {
+  const { status, body, headers } = refused(405, "method-not-allowed", message, { allow }).answer;
+  res.set(headers).status(status).json(body);
+}
+
+/** A secret's 32 KiB take three times as much in a form. */
+const readForm = express.urlencoded({ extended: false, limit: "128kb", parameterLimit: 20 });
+
+/** Empty when it is missing or given twice. */
+function fieldOf(req: Request, name: string): string {
+  const body: unknown = req.body;
+  const value = typeof body === "object" && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : "";
+  return typeof value === "string" ? value : "";
 }
 
 /** Of ours, not the library's words: whoever frames us otherwise must see nothing, and addresses hold tokens. */
@@ -109,7 +132,7 @@ function frameHeaders(webUrl: string): RequestHandler {
     "style-src 'self'",
     "img-src 'self'",
     `script-src 'self' ${host}`,
-    "form-action 'none'",
+    "form-action 'self'",
     "base-uri 'none'",
     `frame-ancestors ${host}`,
   ].join("; ");

@@ -1,5 +1,8 @@
 import type { InstallationState, LinkState } from "../core/model.ts";
 import type { ConnectClient } from "../engine/grants-port.ts";
+import type { Clock } from "../engine/ports.ts";
+import type { ConnectClients } from "./clients.ts";
+import { type FrameVisitor, makeFrameToken, readFrameToken } from "./frame-token.ts";
 import type { OwnerCheck } from "./owners.ts";
 import { parseUuid } from "./uuid.ts";
 
@@ -10,6 +13,22 @@ export interface FramedReaders {
   /** The last ones, newest first; of one repository of the workspace, or of all. */
   builds(of: { readonly workspace: string; readonly repository: string | null }): Promise<readonly FramedBuild[]>;
 }
+
+/** Settings of a workspace, as the rest of the program shows and changes them. */
+export interface FramedSettings {
+  /** Null: the engine has not heard of the workspace yet. `sent`: fields of a form by their names; null: none was sent. */
+  show(visitor: FramedVisitor, sent: ((field: string) => string) | null): Promise<Shown | null>;
+}
+
+/** An owner of the workspace, as Bitbucket said at most a minute ago. */
+export interface FramedVisitor {
+  readonly workspace: string;
+  readonly user: string;
+  /** What forms have to carry in {@link FORM_FIELD}. */
+  readonly formToken: string;
+}
+
+export const FORM_FIELD = "frame_token";
 
 export interface FramedInstallation {
   readonly login: string;
@@ -41,7 +60,7 @@ export interface FramedBuild {
 /** A page as `views/<view>.eta` is given it. */
 export interface Shown {
   readonly status: number;
-  readonly view: "bitbucket-configure" | "bitbucket-repository" | "bitbucket-notice";
+  readonly view: "bitbucket-configure" | "bitbucket-settings-repository" | "bitbucket-repository" | "bitbucket-notice";
   readonly data: { readonly title: string; readonly [name: string]: unknown };
 }
 
@@ -50,33 +69,52 @@ export type Query = Readonly<Record<string, string | readonly string[] | undefin
 export interface FramedPagesOptions {
   readonly readers: FramedReaders;
   readonly isOwner: OwnerCheck;
+  readonly settings: FramedSettings;
+  readonly clients: Pick<ConnectClients, "find">;
+  readonly appSecret: string | null;
+  readonly clock: Clock;
 }
 
 /** A page for a client whose token was verified; the query was part of what the token is for. */
 export type FramedPage = (client: ConnectClient, query: Query) => Promise<Shown>;
 
 /** Settings of a workspace, for those who own it: the token says nothing of who looks, the address does. */
-export function createConfigurePage({ readers, isOwner }: FramedPagesOptions): FramedPage {
+export function createConfigurePage(options: FramedPagesOptions): FramedPage {
   return async (client, query) => {
     const [workspace, user] = [parseUuid(query["workspace"]), parseUuid(query["user"])];
     if (user === null || workspace === null) return incomplete();
     if (workspace !== client.workspace) return otherWorkspace();
-    const verdict = await isOwner(client, user);
-    if (!verdict.ok) {
-      const message = "Bitbucket did not say whether you own this workspace. Load the page again in a minute.";
-      return notice(503, "Not now", message);
-    }
-    if (!verdict.value) {
-      const message = "Only owners of this workspace see its settings. Ask one of them, or to become one.";
-      return notice(403, "For owners only", message);
-    }
-    const [installation, builds] = await Promise.all([
-      readers.installation(workspace),
-      readers.builds({ workspace, repository: null }),
-    ]);
-    if (installation === null) return notYet();
-    return { status: 200, view: "bitbucket-configure", data: { title: installation.login, installation, builds } };
+    return await settingsFor(options, { client, user, since: options.clock.now() }, null);
   };
+}
+
+/** What a form of that page does. It is not signed by Bitbucket, and carries who was shown the page. */
+export function createConfigureForm(options: FramedPagesOptions): (sent: (field: string) => string) => Promise<Shown> {
+  return async (sent) => {
+    const { clients, appSecret, clock } = options;
+    const visitor = await readFrameToken(sent(FORM_FIELD), { clients, appSecret, now: clock.now() });
+    return visitor === null ? tooOld() : await settingsFor(options, visitor, sent);
+  };
+}
+
+async function settingsFor(
+  { isOwner, settings, appSecret, clock }: FramedPagesOptions,
+  visitor: FrameVisitor,
+  sent: ((field: string) => string) | null,
+): Promise<Shown> {
+  const { client, user } = visitor;
+  const verdict = await isOwner(client, user);
+  if (!verdict.ok) {
+    const message = "Bitbucket did not say whether you own this workspace. Load the page again in a minute.";
+    return notice(503, "Not now", message);
+  }
+  if (!verdict.value) {
+    const message = "Only owners of this workspace see its settings. Ask one of them, or to become one.";
+    return notice(403, "For owners only", message);
+  }
+  const formToken = makeFrameToken(visitor, appSecret, clock.now());
+  if (formToken === null) return tooOld();
+  return (await settings.show({ workspace: client.workspace, user, formToken }, sent)) ?? notYet();
 }
 
 /** Builds of one repository. Bitbucket signs its address only for those to whom it shows the repository. */
@@ -103,6 +141,11 @@ export function notice(status: number, title: string, message: string): Shown {
 function incomplete(): Shown {
   const message = "Bitbucket did not say what this page is about. Open it from Bitbucket's own pages, signed in.";
   return notice(400, "Incomplete address", message);
+}
+
+function tooOld(): Shown {
+  const message = "This page was open for too long, so nothing was done. Open it in Bitbucket again.";
+  return notice(401, "Open it again", message);
 }
 
 function otherWorkspace(): Shown {

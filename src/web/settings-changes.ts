@@ -1,5 +1,6 @@
 /** What the forms of the settings do: each demands its action, says what is wrong, and leaves a line in the audit log. */
 import { parseTokenWish } from "../core/access-tokens.ts";
+import { parseApiTokenWish } from "../core/api-tokens.ts";
 import type { Decider } from "../core/audit.ts";
 import { type HostId, hostKey, type Installation } from "../core/model.ts";
 import type { Scope } from "../core/pause.ts";
@@ -42,6 +43,8 @@ const CHANGES: Readonly<Record<string, Change>> = {
   "remove-variable": { action: () => "variable.change", run: removeVariable },
   "make-token": { action: () => "token.change", run: makeToken },
   "revoke-token": { action: () => "token.change", run: revokeToken },
+  "make-api-token": { action: () => "token.change", run: makeApiToken },
+  "revoke-api-token": { action: () => "token.change", run: revokeApiToken },
   "allow-access": { action: () => "access.change", run: allowAccess },
   "disallow-access": { action: () => "access.change", run: disallowAccess },
   pause: { action: pauseAction, run: pause },
@@ -133,6 +136,24 @@ export async function ownTokens(
     if (page === null || page.next === null) return own;
     cursor = page.next;
   }
+}
+
+async function makeApiToken({ parts, installation, by, field }: Asking): Promise<Said> {
+  const typed = { name: field("name").trim(), role: field("role"), days: field("days").trim() };
+  const { apiTokens } = parts;
+  if (apiTokens === undefined) return problem("make-api-token", "Programs get no tokens here.", typed);
+  const days = /^\d{1,4}$/.test(typed.days) ? Number(typed.days) : typed.days;
+  const parsed = parseApiTokenWish({ ...typed, days });
+  if (!parsed.ok) return problem("make-api-token", sentence(parsed.message), typed);
+  const made = await apiTokens.make(installation, parsed.wish, by);
+  if (made.kind === "refused") return problem("make-api-token", made.why, typed);
+  const { name, role } = made.token;
+  return { kind: "shown", shown: { kind: "api-token", name, role, secret: made.secret } };
+}
+
+async function revokeApiToken({ parts, installation, by, field }: Asking): Promise<Said> {
+  const revoked = (await parts.apiTokens?.revoke(installation, field("token"), by)) ?? null;
+  return revoked === null ? problem("revoke-api-token", "There is no such token.", {}) : done("api-token-revoked");
 }
 
 async function allowAccess({ parts, installation, by, field }: Asking): Promise<Said> {

@@ -1,9 +1,11 @@
 /** What the settings page of an installation shows. */
 import { shownTokenId, TOKEN_DAYS } from "../core/access-tokens.ts";
+import { API_TOKEN_ROLES, shownApiTokenId } from "../core/api-tokens.ts";
 import type { AuditRecord } from "../core/audit.ts";
 import type { Installation } from "../core/model.ts";
 import { whoIs } from "../core/pause.ts";
 import { POLICY_SETTINGS, policyArguments } from "../core/policy-settings.ts";
+import { apiTokenWorks } from "../engine/api-tokens.ts";
 import type { AllowedAccess } from "../engine/further-repositories-port.ts";
 import type { ListedRepository, PageQuery } from "../engine/store-port.ts";
 import type { ShownVariable } from "../engine/variables-port.ts";
@@ -64,7 +66,7 @@ export async function settingsData(
   const base = await settingsBase(visitor, installation, at.frame, at.said);
   const { account, namespace, state, claim = null } = installation;
   const from = (at.page - 1) * REPOSITORIES;
-  const [listed, choices, variables, access, pauses, tokens, registry, sharing, audit] = await Promise.all([
+  const [listed, choices, variables, access, pauses, tokens, registry, sharing, audit, apiTokens] = await Promise.all([
     store.repositoriesOf(installation, REPOSITORIES + 1, from),
     store.repositoriesOf(installation, CHOICES),
     store.listVariables({ installation, repository: null }),
@@ -74,6 +76,7 @@ export async function settingsData(
     namespace === null ? null : (parts.registryOf?.(namespace) ?? null),
     namespace === null ? null : (parts.namespaceDesk?.ledger(namespace) ?? null),
     base.owner ? auditOf(parts, installation, at.audit) : null,
+    parts.apiTokens?.list(installation, { limit: 100, cursor: null }) ?? null,
   ]);
   const now = parts.clock.now();
   const permissions = parts.permissions?.(installation) ?? null;
@@ -104,6 +107,19 @@ export async function settingsData(
       expires: timeView(token.expiresAt, now),
       used: token.lastUsedAt === null ? null : timeView(token.lastUsedAt, now),
     })),
+    apiTokens:
+      apiTokens?.items
+        .filter((token) => apiTokenWorks(token, now))
+        .map((token) => ({
+          id: token.id,
+          shownId: shownApiTokenId(token.id),
+          name: token.name,
+          role: token.role,
+          by: whoIs(token.by),
+          expires: timeView(token.expiresAt, now),
+          used: token.lastUsedAt === null ? null : timeView(token.lastUsedAt, now),
+        })) ?? null,
+    apiRoles: API_TOKEN_ROLES,
     days: TOKEN_DAYS,
     access: access.items.map((one) => accessView(one, now)),
     pauses: pauses.map((pause) => ({ kind: pause.kind, text: pauseSentence(pause) })),

@@ -5,6 +5,7 @@
 import { type HostId, hostKey, type Installation } from "../core/model.ts";
 import type { Action } from "../core/roles.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
+import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorization, Place } from "../engine/authorize.ts";
 import type { BuildActions } from "../engine/build-actions.ts";
 import type { FurtherRepositoryStore } from "../engine/further-repositories-port.ts";
@@ -40,6 +41,8 @@ export interface SettingsParts {
   permissions?(installation: Installation): ReturnType<PermissionBook> | null;
   /** Left out: rules are not shown. */
   readonly rules?: RuleBook;
+  /** Left out: programs get no tokens here. */
+  readonly apiTokens?: Pick<ApiTokens, "make" | "list" | "revoke">;
   /** Left out: nothing is tried. */
   readonly trials?: Trials;
   /** Left out: nothing is started by hand. */
@@ -49,7 +52,10 @@ export interface SettingsParts {
 }
 
 /** What of it the database and the rest of the pages do not have. */
-export type SettingsExtras = Pick<SettingsParts, "registryOf" | "permissions" | "rules" | "trials" | "builds">;
+export type SettingsExtras = Pick<
+  SettingsParts,
+  "registryOf" | "permissions" | "rules" | "apiTokens" | "trials" | "builds"
+>;
 
 /** Who looks at settings, or changes them. */
 export interface SettingsVisitor {
@@ -92,6 +98,7 @@ export type Shown =
       readonly access: "pull" | "push";
       readonly login: string;
     }
+  | { readonly kind: "api-token"; readonly name: string; readonly role: string; readonly secret: string }
   | { readonly kind: "code"; readonly code: string; readonly namespace: string; readonly until: string }
   | { readonly kind: "preview"; readonly scope: string; readonly preview: PreviewView }
   | { readonly kind: "trial"; readonly typed: Problem["typed"]; readonly trial: TrialView }
@@ -115,6 +122,7 @@ export const DONE = {
   "variable-saved": ["variables", "Saved. Builds that begin from now on get it."],
   "variable-removed": ["variables", "Removed. Builds that begin from now on do not get it."],
   "token-revoked": ["tokens", "The token is revoked: nobody signs in with it any more."],
+  "api-token-revoked": ["api-tokens", "The token is revoked: nothing is done with it any more."],
   "access-allowed": ["access", "Allowed."],
   "access-disallowed": ["access", "Taken back. A build that has its credentials keeps them until it ends."],
   paused: ["pause", "Paused: nothing new is begun. What is pushed meanwhile is kept."],

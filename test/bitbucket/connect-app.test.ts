@@ -121,11 +121,97 @@ describe("the settings of a workspace", () => {
   });
 
   it("say so when nothing is recorded yet", async () => {
-    const at = await world({ readers: { installation: async () => null, builds: async () => [] } });
+    const at = await world({ settings: { show: async () => null } });
     const answer = await at.get(signed(configure()));
     expect([answer.status, (await answer.text()).includes("being recorded")]).toEqual([404, true]);
   });
 });
+
+describe("a form on that page", () => {
+  const FORM = "/bitbucket/configure";
+  const MINUTE = 60_000;
+
+  /** What the page's forms carry, for this user. */
+  async function tokenFor(at: World, user = OWNER): Promise<string> {
+    await at.get(signed(configure({ user })));
+    return at.shown.at(-1)?.formToken ?? "";
+  }
+
+  function send(at: World, fields: Record<string, string>): Promise<Response> {
+    return at.get(FORM, { method: "POST", body: new URLSearchParams(fields) });
+  }
+
+  it("says who sends it, and is answered by the page with a new token", async () => {
+    const at = await world();
+    const frame_token = await tokenFor(at);
+    at.time.now += MINUTE;
+    const answer = await send(at, { frame_token, change: "pause" });
+    expect(answer.status).toBe(200);
+    expect(at.shown.at(-1)).toEqual({ formToken: expect.any(String), change: "pause" });
+    expect(at.shown.at(-1)?.formToken).not.toBe(frame_token);
+    expect(answer.headers.get("content-security-policy")).toContain("form-action 'self'");
+    expect(answer.headers.get("content-security-policy")).toContain("frame-ancestors https://bitbucket.org");
+  });
+
+  it.each([
+    ["nothing", () => ""],
+    ["what is no token", () => "a.b"],
+    ["a token of another page", () => token(configure())],
+    ["three parts", (given: string) => `${given}.x`],
+    ["another user", (given: string) => changed(given, { user: MEMBER })],
+    ["a later end", (given: string) => changed(given, { until: NOW + 999 * MINUTE })],
+    ["another client", (given: string) => changed(given, { clientKey: "connection:8" })],
+    ["a shorter seal", (given: string) => given.slice(0, -4)],
+    ["more than anybody reads", (given: string) => given + "x".repeat(2_000)],
+  ])("with %s for a token does nothing", async (_, forge) => {
+    const at = await world();
+    const given = await tokenFor(at);
+    const before = at.shown.length;
+    const answer = await send(at, { frame_token: forge(given), change: "pause" });
+    expect([answer.status, at.shown.length]).toEqual([401, before]);
+    expect(await answer.text()).toContain("Open it in Bitbucket again");
+  });
+
+  it("is too old after a quarter of an hour, and after an hour however often one is sent", async () => {
+    const at = await world();
+    let frame_token = await tokenFor(at);
+    at.time.now += 15 * MINUTE;
+    expect((await send(at, { frame_token })).status).toBe(401);
+    at.time.now -= MINUTE;
+    for (let sent = 0; sent < 4; sent += 1) {
+      expect((await send(at, { frame_token })).status).toBe(200);
+      frame_token = at.shown.at(-1)?.formToken ?? "";
+      at.time.now += 11 * MINUTE;
+    }
+    at.time.now += 2 * MINUTE;
+    expect((await send(at, { frame_token })).status).toBe(401);
+  });
+
+  it("does nothing for who owns the workspace no more, nor once the app is uninstalled", async () => {
+    const owners = { of: ACME };
+    const at = await world({
+      access: { callWith: async (_credential, request) => answerOf(request, 200, membersOf(owners.of)) },
+    });
+    const frame_token = await tokenFor(at);
+    owners.of = OTHER;
+    at.time.now += MINUTE;
+    const before = at.shown.length;
+    expect((await send(at, { frame_token, change: "pause" })).status).toBe(403);
+    const [delivery] = at.grants.deliveries;
+    if (delivery === undefined) throw new Error("no delivery");
+    await at.grants.removeConnectClient(CLIENT, { ...delivery, deliveryId: "uninstalled-1" });
+    at.clients.forget(CLIENT);
+    expect((await send(at, { frame_token, change: "pause" })).status).toBe(401);
+    expect(at.shown).toHaveLength(before);
+  });
+});
+
+/** The same token, telling something else. */
+function changed(given: string, claims: object): string {
+  const [body = "", seal = ""] = given.split(".");
+  const told = JSON.parse(Buffer.from(body, "base64url").toString()) as object;
+  return `${Buffer.from(JSON.stringify({ ...told, ...claims })).toString("base64url")}.${seal}`;
+}
 
 describe("the page of a repository", () => {
   it("shows its builds", async () => {
@@ -266,9 +352,10 @@ describe("a page", () => {
 
   it("is read with GET", async () => {
     const at = await world();
-    for (const address of [path, repositoryPage(), "/bitbucket/welcome", "/atlassian-connect.json"]) {
+    for (const address of [repositoryPage(), "/bitbucket/welcome", "/atlassian-connect.json"]) {
       expect((await at.get(address, { method: "POST" })).status).toBe(405);
     }
+    expect((await at.get(path, { method: "DELETE" })).status).toBe(405);
   });
 
   it("after an install needs no token and tells nothing", async () => {

@@ -58,6 +58,8 @@ export interface World {
   /** What Bitbucket was asked. */
   readonly asked: ApiRequest[];
   readonly read: string[];
+  /** What the page of settings was given. */
+  readonly shown: { readonly formToken: string; readonly change: string | null }[];
   readonly lines: unknown[];
   get(url: string, init?: RequestInit): Promise<Response>;
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export async function createWorld(options: Partial<ConnectAppOptions> = {}): Pro
   const views = createViews(join(packageRoot, "views"), "test");
   const asked: ApiRequest[] = [];
   const read: string[] = [];
+  const shown: World["shown"][number][] = [];
   const lines: unknown[] = [];
   const line = (...given: unknown[]) => void lines.push(given);
   const router = await createConnectApp({
@@ -104,6 +107,14 @@ export async function createWorld(options: Partial<ConnectAppOptions> = {}): Pro
       },
       builds: async ({ repository }) => (repository === null || repository === REPOSITORY ? [build] : []),
     },
+    settings: {
+      async show({ workspace, formToken }, sent) {
+        read.push(workspace);
+        shown.push({ formToken, change: sent?.("change") ?? null });
+        const repository = { fullName: "acme/api", state: "active" };
+        return { status: 200, view: "bitbucket-repository", data: { title: "acme", repository, builds: [build] } };
+      },
+    },
     render: (view, data) => views.render(view, data),
     clock,
     log: { info: line, warn: line, error: line },
@@ -120,7 +131,7 @@ export async function createWorld(options: Partial<ConnectAppOptions> = {}): Pro
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
   return {
-    ...{ url, time, grants, clients, asked, read, lines },
+    ...{ url, time, grants, clients, asked, read, shown, lines },
     get: (path, init = {}) => fetch(`${url}${path}`, { signal: AbortSignal.timeout(5_000), ...init }),
     close: () => new Promise((resolve, reject) => server.close((error) => (error ? reject(error) : resolve()))),
   };

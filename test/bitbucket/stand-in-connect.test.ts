@@ -82,6 +82,12 @@ async function createProduct(bitbucket: BitbucketHost, appSecret: string | null)
         },
         builds: async () => [build],
       },
+      settings: {
+        async show({ workspace }) {
+          const repository = { fullName: `acme/api of ${workspace}`, state: "linked" };
+          return { status: 200, view: "bitbucket-repository", data: { title: "acme", repository, builds: [build] } };
+        },
+      },
       render: (view, data) => views.render(view, data),
     }),
   );
@@ -145,8 +151,8 @@ async function framed(...given: Parameters<BitbucketHost["framePage"]>): Promise
   const policy = answer.headers.get("content-security-policy")?.split("; ");
   expect(policy).toContain(`frame-ancestors ${bitbucket.url}`);
   const text = await answer.text();
-  const script = /<script src="([^"]+)"/.exec(text)?.[1] ?? "";
-  expect(policy).toContain(`script-src ${new URL(script).origin}`);
+  const script = /<script src="(https?:[^"]+)"/.exec(text)?.[1] ?? "";
+  expect(policy).toContain(`script-src 'self' ${new URL(script).origin}`);
   expect((await fetch(script)).headers.get("content-type")).toMatch(/^text\/javascript/);
   return { status: answer.status, text };
 }

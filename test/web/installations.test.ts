@@ -250,7 +250,7 @@ describe("a repository on its installation's page", () => {
       repositories: [{ ...named, link: "linked" }],
     });
     expect(text).not.toMatch(/<img src=x|javascript:|[\u202e\u3164]/);
-    expect(text).toContain(`<strong>${escapeHtml(named.fullName)}</strong>`);
+    expect(text).toContain(`>${escapeHtml(named.fullName)}</a>`);
     const snippet = suggestConfig(named, survey.dockerfiles) ?? "";
     expect(snippet).toContain("<img src=x");
     expect(text).toContain(`${FILE}${escapeHtml(snippet)}</pre>`);
