@@ -4,14 +4,9 @@ import type { Failure, HostId } from "../core/model.ts";
 export interface OperationsStore {
   /**
    * How far work of these installations has got, by {@link hostKey}; one of which nothing is known is missing. As of one
-   * moment. `heard` is as of the last {@link noteHeard}.
+   * moment.
    */
   standings(installations: readonly HostId[]): Promise<ReadonlyMap<string, Standing>>;
-  /**
-   * Takes down when each installation was last heard of, of deliveries that came since it was last called. To be called
-   * before deliveries are pruned, and before somebody looks.
-   */
-  noteHeard(): Promise<void>;
   /** Builds that are under way, the one begun first before the others, and those that wait, the oldest first; at most `limit` of each. */
   workload(limit: number): Promise<Workload>;
   /** Builds that ended in a failure since then, the most frequent class first. */

@@ -66,7 +66,7 @@ export interface Refusals {
 }
 
 export interface StatusOptions {
-  readonly store: Pick<OperationsStore, "standings" | "noteHeard"> & Pick<Store, "stats">;
+  readonly store: Pick<OperationsStore, "standings"> & Pick<Store, "stats">;
   readonly watches: readonly HostWatch[];
   readonly pauses: Pick<Pauses, "left">;
   /** Null: its host does not tell. */
@@ -91,7 +91,6 @@ export function createStatus(options: StatusOptions): Status {
       return { ...(await store.stats()), since, refusals: options.refusals.list() };
     },
     async installations(listed) {
-      await store.noteHeard();
       const standings = await store.standings(listed);
       return await Promise.all(
         listed.map(async (installation): Promise<InstallationStatus> => {

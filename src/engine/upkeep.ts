@@ -6,7 +6,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Forgets what is past its retention. `step` answers false: the loop around it sets the pace. */
 export function createUpkeep(options: {
-  readonly store: Pick<Store, "prune" | "noteHeard">;
+  readonly store: Pick<Store, "prune">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly bodiesDays: number;
@@ -15,7 +15,6 @@ export function createUpkeep(options: {
   return {
     async step() {
       const now = options.clock.now();
-      await options.store.noteHeard();
       const changed = await options.store.prune({
         bodiesBefore: isoTime(now - options.bodiesDays * DAY_MS),
         deliveriesBefore: isoTime(now - options.deliveriesDays * DAY_MS),

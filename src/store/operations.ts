@@ -2,26 +2,7 @@ import type { Failure, HostId } from "../core/model.ts";
 import { hostKey, parseHostKey } from "../core/model.ts";
 import type { OperationsStore, Standing, Waiting, Workload } from "../engine/operations-port.ts";
 import type { StoreParts } from "./builds.ts";
-import {
-  flag,
-  integer,
-  integerOrNull,
-  marks,
-  milliseconds,
-  type Row,
-  text,
-  textOrNull,
-  time,
-  timeOrNull,
-} from "./rows.ts";
-
-const HEARD_LOCK = "heard";
-
-/** Deliveries looked at in one step: others get their turn in between. */
-const CHUNK = 5_000;
-
-/** Ids are given before their rows are seen by others: so many of those looked at last are looked at again. */
-const OVERLAP = 1_000;
+import { flag, integer, marks, milliseconds, type Row, text, textOrNull, time, timeOrNull } from "./rows.ts";
 
 export function createOperations({ database, clock }: StoreParts): OperationsStore {
   return {
@@ -30,10 +11,7 @@ export function createOperations({ database, clock }: StoreParts): OperationsSto
       const keys = installations.map(hostKey);
       const these = marks(1, keys.length);
       return await database.reading(async (sql) => {
-        const heard = await sql.query(
-          `SELECT installation AS key, at FROM heard WHERE installation IN (${these})`,
-          keys,
-        );
+        const heard = await sql.query(`${HEARD} WHERE i.key IN (${these})`, keys);
         const deliveries = await sql.query(PENDING);
         const builds = await sql.query(
           `SELECT installation AS key, state, COUNT(*) AS count, MIN(created_at) AS oldest FROM builds
@@ -61,7 +39,7 @@ export function createOperations({ database, clock }: StoreParts): OperationsSto
               [
                 key,
                 {
-                  heard: last === undefined ? null : time(last, "at"),
+                  heard: last === undefined ? null : timeOrNull(last, "heard"),
                   deliveries: waiting(pending),
                   queued: waiting(waits),
                   running: runs === undefined ? 0 : integer(runs, "count"),
@@ -72,25 +50,6 @@ export function createOperations({ database, clock }: StoreParts): OperationsSto
           }),
         );
       });
-    },
-
-    async noteHeard() {
-      for (let from: number | null = null; ; ) {
-        const next: number | null = await database.transaction(async (sql) => {
-          await sql.lock(HEARD_LOCK);
-          const [ends] = await sql.query(
-            "SELECT (SELECT MAX(delivery) FROM heard) AS noted, (SELECT MAX(id) FROM deliveries) AS last",
-          );
-          const last = ends === undefined ? null : integerOrNull(ends, "last");
-          if (ends === undefined || last === null) return null;
-          const begin: number = from ?? Math.max(0, (integerOrNull(ends, "noted") ?? 0) - OVERLAP);
-          const end: number = Math.min(begin + CHUNK, last);
-          await sql.query(NOTE, [begin, end]);
-          return end < last ? end : null;
-        });
-        if (next === null) return;
-        from = next;
-      }
     },
 
     workload: (limit) =>
@@ -136,20 +95,23 @@ export function createOperations({ database, clock }: StoreParts): OperationsSto
   };
 }
 
-/** Of all installations: what waits is in an index of its own, and in ordinary times there is little of it. */
-const PENDING = `
-  SELECT provider || ':' || host || ':' || installation_id AS key, COUNT(*) AS count, MIN(received_at) AS oldest
-  FROM deliveries WHERE outcome = 'pending' AND installation_id IS NOT NULL GROUP BY provider, host, installation_id`;
+/** Copies that we journalled ourselves, and what people here asked for, say nothing of the host. */
+export const HEARD = `
+  SELECT i.key, (
+    SELECT d.received_at FROM deliveries d
+    WHERE d.provider = i.provider AND d.host = i.host AND d.installation_id = i.id
+      AND d.event NOT LIKE 'wharfinger.%' AND NOT EXISTS (SELECT 1 FROM replays r WHERE r.copy = d.id)
+    ORDER BY d.id DESC LIMIT 1
+  ) AS heard FROM installations i`;
 
-/** Copies that we journalled ourselves say nothing of the host. */
-const NOTE = `
-  INSERT INTO heard (installation, at, delivery)
-  SELECT provider || ':' || host || ':' || installation_id, MAX(received_at), MAX(id) FROM deliveries
-  WHERE id > $1 AND id <= $2 AND installation_id IS NOT NULL AND event NOT LIKE 'wharfinger.%'
-    AND id NOT IN (SELECT copy FROM replays)
-  GROUP BY provider, host, installation_id
-  ON CONFLICT (installation) DO UPDATE SET at = excluded.at, delivery = excluded.delivery
-    WHERE excluded.delivery > heard.delivery`;
+/**
+ * Of all installations, by the index of what waits, of which there is little in ordinary times. Grouped by what no index has
+ * in order: SQLite would read every delivery there is, to save itself the sorting.
+ */
+export const PENDING = `
+  SELECT provider || ':' || host || ':' || installation_id AS key, COUNT(*) AS count, MIN(received_at) AS oldest
+  FROM deliveries WHERE outcome = 'pending' AND installation_id IS NOT NULL
+  GROUP BY provider || ':' || host || ':' || installation_id`;
 
 const WORKLOAD = `
   SELECT b.id, b.full_image, b.installation, b.phase, b.worker, b.attempt, b.started_at, b.lease_until,

@@ -58,7 +58,6 @@ export function createPurge(
         }
         if (await purgeDeliveries(sql, installation)) return false;
         for (const statement of REPOSITORIES) await sql.query(statement, [key]);
-        await sql.query("DELETE FROM heard WHERE installation = $1", [key]);
         await sql.query("UPDATE installations SET permissions = '{}', policy = '{}' WHERE key = $1", [key]);
         await sql.query("UPDATE receipts SET purged_at = $2 WHERE id = $1", [integer(due, "id"), clock.now()]);
         const [row] = await sql.query("SELECT account_login FROM installations WHERE key = $1", [key]);

@@ -33,7 +33,6 @@ function status(changes: Partial<StatusOptions> = {}) {
   const made = createStatus({
     store: {
       stats: () => Promise.reject(new Error("nobody asks")),
-      noteHeard: async () => void asked.push("note"),
       standings: async () => {
         asked.push("standings");
         return new Map([[hostKey(acme), standing]]);
@@ -66,7 +65,7 @@ describe("the status of installations", () => {
     });
     // One of another host: its budget is not that of this one.
     expect(second).toMatchObject({ lastEvent: null, budgets: [], askedToWait: "2026-11-20T12:01:30.000Z" });
-    expect(asked).toEqual(["note", "standings"]);
+    expect(asked).toEqual(["standings"]);
   });
 });
 

@@ -283,11 +283,6 @@ CONSTRAINT further_repositories PRIMARY KEY (id)
 CONSTRAINT further_repositories UNIQUE (installation, repository, reads)
 CREATE UNIQUE INDEX further_repositories_installation_repository_reads_key ON public.further_repositories USING btree (installation, repository, reads)
 CREATE UNIQUE INDEX further_repositories_pkey ON public.further_repositories USING btree (id)
-COLUMN heard.installation text NOT NULL
-COLUMN heard.at bigint NOT NULL
-COLUMN heard.delivery bigint NOT NULL
-CONSTRAINT heard PRIMARY KEY (installation)
-CREATE UNIQUE INDEX heard_pkey ON public.heard USING btree (installation)
 COLUMN idempotency_keys.caller text NOT NULL
 COLUMN idempotency_keys.key text NOT NULL
 COLUMN idempotency_keys.fingerprint text NOT NULL

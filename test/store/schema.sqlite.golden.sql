@@ -271,8 +271,6 @@ made_by TEXT NOT NULL,
 UNIQUE (installation, repository, reads)
   );
 
-CREATE TABLE heard (installation TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, delivery BIGINT NOT NULL);
-
 CREATE TABLE idempotency_keys (
 caller TEXT NOT NULL,
 key TEXT NOT NULL,

@@ -110,7 +110,6 @@ export async function openAdmin(changes: Partial<World> = {}): Promise<AdminWorl
   const status = createStatus({
     store: {
       stats: () => store().stats(),
-      noteHeard: () => store().noteHeard(),
       standings: (of) => store().standings(of),
     },
     watches: [{ provider: "github", host: "default", budgets: async (id) => own.budgets.get(hostKey(id)) ?? [] }],

@@ -1,13 +1,7 @@
 import type { Migration } from "../migrate.ts";
 
-/**
- * When each installation was last heard of: `installation` is a host key, `delivery` the newest one that was looked at. Kept
- * beside the deliveries, because an index of them would cost each one on its way in, and because they are pruned.
- *
- * What failures are counted by follows from what is recorded of them, so that nothing can write the one without the other.
- */
+/** What failures are counted by follows from what is recorded of them, so that nothing can write the one without the other. */
 const statements = (failureClass: string): readonly string[] => [
-  "CREATE TABLE heard (installation TEXT NOT NULL PRIMARY KEY, at BIGINT NOT NULL, delivery BIGINT NOT NULL)",
   `ALTER TABLE builds ADD COLUMN failure_class TEXT GENERATED ALWAYS AS ${failureClass}`,
   "CREATE INDEX builds_failed ON builds (finished_at, failure_class) WHERE failure IS NOT NULL",
 ];
