@@ -99,7 +99,7 @@ export function createRegistryDesk(options: RegistryDeskOptions): RegistryDesk {
     credential: RegistryCredential | null,
   ): Promise<readonly Trial[]> {
     const client = options.connect({ name, settings }, credential);
-    const who = credential === null ? "this program's tokens" : `as ${JSON.stringify(credential.username)}`;
+    const who = credential === null ? "with this program's tokens" : `as ${JSON.stringify(credential.username)}`;
     const signIn = trial(`sign in ${who}`, await client.check(), settings);
     if (!signIn.ok) return [signIn];
     const needed = settings.staging.includes("{namespace}");

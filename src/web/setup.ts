@@ -178,7 +178,7 @@ export function createSetupWeb(options: SetupWebOptions): Express {
   app.use((_req, _res, next) => {
     next(new WebError(503, "not-set-up", CLOSED, { "Retry-After": "60" }));
   });
-  app.use(answerError(views, log));
+  app.use(answerError(views, log, { pages: false }));
   return app;
 }
 

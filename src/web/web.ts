@@ -213,7 +213,8 @@ export function sendAsset(views: Views): RequestHandler {
   };
 }
 
-export function answerError(views: Views, log: Logger): ErrorRequestHandler {
+/** `pages` false: there are none to lead somebody to who got lost. */
+export function answerError(views: Views, log: Logger, { pages } = { pages: true }): ErrorRequestHandler {
   return (error, req, res, _next) => {
     const shown = publicError(error);
     if (shown.status >= 500) {
@@ -229,7 +230,7 @@ export function answerError(views: Views, log: Logger): ErrorRequestHandler {
       return;
     }
     const data = { title: TITLES[shown.status] ?? "That did not work", section: null, formToken: null } as const;
-    res.send(views.render("error", { ...data, status: shown.status, message: shown.message }));
+    res.send(views.render("error", { ...data, status: shown.status, message: shown.message, pages }));
   };
 }
 
@@ -240,6 +241,7 @@ const TITLES: Readonly<Record<number, string>> = {
   405: "Not like this",
   409: "Not possible",
   500: "Something went wrong",
+  503: "Not now",
 };
 
 function wantsPage(req: express.Request): boolean {

@@ -240,7 +240,7 @@ describe("one instance with two registries", () => {
   it("says for each registry what works, and removes none that is in use", async () => {
     const { out } = await wharfinger(["doctor"]);
     expect(out).toMatch(
-      /^ok +registry +http:\/\/[\d.:]+: sign in this program's tokens: works; push to staging\/check: works$/m,
+      /^ok +registry +http:\/\/[\d.:]+: sign in with this program's tokens: works; push to staging\/check: works$/m,
     );
     expect(out).toMatch(
       /^ok +registry second +https:\/\/[\d.:]+: sign in as "wharfinger": works; push to staging\/check: works$/m,

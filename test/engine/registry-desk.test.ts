@@ -257,7 +257,7 @@ describe("trying a registry", () => {
     await desk().removeCredential("hub", "acme", BY);
     expect(await desk().test("hub")).toMatchObject({ value: [{ what: "credential for acme", ok: false }] });
     expect(await desk().test("default")).toMatchObject({
-      value: [{ what: "sign in this program's tokens" }, { ok: true }],
+      value: [{ what: "sign in with this program's tokens" }, { ok: true }],
     });
     expect(await desk().test("nowhere")).toMatchObject({ ok: false, kind: "unknown" });
   });
