@@ -53,6 +53,8 @@ export interface AskedFilter {
 /** For the form: what it holds, and what there is to choose from. */
 export interface FilterView {
   readonly any: boolean;
+  /** More than what the tabs show. */
+  readonly open: boolean;
   /** By state, keeping what else is asked. */
   readonly tabs: readonly { readonly href: string; readonly text: string; readonly chosen: boolean }[];
   readonly repository: string;
@@ -87,6 +89,7 @@ export function askedFilter(req: Request): AskedFilter {
     filter,
     view: {
       any: Object.keys(filter).length > 0,
+      open: Object.keys(filter).some((name) => name !== "state") || TABS.every((tab) => tab.state !== state),
       tabs: TABS.map(({ text, state: of }) => ({ href: tabOf(req, of), text, chosen: of === state })),
       repository: repository ?? "",
       image: image ?? "",

@@ -21,6 +21,8 @@ export interface ChartView {
 
 const HEIGHT = 56;
 const STEP = 24;
+/** Of all bars together; many are narrower. */
+const WIDEST = 1_000;
 /** A build of no time at all is one to see, too. */
 const LEAST = 2;
 /** Fewer say nothing that the table does not. */
@@ -39,17 +41,18 @@ export function durationChart(builds: readonly Build[]): ChartView | null {
   const times = ended.map(({ ms }) => ms);
   const longest = Math.max(...times);
   const middle = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+  const step = Math.min(STEP, Math.floor(WIDEST / ended.length));
   return {
-    width: ended.length * STEP,
+    width: ended.length * step,
     height: HEIGHT,
     summary: `Of the last ${ended.length} builds here, half took ${duration(middle)} or less, the longest ${duration(longest)}.`,
     longest: duration(longest),
     bars: ended.map(({ build, ms }, index) => {
       const height = Math.max(LEAST, longest === 0 ? 0 : Math.round((ms / longest) * HEIGHT));
       return {
-        x: index * STEP + 3,
+        x: index * step + 1,
         y: HEIGHT - height,
-        width: STEP - 6,
+        width: Math.min(step - 2, 14),
         height,
         state: build.state,
         title: `${build.image}, ${STATE_TEXTS[build.state]}: ${duration(ms)}`,

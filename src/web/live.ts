@@ -40,7 +40,8 @@ export interface LiveLimits {
   readonly beatMs: number;
 }
 
-export const LIVE_LIMITS: LiveLimits = { streams: 500, ofSession: 12, lookMs: 700, beatMs: 15_000 };
+/** Over HTTP/1.1 a browser opens six connections to us, and needs some to show pages at all. */
+export const LIVE_LIMITS: LiveLimits = { streams: 500, ofSession: 4, lookMs: 700, beatMs: 15_000 };
 
 /** Browsers that lost the connection come back after this. */
 const RETRY_MS = 3_000;
