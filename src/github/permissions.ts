@@ -30,6 +30,13 @@ export const WANTED_PERMISSIONS: readonly WantedPermission[] = [
     without: "a merge queue that requires the check waits for ever",
     needed: false,
   },
+  {
+    name: "members",
+    level: "read",
+    title: "Members",
+    without: "only the operator of this server can settle anything for an organization",
+    needed: false,
+  },
 ];
 
 /** An event, and the permission it hangs on. What GitHub sends without asking is not listed. */
@@ -39,6 +46,7 @@ export const WANTED_EVENTS: readonly { readonly name: string; readonly permissio
   { name: "merge_group", permission: "merge_queues" },
   { name: "repository", permission: "metadata" },
   { name: "installation_target", permission: "metadata" },
+  { name: "organization", permission: "members" },
 ];
 
 const LEVELS = ["read", "write", "admin"];

@@ -97,7 +97,7 @@ describe("examining the App", () => {
         "/app": {
           ...APP,
           permissions: noQueues,
-          events: ["push", "repository", "installation_target", "pull_request"],
+          events: ["push", "repository", "installation_target", "pull_request", "organization"],
         },
         "/app/hook/config": {},
         "/app/installations?per_page=100&page=1": [
@@ -113,7 +113,7 @@ describe("examining the App", () => {
       webhook: null,
       installations: [
         { id: "1", login: "account-1", missing: [] },
-        { id: "2", suspended: true, missing: [{ name: "checks" }, { name: "pull_requests" }] },
+        { id: "2", suspended: true, missing: [{ name: "checks" }, { name: "pull_requests" }, { name: "members" }] },
         { id: "3", login: "an-enterprise", missing: [] },
       ],
     });

@@ -122,6 +122,7 @@ function eventsFor(permissions: Permissions): readonly string[] {
     ...(permissions["contents"] === undefined ? [] : ["push"]),
     ...(permissions["pull_requests"] === undefined ? [] : ["pull_request"]),
     ...(permissions["merge_queues"] === undefined ? [] : ["merge_group"]),
+    ...(permissions["members"] === undefined ? [] : ["organization"]),
     "repository",
     "installation_target",
   ];

@@ -139,6 +139,7 @@ export interface State {
 export const DEFAULT_PERMISSIONS: Permissions = {
   checks: "write",
   contents: "read",
+  members: "read",
   merge_queues: "read",
   metadata: "read",
   pull_requests: "read",
