@@ -5,6 +5,7 @@ import { type Actor, type HostId, hostKey, type Outcome, ok } from "../../src/co
 import { DEFAULT_REGISTRY_SETTINGS } from "../../src/core/registry-settings.ts";
 import { ACTIONS, mayDo, type Role } from "../../src/core/roles.ts";
 import { createAccessTokens } from "../../src/engine/access-tokens.ts";
+import { createApiTokens } from "../../src/engine/api-tokens.ts";
 import type { Authorizer, Place } from "../../src/engine/authorize.ts";
 import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import type { Survey } from "../../src/engine/ports.ts";
@@ -97,9 +98,13 @@ export async function openSettings(
       log,
     }),
     accessTokens: createAccessTokens({ store, registries, clock }),
-    settings: { registryOf: registries.ofNamespace },
     surveys: { within: async (_ms, _installation, of) => of.map((one) => survey?.(one) ?? null) },
     ...world,
+    settings: {
+      registryOf: registries.ofNamespace,
+      apiTokens: createApiTokens({ store, clock, log }),
+      ...changes.settings,
+    },
   });
   const gate = createGate({
     adminToken: TOKEN,

@@ -2,7 +2,9 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import { failed, ok } from "../../src/core/model.ts";
 import { parseRepoConfig } from "../../src/core/repo-config/parse.ts";
 import { ACTIONS } from "../../src/core/roles.ts";
+import type { Trial, Trials } from "../../src/engine/trial.ts";
 import { createGithubPermissionBook } from "../../src/github/permission-book.ts";
+import type { SettingsParts } from "../../src/web/settings.ts";
 import {
   ACME,
   API,
@@ -98,6 +100,8 @@ describe("settings of an installation", () => {
     ["remove-variable", { kind: "variable", name: "A" }],
     ["make-token", { name: "x", access: "pull", days: "1" }],
     ["revoke-token", { token: "x" }],
+    ["make-api-token", { name: "x", role: "read", days: "1" }],
+    ["revoke-api-token", { token: "x" }],
     ["allow-access", { repository_id: "1", reads: "2" }],
     ["disallow-access", { repository_id: "1", reads: "2" }],
     ["pause", {}],
@@ -290,6 +294,35 @@ async function shareWith() {
   return { text, code: { namespace: "acme", hash, account: other, login: "other" } };
 }
 
+describe("API tokens", () => {
+  it("are shown once with their role, and revoked", async () => {
+    await open();
+    const made = await at.send(SETTINGS, { change: "make-api-token", name: "bot", role: "write", days: "30" }, "ann");
+    expect(made.status).toBe(200);
+    const [secret] = /wha_[a-z2-7]{16}_[a-z2-7]{32}/.exec(made.html) ?? [];
+    expect(secret).toBeDefined();
+    const { html } = await at.get(SETTINGS, "ann");
+    expect(html).toContain("bot");
+    expect(html).not.toContain(secret);
+    const [, section = ""] = html.split('<h2 id="api-tokens">');
+    const [, token = ""] = /name="token" value="([^"]+)"/.exec(section) ?? [];
+    const revoked = await at.send(SETTINGS, { change: "revoke-api-token", token }, "ann");
+    expect(revoked.location).toContain("api-token-revoked");
+    expect((await actions())[0]).toMatch(/ ann$/);
+  });
+
+  it.each([{ name: "" }, { role: "operator" }, { days: "0" }])("are not made with %j", async (wrong) => {
+    await open();
+    const sent = await at.send(
+      SETTINGS,
+      { change: "make-api-token", name: "x", role: "read", days: "1", ...wrong },
+      "ann",
+    );
+    expect(sent.status).toBe(422);
+    expect(sent.html).not.toMatch(/wha_[a-z2-7]{16}_/);
+  });
+});
+
 describe("a namespace", () => {
   it("is shared by a code, which the other account enters on its page", async () => {
     await open();
@@ -423,5 +456,109 @@ images:
     await open();
     expect((await at.get(REPOSITORY, "eve")).status).toBe(404);
     expect((await at.get(REPOSITORY.replace(/1$/, "99"), "ben")).status).toBe(404);
+  });
+});
+
+describe("trying and building", () => {
+  const trial: Trial = {
+    repository: API,
+    ref: "refs/tags/v1.2.3",
+    sha: null,
+    hasFile: true,
+    plan: {
+      requests: [],
+      held: [],
+      skips: [
+        { ref: null, sha: null, image: "api", rule: null, reason: "no-match", detail: "No rule <b>matches</b>." },
+      ],
+      diagnostics: [],
+      trace: [],
+    },
+  };
+
+  function parts(asked: unknown[]) {
+    const trials: Trials = {
+      ofRef: async (repository, ref) => {
+        asked.push([repository.id, ref]);
+        return failed("there is no branch or tag of this name", { retryable: false });
+      },
+      ofName: async (repository, kind, name) => {
+        asked.push([repository.id, kind, name]);
+        return ok(trial);
+      },
+    };
+    const builds: NonNullable<SettingsParts["builds"]> = {
+      start: async ({ repository, ref, image }, by) => {
+        asked.push([repository.id, ref, image, by.kind]);
+        return ref === "gone" ? { kind: "no-ref", why: "There is no such ref." } : { kind: "started", delivery: "77" };
+      },
+    };
+    return { settings: { trials, builds } };
+  }
+
+  it("shows the plan of a name that was pasted, to who may see builds", async () => {
+    const asked: unknown[] = [];
+    await open(parts(asked));
+    const sent = await at.send(REPOSITORY, { change: "try", kind: "tag", name: " v1.2.3 " }, "ben");
+    expect(sent.status).toBe(200);
+    expect(asked).toEqual([["1", "tag", "v1.2.3"]]);
+    expect(sent.html).toContain("builds nothing");
+    expect(sent.html).toContain("No rule &lt;b&gt;matches&lt;/b&gt;.");
+    expect(sent.html).toContain('value="v1.2.3"');
+  });
+
+  it("says what is wrong with a ref, and asks nothing for none", async () => {
+    const asked: unknown[] = [];
+    await open(parts(asked));
+    const unknown = await at.send(REPOSITORY, { change: "try", kind: "ref", name: "nope" }, "ben");
+    expect([unknown.status, unknown.html.includes("There is no branch or tag of this name.")]).toEqual([422, true]);
+    expect((await at.send(REPOSITORY, { change: "try", kind: "ref", name: "" }, "ben")).status).toBe(422);
+    expect((await at.send(REPOSITORY, { change: "try", kind: "tag", name: "x".repeat(256) }, "ben")).status).toBe(422);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("builds now for who may push, and leads to what was ordered", async () => {
+    const asked: unknown[] = [];
+    await open(parts(asked));
+    at.roles.set("wim", "write");
+    expect((await at.send(REPOSITORY, { change: "build" }, "ben")).status).toBe(403);
+    expect((await at.send(SETTINGS, { change: "build" }, "ann")).status).toBe(400);
+    expect(asked).toEqual([]);
+    const sent = await at.send(REPOSITORY, { change: "build", ref: "" }, "wim");
+    expect([sent.status, sent.location]).toEqual([303, "/deliveries/77"]);
+    expect(asked).toEqual([["1", null, null, "person"]]);
+    const gone = await at.send(REPOSITORY, { change: "build", ref: "gone" }, "wim");
+    expect([gone.status, gone.html.includes("There is no such ref.")]).toEqual([422, true]);
+    expect((await at.get(REPOSITORY, "ben")).html).not.toContain('value="build"');
+    expect((await at.get(REPOSITORY, "wim")).html).toContain('value="build"');
+  });
+});
+
+describe("the landing page", () => {
+  const LANDING = "/installations/github/default/7";
+  const builds: NonNullable<SettingsParts["builds"]> = { start: () => Promise.reject(new Error("not asked")) };
+  const file = "version: 1\nimages:\n  - rules:\n      - branch: main\n        tags: [edge]\n";
+  const rules = async () => ok({ kind: "read", parsed: parseRepoConfig(file, { repositoryName: "api" }) } as const);
+
+  it("tells people of the account what a push builds, and has a button for who may start it", async () => {
+    const survey = () => surveyed({ defaultBranch: "main", hasFile: true, dockerfiles: ["Dockerfile"] });
+    await open({ survey, settings: { rules, builds } });
+    const { status, html } = await at.get(LANDING, "ben");
+    expect(status).toBe(200);
+    expect(html).toContain("<strong>acme/api</strong>");
+    expect(html).toContain('<code class="chip">edge</code>');
+    expect(html).not.toContain("Build now");
+    at.roles.set("wim", "write");
+    expect((await at.get(LANDING, "wim")).html).toContain("Build now");
+  });
+
+  it("lists people their own installations only, and says what a host did not say", async () => {
+    await open();
+    expect((await at.get("/installations", "ben")).html).toContain(LANDING);
+    expect((await at.get("/installations", "ben")).html).not.toContain("/installations/github/default/8");
+    expect((await at.get("/installations", "eve")).html).not.toContain(LANDING);
+    expect((await at.get("/installations", "sam")).html).toContain("The host is away.");
+    expect((await at.get("/installations")).html).toContain("/installations/github/default/8");
+    expect((await at.get(LANDING, "eve")).status).toBe(404);
   });
 });
