@@ -179,7 +179,7 @@ export async function openApi(changes: Partial<World> = {}): Promise<ApiWorld> {
 }
 
 /** Of a host that has every branch, and no tag. Nobody plans what is ordered, so nobody waits for that. */
-export function actionsOn(store: OpenedStore, clock: TestClock): BuildActions {
+function actionsOn(store: OpenedStore, clock: TestClock): BuildActions {
   const host = hostOf([], {
     repository: async (_installation, { id }) => ok({ ...repository(id), archived: false }),
     tip: async (_installation, _repository, ref) =>
