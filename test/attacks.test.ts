@@ -21,8 +21,8 @@ function sourcesIn(folder: string): string {
 const SOURCE = sourcesIn(join(packageRoot, "src"));
 
 describe("docs/attacks.md", () => {
-  it("has a dozen attacks", () => {
-    expect(ROWS).toHaveLength(12);
+  it("has more than a dozen attacks", () => {
+    expect(ROWS.length).toBeGreaterThan(12);
   });
 
   it.each(ROWS)("$attack: the test is there", ({ shown }) => {

@@ -112,7 +112,7 @@ export function createApiTokens(options: {
       if (why !== null) {
         log.warn(
           { token: shownApiTokenId(id), installation: hostKey(token.installation), reason: why },
-          "API token refused",
+          "an API token was refused",
         );
         return null;
       }

@@ -8,6 +8,7 @@ import type { Decider } from "../core/audit.ts";
 import { type HostId, hostKey } from "../core/model.ts";
 import type { Action } from "../core/roles.ts";
 import type { Authorizer } from "../engine/authorize.ts";
+import type { Logger } from "../engine/ports.ts";
 import { deciderOf, mayAs, type Viewer } from "../engine/viewer.ts";
 import { demandAllowed, methodNotAllowed, route, WebError } from "./errors.ts";
 import { type BodySpec, hostIdIn, readBody, readQuery } from "./requests.ts";
@@ -110,8 +111,9 @@ export function createApiKit(options: {
   readonly authorizer: Authorizer;
   readonly belongs: Belonging;
   readonly once: Once;
+  readonly log: Pick<Logger, "warn">;
 }): ApiKit {
-  const { authorizer, belongs, once } = options;
+  const { authorizer, belongs, once, log } = options;
   const served: { readonly spec: RouteSpec; readonly handlers: readonly RequestHandler[] }[] = [];
   const viewers = new WeakMap<Request, Viewer>();
 
@@ -121,14 +123,20 @@ export function createApiKit(options: {
     options.limit(viewer, res);
   }
 
+  /** On a route that is open to everybody nobody is known: nothing is done there in anybody's name. */
+  function viewerOf(req: Request): Viewer {
+    const viewer = viewers.get(req);
+    if (viewer === undefined) throw new Error("nobody is known to ask");
+    return viewer;
+  }
+
   /** Throws where the API token that asks may not: 404 where saying more would tell what there is of others. */
   async function admit(
     req: Request,
     { action, at, tokens }: Exclude<Access, "public">,
     body: unknown,
   ): Promise<HostId | null> {
-    const viewer = viewers.get(req);
-    if (viewer === undefined) throw new Error("who asks is judged before what they ask for");
+    const viewer = viewerOf(req);
     if (viewer.kind !== "token") return null;
     if (tokens === false) {
       throw new WebError(403, "not-allowed", "API tokens may not do this; the operator and owners may.");
@@ -137,6 +145,24 @@ export function createApiKit(options: {
     const named = await subjectOf(req, at, installation, body);
     demandAllowed(await mayAs(authorizer, viewer, action, { installation: named, repository: null }));
     return installation;
+  }
+
+  /** As {@link admit}; who is refused leaves a line. */
+  async function demandAdmitted(
+    req: Request,
+    access: Exclude<Access, "public">,
+    body: unknown,
+  ): Promise<HostId | null> {
+    try {
+      return await admit(req, access, body);
+    } catch (error) {
+      const viewer = viewerOf(req);
+      if (error instanceof WebError && viewer.kind === "token") {
+        const fields = { token: viewer.id, installation: hostKey(viewer.installation), action: access.action };
+        log.warn({ ...fields, path: req.path, reason: error.code }, "an API token was refused");
+      }
+      throw error;
+    }
   }
 
   async function subjectOf(req: Request, at: At, own: HostId, body: unknown): Promise<HostId> {
@@ -170,17 +196,22 @@ export function createApiKit(options: {
     return route(async (req, res) => {
       const { access, answer } = spec;
       // What the body names has to be known before whether they may.
-      const early = access !== "public" && access.at !== "body" ? await admit(req, access, null) : null;
+      const early = access !== "public" && access.at !== "body" ? await demandAdmitted(req, access, null) : null;
       const query = readQuery(spec.query, req);
       const body = readBody(spec.body, req);
-      const within = access !== "public" && access.at === "body" ? await admit(req, access, body) : early;
-      const viewer = viewers.get(req) ?? NOBODY;
-      const param = (name: string) => req.params[name] ?? "";
-      const act = () => handler({ req, res, query, body, by: deciderOf(viewer), within, param });
+      const within = access !== "public" && access.at === "body" ? await demandAdmitted(req, access, body) : early;
+      const call: Call<Q, B> = {
+        ...{ req, res, query, body, within },
+        get by() {
+          return deciderOf(viewerOf(req));
+        },
+        param: (name) => req.params[name] ?? "",
+      };
+      const act = () => handler(call);
       const keeps = spec.once;
       const json = await (keeps === undefined
         ? act()
-        : once({ req, res, caller: callerOf(viewer), keeps }, answer.status, act));
+        : once({ req, res, caller: callerOf(viewerOf(req)), keeps }, answer.status, act));
       if (json !== null) res.status(answer.status).json(json);
       else if (!res.headersSent && !("text" in answer)) res.status(204).end();
     });
@@ -209,9 +240,6 @@ export function createApiKit(options: {
     },
   };
 }
-
-/** On routes that are open to everybody, whoever it is: they change nothing, so nothing is ever recorded as theirs. */
-const NOBODY: Viewer = { kind: "operator", person: null };
 
 function isPublic({ spec }: { readonly spec: RouteSpec }): boolean {
   return spec.access === "public";

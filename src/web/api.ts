@@ -80,6 +80,7 @@ export function createApi(options: ApiOptions): Router {
     authorizer,
     belongs: belonging(store),
     once: createOnce(store, log),
+    log,
   });
   addDocument(api);
   addRecords(api, { store, logs, authorizer });

@@ -188,6 +188,13 @@ describe("with an API token", () => {
       expect([id, status]).toEqual([id, status === 403 ? 403 : 404]);
     }
     expect(await world.store.listAudit({ limit: 100, cursor: null })).toEqual(before);
+    const line = { token: token.slice(0, 20), installation: "github:default:8" };
+    for (const more of [
+      { action: "policy.change", reason: "not-allowed", path: `${AT}/policy` },
+      { action: "build.see", reason: "not-found", path: `/builds/${world.builds.queued}` },
+    ]) {
+      expect(world.site.logged).toContainEqual({ ...line, ...more });
+    }
   });
 
   it("lists have what is the installation's own, page by page", async () => {
