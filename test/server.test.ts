@@ -7,8 +7,10 @@ import { type Parts, type ServerSettings, startServer } from "../src/server.ts";
 import { openStore } from "../src/store/store.ts";
 import { delivery } from "./contract/store.samples.ts";
 import { hostOf, recordingLog, registryOf } from "./engine/fakes.ts";
+import { openEvents } from "./support/events.ts";
 import { requestParts } from "./support/request-parts.ts";
 import { soleRegistry } from "./support/sole-registry.ts";
+import { aBuild, TOKEN } from "./web/world.ts";
 
 const SETTINGS: ServerSettings = {
   host: "127.0.0.1",
@@ -135,6 +137,23 @@ describe("stopping", () => {
     await stopping;
     expect(answer).toContain("HTTP/1.1 202");
     expect(told).toEqual(["took over", "stored body", "closed"]);
+  });
+
+  it("does not wait for those who follow a build", async () => {
+    const { store } = await notingStore();
+    const build = aBuild({ state: "running", finishedAt: null });
+    const parts = partsWith({ ...store, getBuild: async () => build });
+    const running = await startServer(parts, { ...SETTINGS, adminToken: TOKEN });
+    const body = new URLSearchParams({ token: TOKEN });
+    const signedIn = await fetch(`${running.url}/auth/token`, { method: "POST", body, redirect: "manual" });
+    const Cookie = signedIn.headers.get("set-cookie")?.split(";")[0] ?? "";
+    const events = await openEvents(`${running.url}/builds/b1/live`, { Cookie });
+    expect(await events.next()).toMatchObject({ event: "state" });
+    const before = performance.now();
+    await running.stop();
+    // Who is cut off waits nine seconds.
+    expect(performance.now() - before).toBeLessThan(6_000);
+    expect(await events.rest()).toEqual([]);
   });
 
   it("twice is stopping once", async () => {
