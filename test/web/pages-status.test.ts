@@ -18,8 +18,8 @@ describe("the status page", () => {
     world.refusals.note("/webhooks/github", 401);
     const { status, html } = await world.get(STATUS);
     expect(status).toBe(200);
-    expect(html).toContain('<a class="main" href="/installations/github/default/7">acme</a>');
-    expect(html).toContain('<a class="main" href="/installations/github/default/8">other</a>');
+    expect(html).toContain('<a href="/installations/github/default/7">acme</a>');
+    expect(html).toContain('<a href="/installations/github/default/8">other</a>');
     expect(html).toMatch(/<dt>Deliveries to process<\/dt><dd>2/);
     expect(html).toContain("<code>/webhooks/github</code>");
     expect(html).toContain("the webhook&#39;s secret is not the one configured here");
