@@ -42,6 +42,15 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
     }
     const [visible] = await onlySeen(visit, [delivery], await places(visit, [delivery]));
     if (visible === undefined) throw nothingHere(visit);
+    // Whoever ordered a build comes here, and is led on to it; where it becomes several, this is the page that has them.
+    if (req.query["follow"] === "yes") {
+      const [only, ...others] = delivery.builds;
+      if (delivery.outcome === "pending") res.set("Refresh", "1");
+      else if (only !== undefined && others.length === 0) {
+        res.redirect(303, `/builds/${encodeURIComponent(only)}`);
+        return;
+      }
+    }
     const found = await store.listBuilds({ limit: 100, cursor: null, deliveryId: delivery.id });
     const builds = new Map(found.items.map((build): [string, Build] => [build.id, build]));
     send(res, visit, "delivery", {

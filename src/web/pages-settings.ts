@@ -50,7 +50,7 @@ export function addSettingsPages({ formPage, send }: PageKit, parts: SettingsPar
         if (said.kind === "done") {
           res.redirect(303, `${addressOf(place)}?done=${said.what}#${DONE[said.what][0]}`);
         } else if (said.kind === "shown" && said.shown.kind === "started") {
-          res.redirect(303, `/deliveries/${encodeURIComponent(said.shown.delivery)}`);
+          res.redirect(303, `/deliveries/${encodeURIComponent(said.shown.delivery)}?follow=yes`);
         } else {
           await show(req, res, visit, said);
         }

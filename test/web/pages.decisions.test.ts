@@ -309,3 +309,19 @@ describe("the list of deliveries", () => {
     expect(text).toContain(`<td class="source">${words}</td>`);
   });
 });
+
+describe("a delivery that is followed", () => {
+  it.each<[string, Partial<ReturnType<typeof aDelivery>>, string | null, string | null]>([
+    ["looks again while it waits", { outcome: "pending", builds: [] }, null, "1"],
+    ["leads on to its one build", {}, "/builds/b1", null],
+    ["shows several builds itself", { builds: ["b1", "b2"] }, null, null],
+    ["shows why nothing is built", { builds: [] }, null, null],
+  ])("%s", async (_, delivery, location, refresh) => {
+    const answer = await (await open({ deliveries: [aDelivery(delivery)] })).page("/deliveries/1?follow=yes");
+    expect([answer.status, answer.headers.get("location"), answer.headers.get("refresh")]).toEqual([
+      location === null ? 200 : 303,
+      location,
+      refresh,
+    ]);
+  });
+});

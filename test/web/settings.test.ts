@@ -525,7 +525,7 @@ describe("trying and building", () => {
     expect((await at.send(SETTINGS, { change: "build" }, "ann")).status).toBe(400);
     expect(asked).toEqual([]);
     const sent = await at.send(REPOSITORY, { change: "build", ref: "" }, "wim");
-    expect([sent.status, sent.location]).toEqual([303, "/deliveries/77"]);
+    expect([sent.status, sent.location]).toEqual([303, "/deliveries/77?follow=yes"]);
     expect(asked).toEqual([["1", null, null, "person"]]);
     const gone = await at.send(REPOSITORY, { change: "build", ref: "gone" }, "wim");
     expect([gone.status, gone.html.includes("There is no such ref.")]).toEqual([422, true]);
