@@ -19,6 +19,9 @@ const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["installations", "/installations"],
   ["installation", "/installations/github/default/7"],
   ["receipt", "/installations/github/default/8/receipt"],
+  ["settings", "/installations/github/default/7/settings"],
+  ["settings-repository", "/installations/github/default/7/repositories/186853002"],
+  ["you", "/auth/you"],
   ["not-found", "/builds/nothing"],
 ];
 

@@ -1,0 +1,133 @@
+/** What people do in a browser who sign in with their own account of a host, and what they may not. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import type { Browser } from "playwright-core";
+import type { HostAccount, HostInstallation, HostRepository } from "../hosts/github/index.ts";
+import { createWorld, digestOf, eventually, type World } from "../support/world.ts";
+import { critique, openBrowser, openTab, type Tab } from "./browser.ts";
+import { signInWithGithub } from "./sign-in.ts";
+
+const FILE = "version: 1\nimages:\n  - name: api\n    rules: [{ branch: main, tags: [latest] }]\n";
+
+let browser: Browser;
+let world: World;
+let acme: HostAccount;
+let repository: HostRepository;
+let installation: HostInstallation;
+let tab: Tab;
+/** Whether builds come to an end; else they run on. */
+let quick = true;
+
+beforeAll(async () => {
+  browser = await openBrowser();
+}, 60_000);
+
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  quick = true;
+  world = await createWorld({
+    // It has pages at an address that a browser finds.
+    bitbucket: true,
+    namespaces: { kind: "automatic", provider: "github", host: "default" },
+    async build({ request, signal, log }) {
+      log("STEP 1/1: FROM scratch\n");
+      if (quick) return { kind: "built", image: { digest: digestOf(request.source.sha) } };
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return { kind: "stopped" };
+    },
+  });
+  const { github } = world;
+  acme = github.organization("acme");
+  repository = await github.repository(acme, "api", { private: true });
+  await repository.commit({ message: "Begin", files: { Dockerfile: "FROM scratch\n", ".wharfinger.yml": FILE } });
+  // The first of them says who owns acme.
+  const permissions = { members: "read", checks: "write", contents: "read", metadata: "read", pull_requests: "read" };
+  installation = await github.install(acme, { repositories: [repository], permissions });
+  await eventually("the installation is known", async () =>
+    (await world.store().findRepositories("acme/api")).length === 1 ? true : null,
+  );
+  tab = await openTab(browser);
+}, 60_000);
+
+afterEach(async () => {
+  await tab.context.close();
+  const { violations } = world.github;
+  await world.close();
+  expect(violations).toEqual([]);
+  expect(tab.complaints).toEqual([]);
+}, 60_000);
+
+describe("somebody who may push", () => {
+  it("gets from the install to the first image by clicks alone, and leaves no mark on the commit", async () => {
+    const rita = world.github.user("rita");
+    world.github.setMembership(acme, rita, { role: "member", state: "active" });
+    world.github.setRole(repository, rita, "write");
+    const { page } = tab;
+    // Where GitHub leads people once they have installed the App.
+    await page.goto(`${world.url}/setup/github?installation_id=${installation.id}&setup_action=install`);
+    expect(await critique(tab, "sign-in-ways")).toEqual([]);
+    await signInWithGithub(tab, "rita");
+    await page.getByRole("heading", { name: "acme" }).waitFor();
+    expect(await critique(tab, "landing")).toEqual([]);
+    await page.getByRole("button", { name: "Build acme/api now" }).click();
+    await page.getByText(/^docker pull /).waitFor();
+    expect(await page.locator("h1").textContent()).toContain("acme/api");
+    expect(repository.checkRuns((await repository.ref("refs/heads/main")) ?? "")).toEqual([]);
+  }, 60_000);
+
+  it("cancels a build that runs, and repeats it", async () => {
+    quick = false;
+    world.github.setRole(repository, world.github.user("rita"), "write");
+    await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
+    const { page } = tab;
+    await page.goto(`${world.url}/`);
+    await signInWithGithub(tab, "rita");
+    await page.getByRole("link", { name: "acme/api" }).first().click();
+    await page.getByText("STEP 1/1: FROM scratch").waitFor();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.locator("h1").getByText("canceled").waitFor();
+    quick = true;
+    await page.getByRole("button", { name: /again|retry|repeat/i }).click();
+    await page.getByText(/^docker pull /).waitFor();
+  }, 60_000);
+});
+
+describe("somebody who may only read", () => {
+  it("watches, and is offered nothing to change", async () => {
+    quick = false;
+    world.github.setRole(repository, world.github.user("reader"), "read");
+    await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
+    const { page } = tab;
+    await page.goto(`${world.url}/`);
+    await signInWithGithub(tab, "reader");
+    await page.getByRole("link", { name: "acme/api" }).first().click();
+    await page.getByText("STEP 1/1: FROM scratch").waitFor();
+    expect(
+      await page
+        .locator("main")
+        .getByRole("button", { name: /cancel|build|approve/i })
+        .count(),
+    ).toBe(0);
+    expect(await page.getByRole("link", { name: "Admin" }).count()).toBe(0);
+  }, 60_000);
+});
+
+describe("a stranger", () => {
+  it("finds nothing, whatever address they were given", async () => {
+    world.github.user("stranger");
+    const { sha } = await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
+    const id = await eventually("it is built", async () => {
+      const { items } = await world.api<{ items: { id: string; sha: string }[] }>("/builds");
+      return items.find((one) => one.sha === sha)?.id ?? null;
+    });
+    const { page } = tab;
+    await page.goto(`${world.url}/installations`);
+    await signInWithGithub(tab, "stranger");
+    await page.getByRole("heading", { name: "Installations" }).waitFor();
+    expect(await page.locator("main").textContent()).not.toContain("acme");
+    for (const path of [`/builds/${id}`, `/builds/${id}/log`, "/admin", "/admin/claims"]) {
+      const answer = await page.goto(world.url + path);
+      expect([path, answer?.status()]).toEqual([path, 404]);
+    }
+  }, 60_000);
+});
