@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import { BUILD_ORDER } from "../core/build-order.ts";
 import type { Provider } from "../core/model.ts";
 import { addAccess } from "./access.ts";
 import { addApiToken } from "./api-token.ts";
@@ -255,6 +256,13 @@ async function planDelivery<C>(
   if (delivery === null || body === null) {
     const what = delivery === null ? "is not known here" : "is past RETENTION_BODIES_DAYS, its body is gone";
     parts.terminal.err(`plan: delivery ${JSON.stringify(id)} ${what}\n`);
+    return 2;
+  }
+  if (delivery.event === BUILD_ORDER) {
+    const told = `what was decided: wharfinger explain ${delivery.id}`;
+    parts.terminal.err(
+      `plan: delivery ${delivery.id} was ordered here, and only its host knows where its ref is; ${told}\n`,
+    );
     return 2;
   }
   if (options.config === null) {

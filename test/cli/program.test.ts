@@ -179,6 +179,15 @@ describe("plan --delivery", () => {
     expect(err).toContain("wharfinger explain 1\n");
   });
 
+  it("leaves what was ordered here to explain: no host has told of it", async () => {
+    const ordered = { ...stored, findDelivery: async () => aDelivery({ event: "wharfinger.build" }) };
+    const openStore = () => Promise.resolve(ordered);
+    expect(await run(["plan", "--delivery", "1"], { openStore })).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/was ordered here.*wharfinger explain 1\n$/),
+    });
+  });
+
   it("leaves standard input to the config file", async () => {
     const github = () => ({ ok: true, event: { type: "ignored", reason: "ping", detail: "A ping." } }) as const;
     // The test's standard input is empty, and an empty file is an error of the file, not of the command line.
