@@ -10,6 +10,8 @@ export function renderConfigurationDocs(): string {
     "Wharfinger reads its configuration from the environment, and from a file `.env` in the folder it is started in; the",
     "environment wins. A variable that is set to nothing counts as not set. Every problem is reported at once, by name,",
     "and the program then exits with 78. Start from `.env.example`; `wharfinger doctor` tries every address and credential.",
+    "Where nothing of GitHub, Bitbucket and the registry is set, the [first run](first-run.md) asks for it on pages, and keeps",
+    "it in the database, for which the environment wins, too; `wharfinger settings` lists both.",
     "",
     "Secrets have no defaults. Those you choose yourself have at least 32 characters.",
     "",

@@ -126,6 +126,10 @@ async function setUp(
   terminal.out(
     `Wharfinger is not set up yet. Open this link, which works once and for an hour:\n\n  ${setup.link}\n\n`,
   );
+  const { hostname, port } = new URL(setup.link);
+  if (hostname === "localhost") {
+    terminal.out(`From another machine: ssh -L ${port}:localhost:${port} THIS-MACHINE, and then open it there.\n\n`);
+  }
   const finished = await Promise.race([setup.finished.then(() => true), signalled.then(() => false)]);
   await setup.stop();
   if (!finished) return { stop: async () => undefined };

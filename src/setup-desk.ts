@@ -322,6 +322,12 @@ const ADDRESS_ADVICE =
   "It may still be right: some networks do not let a machine reach itself by its public address. Open it in your browser, " +
   "from another network if you can. The proxy there has to hand every path on to this process.";
 
+const ONLY_HERE = ", but only this machine reaches that address: GitHub and Bitbucket can not";
+
+function isLocal(address: string): boolean {
+  return /^(?:localhost|\[::1\]|127\.[\d.]+)$/.test(new URL(address).hostname);
+}
+
 /** Sends no credential, and follows nobody. */
 async function reach(publicUrl: string, identity: string): Promise<Outcome<string>> {
   const address = `${publicUrl}/healthz`;
@@ -329,7 +335,7 @@ async function reach(publicUrl: string, identity: string): Promise<Outcome<strin
   try {
     const answer = await fetch(address, { redirect: "manual", signal: AbortSignal.timeout(PROBE_MS) });
     const text = await start(answer);
-    if (text.includes(identity)) return ok("this process answers there");
+    if (text.includes(identity)) return ok(`this process answers there${isLocal(publicUrl) ? ONLY_HERE : ""}`);
     return wrong(`answered ${answer.status}, and it was not this process that did`);
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

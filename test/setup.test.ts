@@ -117,6 +117,7 @@ describe("the link", () => {
     const second = await fetch(setup.link, { redirect: "manual" });
     expect([second.status, second.headers.get("set-cookie")]).toEqual([403, null]);
     expect(await second.text()).toContain("used already");
+    expect(logged.filter((line) => line.includes("a setup link was not taken"))).toHaveLength(1);
   });
 
   it("ends after an hour, and what it opened after eight", async () => {
@@ -305,6 +306,7 @@ describe("GitHub", () => {
       expect([refused.status, refused.text.includes("not the answer to the last question")]).toEqual([400, true]);
     }
     expect([conversions(), await stored()]).toEqual([0, {}]);
+    expect(logged.filter((line) => line.includes("an answer of GitHub to the setup was not taken"))).toHaveLength(3);
     expect((await browser.get(pathOf(back))).status).toBe(303);
     expect((await browser.get(pathOf(back))).status).toBe(400);
     expect(conversions()).toBe(1);

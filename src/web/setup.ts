@@ -2,6 +2,7 @@
 import express, { type Express, type Request, type RequestHandler, type Response } from "express";
 import type { Clock, Logger } from "../engine/ports.ts";
 import type { SetupDesk, SetupEnd, SetupState, SetupStep } from "../engine/setup-port.ts";
+import { clientAddress } from "./attempts.ts";
 import { methodNotAllowed, route, WebError } from "./errors.ts";
 import { demandOwnForm } from "./forms.ts";
 import type { SetupSession, SetupSessions } from "./setup-session.ts";
@@ -64,7 +65,10 @@ export function createSetupWeb(options: SetupWebOptions): Express {
       const { publicUrl } = await desk.state();
       const url = new URL(publicUrl);
       const cookie = sessions.open(req.path.slice("/setup/".length), url.protocol === "https:" && isAt(req, publicUrl));
-      if (cookie === null) throw new WebError(403, "setup-link-used", USED);
+      if (cookie === null) {
+        log.warn({ from: clientAddress(req) }, "a setup link was not taken");
+        throw new WebError(403, "setup-link-used", USED);
+      }
       log.info({}, "the setup link was opened");
       res.set("Set-Cookie", cookie).redirect(303, "/setup");
     })(req, res, next);
@@ -140,8 +144,12 @@ export function createSetupWeb(options: SetupWebOptions): Express {
       const { code, state } = req.query;
       const taken = await desk.takeApp(typeof code === "string" ? code : "", typeof state === "string" ? state : "");
       // Not at this address, where loading the page again would ask for the same once more.
-      if (taken.ok) res.redirect(303, "/setup/github");
-      else await page(req, res, session, "github", { status: 400, alert: taken.message });
+      if (taken.ok) {
+        res.redirect(303, "/setup/github");
+        return;
+      }
+      log.warn({ from: clientAddress(req) }, "an answer of GitHub to the setup was not taken");
+      await page(req, res, session, "github", { status: 400, alert: taken.message });
     }),
   );
   app.get(
