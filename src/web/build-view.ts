@@ -18,6 +18,13 @@ export interface BuildViewParts {
   registryHost(build: Build): Promise<string | null>;
 }
 
+const TRIGGERS: Readonly<Record<Build["trigger"], string>> = {
+  event: "by an event",
+  rerun: "by a re-run on the host",
+  retry: "by a retry",
+  manual: "by hand",
+};
+
 /** What `build-state.eta` reads. */
 export async function buildPageData(parts: BuildViewParts, build: Build, visit: Visit, now: number) {
   const { store, registryHost, buildActions } = parts;
@@ -31,7 +38,7 @@ export async function buildPageData(parts: BuildViewParts, build: Build, visit: 
     digest: build.digest,
     older: build.tags?.older ?? [],
     requestDigest: build.requestDigest,
-    trigger: build.trigger,
+    trigger: TRIGGERS[build.trigger],
     attempt: build.attempt,
     fullSha: planned.sha,
     inputs: planned.inputs,

@@ -81,6 +81,10 @@ export function createLive({ store, logs, stopping, limits = LIVE_LIMITS }: Live
 
   return {
     async follow(req, res, { session, build, ...page }) {
+      if (req.method === "HEAD") {
+        res.type("text/event-stream").end();
+        return;
+      }
       const from = placeIn(req);
       const leave = admit(session);
       try {

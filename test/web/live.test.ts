@@ -210,6 +210,12 @@ describe("a stream of a build", () => {
     await expect(events.rest()).resolves.toHaveLength(1);
   });
 
+  it("keeps nobody who asks for the head alone", async () => {
+    const world = await open();
+    const answer = await fetch(`http://127.0.0.1:${world.port}/live`, { method: "HEAD" });
+    expect([answer.status, await answer.text(), world.looks]).toEqual([200, "", 0]);
+  });
+
   it("looks at a build once for all who follow it", async () => {
     const world = await open({ lookMs: 200 });
     const all = await Promise.all([world.follow(), world.follow(), world.follow()]);
