@@ -31,6 +31,7 @@ const PEOPLE: readonly AuditRecord[] = [
     subject: "a\u2028b",
     facts: {},
   }),
+  record("6", { by: { kind: "token", id: "wha_aaaqeayeaudaoch7", name: "deploys" }, facts: {} }),
 ];
 
 type Query = Parameters<Store["auditAfter"]>[1];
@@ -61,6 +62,7 @@ describe("audit", () => {
       `${at}  github:default:7  policy.changed  acme  by an event of ann fake (bitbucket:default:5)`,
       `${at}  github:default:7  policy.changed  acme  by an event of bitbucket`,
       `${at}  instance  instance.paused  a b  by this program`,
+      `${at}  github:default:7  policy.changed  acme  by the API token deploys (wha_aaaqeayeaudaoch7)`,
       "",
     ]);
   });
@@ -68,7 +70,7 @@ describe("audit", () => {
   it("exports one JSON object a line, as the API has them, ids as strings, unknown as null", async () => {
     const { out } = await audit(PEOPLE, "--json");
     const lines = out.trimEnd().split("\n");
-    expect(lines).toHaveLength(5);
+    expect(lines).toHaveLength(6);
     expect(lines.map((one) => JSON.parse(one))).toMatchObject([
       {
         id: "1",
@@ -83,6 +85,7 @@ describe("audit", () => {
       { by: { kind: "host", provider: "bitbucket", actor: ANN } },
       { by: { kind: "host", actor: null } },
       { by: { kind: "service" }, installation: null },
+      { by: { kind: "token", provider: null, host: null, actor: { id: "wha_aaaqeayeaudaoch7", login: "deploys" } } },
     ]);
   });
 

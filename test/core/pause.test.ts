@@ -10,6 +10,7 @@ describe("a pause", () => {
     [{ kind: "operator" }, "the operator"],
     [{ kind: "service" }, "this service itself"],
     [PERSON, "ann"],
+    [{ kind: "token", id: "wha_aaaqeayeaudaoch7", name: "deploys" }, "the API token deploys"],
     [{ kind: "host", provider: "github", host: "default", actor: { id: "42", login: "ann" } }, "ann"],
     [{ kind: "host", provider: "github", host: "default", actor: null }, "its host"],
   ])("tells who began it, and when: %j", (by, who) => {
