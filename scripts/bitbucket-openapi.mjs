@@ -16,6 +16,9 @@ const REPOSITORY = "/repositories/{workspace}/{repo_slug}";
 const OPERATIONS = [
   "DELETE /addon",
   "GET /user",
+  "GET /user/workspaces",
+  "GET /user/workspaces/{workspace}/permission",
+  "GET /user/workspaces/{workspace}/permissions/repositories",
   "GET /hook_events",
   "GET /hook_events/{subject_type}",
   "GET /workspaces/{workspace}",

@@ -42,9 +42,3 @@ export function overridesOfConnect(env: Environment): { variable: string; wrong:
     todo: "unset it",
   }));
 }
-
-/** Variables that are known, but do nothing yet. */
-export function notServed(env: Environment): string[] {
-  const set = (["BITBUCKET_CLIENT_ID", "BITBUCKET_CLIENT_SECRET"] as const).filter((name) => isSet(env, name));
-  return set.length === 0 ? [] : [`Set, but not served by this release yet: ${set.join(", ")}.`];
-}

@@ -367,14 +367,14 @@ export const VARIABLES = {
     example: "(from Bitbucket)",
   }),
   BITBUCKET_CLIENT_ID: optional("Bitbucket Cloud", line, {
-    about: "OAuth consumer people sign in with. Not used yet.",
-    todo: "leave it out",
+    about: "Key of the OAuth consumer people sign in with (docs/sign-in.md). Goes with its secret.",
+    todo: "copy the key from Bitbucket → workspace settings → OAuth consumers, or leave both out",
     example: "(from Bitbucket)",
   }),
   BITBUCKET_CLIENT_SECRET: optional("Bitbucket Cloud", foreignSecret, {
     secret: true,
-    about: "Secret of the OAuth consumer. Not used yet.",
-    todo: "leave it out",
+    about: "Secret of the OAuth consumer.",
+    todo: "copy the secret from Bitbucket → workspace settings → OAuth consumers, or leave both out",
     example: "(from Bitbucket)",
   }),
   REGISTRY_URL: optional("Registry", origin, {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type BitbucketConfig, bitbucketOf, notServed, overridesOfConnect, servesConnect } from "./config-bitbucket.ts";
+import { type BitbucketConfig, bitbucketOf, overridesOfConnect, servesConnect } from "./config-bitbucket.ts";
 import { namespacePolicyOf } from "./config-namespaces.ts";
 import {
   type Environment,
@@ -128,6 +128,7 @@ export function parseConfig(env: Environment): ConfigResult {
   const warnings: string[] = [];
   const github = readGithub(values, env, problems);
   checkAddressPair(env, ["BITBUCKET_URL", "BITBUCKET_API_URL"], problems);
+  checkClientPair(env, ["BITBUCKET_CLIENT_ID", "BITBUCKET_CLIENT_SECRET"], problems);
   const registry = readRegistry(values, problems, warnings);
   const httpBuilders = readHttpBuilders(values, env, problems);
   const namespaces = namespacePolicyOf(values, env, (name, wrong) => problems.push(problem(name, wrong)));
@@ -140,7 +141,6 @@ export function parseConfig(env: Environment): ConfigResult {
   if (values.PORT === 0 && values.PUBLIC_URL === null) {
     warnings.push("PORT is 0 and PUBLIC_URL is not set: links in checks will lead nowhere.");
   }
-  warnings.push(...notServed(env));
   if (problems.length > 0) {
     return { ok: false, problems };
   }

@@ -96,7 +96,7 @@ export async function createParts(
     ...createConfiguredHttpBuilders(config, clock),
     ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment }),
     connections: store.listConnections,
-    identities: createIdentities({ ...config, github }, { clock, log }),
+    identities: createIdentities({ ...config, github }, { grants: store, clock, log }),
     clock,
     log,
   };

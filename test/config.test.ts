@@ -136,11 +136,36 @@ describe("parseConfig", () => {
     expect(read({ BUILDER_TOKEN: secret }).config.httpBuilders).toBeNull();
   });
 
-  it("warns of variables that are not served yet, in one line", () => {
-    const { warnings } = read({ BITBUCKET_CLIENT_ID: "x", BITBUCKET_CLIENT_SECRET: "y", BITBUCKET_APP_KEY: "z" });
-    expect(warnings).toEqual([
-      "Set, but not served by this release yet: BITBUCKET_CLIENT_ID, BITBUCKET_CLIENT_SECRET.",
+  it("knows operators by ids alone, as the host writes them", () => {
+    const uuid = "9484702E-c663-4afd-aefb-c93a8cd31c28";
+    expect(read({}).config.operators).toEqual([]);
+    expect(read({ OPERATORS: `github:default:583231, bitbucket:default:{${uuid}}` }).config.operators).toEqual([
+      "github:default:583231",
+      `bitbucket:default:{${uuid.toLowerCase()}}`,
     ]);
+    for (const wrong of [
+      "octocat",
+      "github:default:octocat",
+      "github:other:1",
+      "github:default:0",
+      "github:default:1,",
+    ]) {
+      const result = parseConfig({ OPERATORS: wrong });
+      expect(result.ok ? [] : result.problems.map(({ variable }) => variable)).toEqual(["OPERATORS"]);
+    }
+  });
+
+  it("refuses half of what people sign in with", () => {
+    for (const host of ["GITHUB", "BITBUCKET"]) {
+      for (const [there, missing] of [
+        ["ID", "SECRET"],
+        ["SECRET", "ID"],
+      ]) {
+        const result = parseConfig({ ...github, [`${host}_CLIENT_${there}`]: "x" });
+        const problems = result.ok ? [] : result.problems.map(({ variable }) => variable);
+        expect(problems).toEqual([`${host}_CLIENT_${missing}`]);
+      }
+    }
   });
 
   it("has Bitbucket's addresses always, and serves the Connect add-on once a variable of it is set", () => {
@@ -154,8 +179,9 @@ describe("parseConfig", () => {
       connect: false,
     };
     expect(read({}).config.bitbucket).toEqual(bitbucket);
-    // What does nothing yet turns nothing on.
-    expect(read({ BITBUCKET_CLIENT_ID: "x" }).config.bitbucket.connect).toBe(false);
+    // What people sign in with is no add-on.
+    const consumer = { BITBUCKET_CLIENT_ID: "x", BITBUCKET_CLIENT_SECRET: "y" };
+    expect(read(consumer).config.bitbucket.connect).toBe(false);
     expect(read({ BITBUCKET_APP_KEY: "wharfinger" }).config.bitbucket).toEqual({ ...bitbucket, connect: true });
     expect(read({ BITBUCKET_APP_SECRET: "short" }).config.bitbucket).toEqual({
       ...bitbucket,

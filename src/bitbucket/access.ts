@@ -253,8 +253,10 @@ function noGrant(): Outcome<never> {
 }
 
 function noApp(): Outcome<never> {
-  const message = "Who may do what on Bitbucket can be asked only where the Connect add-on is installed: ";
-  return failed(`${message}Bitbucket does not tell access tokens.`, { retryable: false });
+  const message =
+    "Bitbucket says who may do what only where the Connect add-on is installed, or to people themselves when they sign in, " +
+    "which counts for a quarter of an hour. Sign in again.";
+  return failed(message, { retryable: false });
 }
 
 function noSecret(client: string): Outcome<never> {

@@ -1,8 +1,10 @@
 /** Who looks at pages or calls the API, and what they may: the one place that turns a viewer into an answer. */
 import type { Decider } from "../core/audit.ts";
+import { oneLine } from "../core/markdown.ts";
 import type { Actor, HostId, Provider } from "../core/model.ts";
 import { ACTIONS, type Action, type HostRole, mayDo } from "../core/roles.ts";
 import type { Authorization, Authorizer, Place } from "./authorize.ts";
+import type { Vouched } from "./sessions-port.ts";
 
 /** Somebody a host has vouched for. Identity is (provider, host, actor.id); the login is what it was at that time. */
 export interface Person {
@@ -14,7 +16,8 @@ export interface Person {
 export type Viewer =
   /** `person`: who it is, where they signed in on a host and are one of the operators; null: whoever has ADMIN_TOKEN. */
   | { readonly kind: "operator"; readonly person: Person | null }
-  | { readonly kind: "person"; readonly person: Person }
+  /** `vouched`: roles the host tells nobody but them, as it said not long ago; left out: none. */
+  | { readonly kind: "person"; readonly person: Person; readonly vouched?: readonly Vouched[] }
   /** A program with an API token of one installation, which has a role there instead of asking a host for one. */
   | {
       readonly kind: "token";
@@ -40,6 +43,8 @@ export async function mayAs(
       const { installation } = place;
       // An id means nothing on another host, where it may be somebody else's.
       if (provider === installation.provider && host === installation.host) {
+        const told = viewer.vouched?.find((one) => one.installation.id === installation.id);
+        if (told !== undefined) return mayAsTold(told, viewer.person, action, place);
         return authorizer.may(actor, action, place);
       }
       return { kind: "refused", why: "You are signed in with an account of another host." };
@@ -57,6 +62,20 @@ export async function mayAs(
       return { kind: "refused", why };
     }
   }
+}
+
+function mayAsTold(told: Vouched, { actor }: Person, action: Action, { repository }: Place): Authorization {
+  const { of, least, what } = ACTIONS[action];
+  const role = of === "repository" ? roleIn(told, repository?.id ?? "") : told.role;
+  if (of !== "instance" && mayDo(role, action)) return { kind: "allowed" };
+  return {
+    kind: "refused",
+    why: `${oneLine(actor.login)} may not ${what}: that takes the role ${least}, and theirs is ${role}.`,
+  };
+}
+
+function roleIn({ repositories }: Vouched, id: string): HostRole {
+  return (Object.hasOwn(repositories, id) ? repositories[id] : undefined) ?? "none";
 }
 
 /** For the audit log. */

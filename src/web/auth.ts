@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { type HostId, hostKey } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
-import { SESSION_MS, type SessionStore, type StoredSession } from "../engine/sessions-port.ts";
+import { SESSION_MS, type SessionStore, type StoredSession, VOUCHED_MS } from "../engine/sessions-port.ts";
 import type { Person, Viewer } from "../engine/viewer.ts";
 import { createAttempts } from "./attempts.ts";
 import { createCookie, derived, newSecret, sameSecret } from "./cookies.ts";
@@ -69,8 +69,11 @@ export function createGate({ adminToken, operators, hosts, secure, sessions, clo
     return adminToken === null ? null : derived(adminToken, `operator's session ${key}`);
   }
 
-  function viewerOf({ key, person, proof }: StoredSession): Session["viewer"] | null {
-    if (person !== null) return { kind: operators.has(hostKey(userOf(person))) ? "operator" : "person", person };
+  function viewerOf({ key, person, proof, vouched, openedAt }: StoredSession): Session["viewer"] | null {
+    if (person !== null) {
+      if (operators.has(hostKey(userOf(person)))) return { kind: "operator", person };
+      return { kind: "person", person, vouched: clock.now() - openedAt < VOUCHED_MS ? vouched : [] };
+    }
     const expected = proofOf(key);
     return expected !== null && proof !== null && sameSecret(proof, expected)
       ? { kind: "operator", person: null }

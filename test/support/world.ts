@@ -137,7 +137,14 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       builder,
       hosts: [createGithubParts(githubConfig(github), log, clock), ...("host" in hostParts ? [hostParts] : [])],
       addon,
-      identities: createIdentities({ github: githubConfig(github), publicUrl }, { clock, log }),
+      identities: createIdentities(
+        {
+          github: githubConfig(github),
+          bitbucket: bitbucket === null ? NO_BITBUCKET : bitbucketConfig(bitbucket),
+          publicUrl,
+        },
+        { grants: store, clock, log },
+      ),
       clock,
       log,
     };
@@ -165,6 +172,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       stopGraceMs: options.stopGraceMs ?? 50,
     });
     github.setWebhook({ url: `${running.url}/webhooks/github`, secret: SECRET });
+    if (bitbucket !== null) bitbucket.consumer.callbackUrl = `${publicUrl}/auth/bitbucket/callback`;
     github.setCallbackUrls([`${publicUrl}/auth/github/callback`]);
   }
 
@@ -233,9 +241,20 @@ function githubConfig(github: GithubHost) {
 
 export const APP_KEY = "wharfinger-test";
 
+const NO_BITBUCKET: BitbucketConfig = {
+  url: "https://bitbucket.org",
+  apiUrl: "https://api.bitbucket.org",
+  appKey: APP_KEY,
+  appSecret: null,
+  clientId: null,
+  clientSecret: null,
+  connect: false,
+};
+
 function bitbucketConfig(bitbucket: BitbucketHost): BitbucketConfig {
-  const { url, apiUrl } = bitbucket;
-  return { url, apiUrl, appKey: APP_KEY, appSecret: null, clientId: null, clientSecret: null, connect: true };
+  const { url, apiUrl, consumer } = bitbucket;
+  const { clientId, clientSecret } = consumer;
+  return { url, apiUrl, appKey: APP_KEY, appSecret: null, clientId, clientSecret, connect: true };
 }
 
 function recordingLogger(lines: LogLine[]): Logger {

@@ -248,6 +248,13 @@ export interface BitbucketHost {
   readonly url: string;
   /** Base of the REST API, another port, without `/2.0`: what api.bitbucket.org is. */
   readonly apiUrl: string;
+  /** An OAuth consumer people sign in with; `tokens`: those of people that open the API. */
+  readonly consumer: {
+    readonly clientId: string;
+    readonly clientSecret: string;
+    callbackUrl: string | null;
+    readonly tokens: ReadonlyMap<string, unknown>;
+  };
   readonly calls: readonly ApiCall[];
   readonly gitCalls: readonly GitCall[];
   /** Everything that broke the API description or Bitbucket's documented rules, by the caller or by this stand-in. */

@@ -55,6 +55,7 @@ export async function createBitbucketHost(options: BitbucketHostOptions = {}): P
     hooks: state.hooks,
     installs: state.installs,
 
+    consumer: state.consumer,
     accessToken: (input) => makeAccessToken(state, input),
     revoke({ token }) {
       const found = state.tokens.get(token);

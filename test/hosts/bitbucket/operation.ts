@@ -20,6 +20,7 @@ import {
   type RepositoryState,
   type State,
   type TokenState,
+  type UserState,
   type WorkspaceState,
 } from "./state.ts";
 import { reaches } from "./tokens.ts";
@@ -80,6 +81,8 @@ export interface ApiRequest {
   readonly headers: IncomingHttpHeaders;
   /** Null: nobody said who they are. */
   readonly token: TokenState | null;
+  /** Whose own token it came with. */
+  readonly user: UserState | null;
 }
 
 export interface ApiAnswer {
@@ -96,6 +99,8 @@ export interface OperationHandler {
   readonly anonymous?: true;
   /** Takes a JWT of a Connect app instead of a token. */
   readonly jwt?: true;
+  /** Takes the token of a person, too. */
+  readonly person?: true;
   handle(world: World, request: ApiRequest): Promise<ApiAnswer>;
 }
 

@@ -72,8 +72,9 @@ async function getRepository(world: World, request: ApiRequest) {
   return { status: 200, ...(await apiRepository(world.state, repositoryFor(world, request))) };
 }
 
-/** A Connect token acts as the workspace; the other kinds are nobody. */
-async function getUser({ state }: World, { token }: ApiRequest) {
+/** A person's token is theirs, a Connect token acts as the workspace; the other kinds are nobody. */
+async function getUser({ state }: World, { token, user }: ApiRequest) {
+  if (user !== null) return { status: 200, body: userShape(state, user) };
   if (token === null || token.kind === "access" || token.repository !== null) {
     throw new Refusal(401, "This API is not accessible with this authentication mechanism.");
   }
@@ -91,6 +92,6 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   "GET /workspaces/{workspace}/permissions/repositories/{repo_slug}": { handle: listRepositoryPermissions },
   "GET /repositories/{workspace}": { anonymous: true, handle: listRepositories },
   "GET /repositories/{workspace}/{repo_slug}": { anonymous: true, handle: getRepository },
-  "GET /user": { handle: getUser },
+  "GET /user": { person: true, handle: getUser },
   "DELETE /addon": { jwt: true, handle: deleteAddon },
 };

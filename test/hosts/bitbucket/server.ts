@@ -4,6 +4,7 @@ import { isGitPath } from "../git/http-backend.ts";
 import { isObject } from "../json.ts";
 import type { Matched } from "../openapi.ts";
 import { createBitbucketConformance } from "./conformance.ts";
+import { answerAuthorize, personOf } from "./consumer.ts";
 import type { ApiCall, Effect, Injection } from "./contract.ts";
 import { answerGit } from "./git-http.ts";
 import { enter, isLimited, rateHeaders } from "./limits.ts";
@@ -13,6 +14,7 @@ import { GIT_OPERATIONS } from "./operations-git.ts";
 import { HOOK_OPERATIONS } from "./operations-hooks.ts";
 import { REPORT_OPERATIONS } from "./operations-reports.ts";
 import { SOURCE_OPERATIONS } from "./operations-source.ts";
+import { USER_OPERATIONS } from "./operations-user.ts";
 import { pick } from "./query.ts";
 import { Refusal } from "./refusal.ts";
 import { headerRules, holdBody } from "./rules.ts";
@@ -25,6 +27,7 @@ const OPERATIONS: Readonly<Record<string, OperationHandler>> = {
   ...HOOK_OPERATIONS,
   ...REPORT_OPERATIONS,
   ...SOURCE_OPERATIONS,
+  ...USER_OPERATIONS,
 };
 
 /** A constant of the committed description; its validators are compiled once for all hosts of a test file. */
@@ -121,7 +124,8 @@ export function createServers(world: World): Servers {
         violate("there is no such operation in the API description");
         throw new Refusal(404, "Resource not found");
       }
-      token = identify(handler, headers.authorization);
+      const user = handler.person === true ? personOf(state, headers.authorization) : null;
+      if (user === null) token = identify(handler, headers.authorization);
       if (isLimited(url.pathname)) enter(state, token);
       for (const scope of CONFORMANCE.scopes(matched.operation)) requireScope(token, scope);
       const body = readRequest(incoming, matched, violate);
@@ -133,6 +137,7 @@ export function createServers(world: World): Servers {
         body,
         headers,
         token,
+        user,
       });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -209,7 +214,7 @@ export function createServers(world: World): Servers {
         }
       });
     }
-    const page = await world.connect.page({ method, url, body });
+    const page = answerAuthorize(state, { method, url, body }) ?? (await world.connect.page({ method, url, body }));
     send(response, page ?? { status: 404, body: new Refusal(404).body() });
   }
 

@@ -1,6 +1,7 @@
 /** Everything the stand-in remembers. */
 import { randomUUID } from "node:crypto";
 import type { CommitData } from "../git/git-read.ts";
+import { type Consumer, createConsumer } from "./consumer.ts";
 import type {
   ApiCall,
   DeliveryAttempt,
@@ -109,6 +110,7 @@ export interface TokenState {
 }
 
 export interface State {
+  readonly consumer: Consumer;
   /** Of web and git, of the REST API. Set when the servers listen. */
   url: string;
   apiUrl: string;
@@ -163,6 +165,7 @@ export function createState(
   let ahead = 0;
   return {
     ...options,
+    consumer: createConsumer(),
     url: "",
     apiUrl: "",
     users: [],

@@ -1,6 +1,7 @@
 /** `POST /site/oauth2/access_token`: an app's JWT for a token of its install. */
 import type { IncomingHttpHeaders } from "node:http";
 import { clientOf } from "./clients.ts";
+import { exchangeCode } from "./consumer.ts";
 import type { ApiAnswer } from "./operation.ts";
 import { Refusal } from "./refusal.ts";
 import { allowsScope } from "./scopes.ts";
@@ -24,6 +25,7 @@ export function answerTokenRequest(
   );
   const grant = form.get("grant_type");
   if (grant === null) return refused(400, "invalid_request", "Missing grant_type parameter");
+  if (grant === "authorization_code") return exchangeCode(state, request.headers.authorization, form);
   if (grant !== GRANT) return refused(400, "unsupported_grant_type", `Unsupported grant type: ${grant}`);
   const install = identify(state, request);
   if (install === null) return refused(401, "unauthorized_client", "Invalid JWT");
