@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
+import { BUILD_ORDER } from "../../src/core/build-order.ts";
 import { createInbox } from "../../src/engine/inbox.ts";
 import type { IncomingDelivery } from "../../src/engine/ports.ts";
 import { createIntake } from "../../src/intake/receive.ts";
@@ -182,7 +183,7 @@ describe("the door for signed webhooks", () => {
     );
   });
 
-  it.each(["installed", "uninstalled", "connected", "disconnected"])(
+  it.each(["installed", "uninstalled", "connected", "disconnected", BUILD_ORDER])(
     "does not take the event %s, which only this program journals",
     async (event) => {
       const { send } = await world();

@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
+import { BUILD_ORDER } from "../../src/core/build-order.ts";
 import type { Answer, IncomingDelivery } from "../../src/engine/ports.ts";
 import { createGithubEntrance, type GithubEntranceOptions } from "../../src/github/entrance.ts";
 
@@ -171,6 +172,10 @@ describe("the GitHub entrance", () => {
     ["Application/JSON;charset=utf-8", "accepted"],
   ])("answers content type %p with %p", (type, status) => {
     expect(statusOf(send(push, { headers: { "content-type": type } }))).toBe(status);
+  });
+
+  it("takes no order of a build, which only this program journals", () => {
+    expect(statusOf(send(push, { headers: { "x-github-event": BUILD_ORDER } }))).toBe(400);
   });
 
   it.each([undefined, "", "push ", "Push", "push.created", "a".repeat(65), "pu\nsh", ["push", "push"]])(
