@@ -11,7 +11,7 @@ import type { Visit } from "./visit.ts";
  * but operators.
  */
 export async function onlySeen<T>(
-  visit: Visit,
+  visit: Pick<Visit, "viewer" | "may">,
   items: readonly T[],
   placeOf: (item: T) => Place | null,
 ): Promise<readonly T[]> {

@@ -11,6 +11,7 @@ import type { ListedRepository, PageQuery } from "../engine/store-port.ts";
 import type { ShownVariable } from "../engine/variables-port.ts";
 import { pauseSentence } from "./pause-notice.ts";
 import { type TimeView, timeView, webLink } from "./present.ts";
+import { onlySeen } from "./seen.ts";
 import { CHOICES, DONE, type Said, type SettingsFrame, type SettingsParts, type SettingsVisitor } from "./settings.ts";
 import { ownTokens } from "./settings-changes.ts";
 
@@ -79,6 +80,9 @@ export async function settingsData(
     parts.apiTokens?.list(installation, { limit: 100, cursor: null }) ?? null,
   ]);
   const now = parts.clock.now();
+  // Owners see every repository of their account on the host, too; others learn no names here that it keeps from them.
+  const shown = listed.slice(0, REPOSITORIES);
+  const seen = base.owner ? shown : await onlySeen(visitor, shown, (repository) => ({ installation, repository }));
   const permissions = parts.permissions?.(installation) ?? null;
   return {
     ...base,
@@ -92,7 +96,7 @@ export async function settingsData(
     others: (sharing?.writers ?? []).filter((one) => one.account.id !== account.id).map((one) => one.login),
     codeUntil: sharing?.codeUntil == null ? null : timeView(sharing.codeUntil, now),
     shares: parts.namespaceDesk !== undefined,
-    repositories: listed.slice(0, REPOSITORIES).map(repositoryView),
+    repositories: seen.map(repositoryView),
     page: at.page,
     more: listed.length > REPOSITORIES,
     choices: choices.filter(({ link }) => link !== "unlinked").map(({ id, fullName }) => ({ id, fullName })),
@@ -121,7 +125,9 @@ export async function settingsData(
         })) ?? null,
     apiRoles: API_TOKEN_ROLES,
     days: TOKEN_DAYS,
-    access: access.items.map((one) => accessView(one, now)),
+    access: base.owner ? access.items.map((one) => accessView(one, now)) : [],
+    // As far as they are told of.
+    allowed: access.items.length,
     pauses: pauses.map((pause) => ({ kind: pause.kind, text: pauseSentence(pause) })),
     pausedHere: pauses.some(({ kind }) => kind === "installation"),
     permissions,

@@ -47,6 +47,8 @@ export interface SettingsWorld {
   readonly asked: { readonly actor: Actor; readonly action: string; readonly place: Place }[];
   /** What hosts say; by login. Nobody has any role but these. */
   readonly roles: Map<string, Role | "unknown">;
+  /** Ids of repositories that people without a larger role than `read` do not see. */
+  readonly hidden: Set<string>;
   /** The page as somebody signed in with a role sees it. */
   get(path: string, who?: string | null): Promise<{ status: number; html: string }>;
   /** Sends a form of the page at `path`, with the hidden fields that stand on it. `who` null: the operator. */
@@ -73,12 +75,15 @@ export async function openSettings(
   await give(store, ACME, "acme");
   const asked: SettingsWorld["asked"] = [];
   const roles: SettingsWorld["roles"] = new Map();
+  const hidden: SettingsWorld["hidden"] = new Set();
   const authorizer: Authorizer = {
     async may(actor, action, place) {
       asked.push({ actor, action, place });
       const role = roles.get(actor.login) ?? "none";
       if (role === "unknown") return { kind: "unknown", why: "The host is away.", retryable: true, retryAfter: 7 };
-      if (hostKey(place.installation) === hostKey(SEVEN) && mayDo(role, action)) return { kind: "allowed" };
+      const concealed = role === "read" && place.repository !== null && hidden.has(place.repository.id);
+      const own = hostKey(place.installation) === hostKey(SEVEN);
+      if (own && !concealed && mayDo(role, action)) return { kind: "allowed" };
       return { kind: "refused", why: `${actor.login} may not ${ACTIONS[action].what}` };
     },
   };
@@ -134,7 +139,7 @@ export async function openSettings(
   }
 
   return {
-    ...{ store, site, clock, asked, roles, get },
+    ...{ store, site, clock, asked, roles, hidden, get },
     async send(path, fields, who = null) {
       // Any page of theirs has the token of their session.
       const { html: page } = await get("/installations", who);

@@ -67,6 +67,19 @@ describe("settings of an installation", () => {
     expect(html).toContain("Pull requests only: <code>off</code>");
   });
 
+  it("name no repository to people that their host keeps from them", async () => {
+    await open();
+    await at.store.allowAccess({ installation: SEVEN, repository: API, reads: LIB }, { kind: "operator" });
+    at.hidden.add(LIB.id);
+    const { html } = await at.get(SETTINGS, "ben");
+    expect(html).toContain("acme/repository-1");
+    expect(html).not.toContain("acme/repository-2");
+    expect(html).toContain("One is allowed. Owners see which.");
+    const landing = await at.get("/installations/github/default/7", "ben");
+    expect(landing.html).not.toContain("acme/repository-2");
+    expect((await at.get(`/installations/github/default/7/repositories/${LIB.id}`, "ben")).status).toBe(404);
+  });
+
   it("are not there for others, for another installation's people, and for nobody that is signed in", async () => {
     await open();
     at.roles.set("ann", "owner");
