@@ -79,7 +79,12 @@ async function fill(): Promise<void> {
     const whose = account(`2${id}`, login);
     await store.saveInstallation({ id: installationId(id), account: whose, state: "active", permissions: {} });
     const asking = { installation: installationId(id), account: whose, wanted, registry: "default" };
-    await store.settleClaim(asking, () => ({ kind: "wait", namespace: wanted, reason: "confirmation", why: `people ${HOSTILE}` }));
+    await store.settleClaim(asking, () => ({
+      kind: "wait",
+      namespace: wanted,
+      reason: "confirmation",
+      why: `people ${HOSTILE}`,
+    }));
   }
   const at = isoTime(clock.now());
   const budget = { of: "the App", limit: 5_000, left: 120, resetsAt: isoTime(clock.now() + 600_000), at };
