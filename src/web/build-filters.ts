@@ -8,7 +8,7 @@ import { HOST_KEY, readQuery } from "./requests.ts";
 
 /** A field of a form that was left empty asks for nothing. */
 const blank = <T>(schema: z.ZodType<T>) =>
-  z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
+  z.preprocess((value) => (typeof value === "string" && value.trim() === "" ? undefined : value), schema.optional());
 const words = (what: string, longest: number) => {
   const wrong = `${what} must be one text of at most ${longest} characters.`;
   return blank(z.string(wrong).trim().max(longest, wrong));

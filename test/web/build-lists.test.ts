@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import type { HostId } from "../../src/core/model.ts";
+import type { BuildFilter } from "../../src/engine/store-port.ts";
 import { createBuildLists } from "../../src/store/build-lists.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { migrateStore, type OpenedStore, openStore } from "../../src/store/store.ts";
@@ -141,6 +142,25 @@ describe("what the list is filtered by", () => {
     site = await openSite();
     const answer = await site.page(`/builds?${new URLSearchParams({ [name]: value })}`);
     expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(why)]);
+  });
+
+  it("is nothing where fields are empty or blank", async () => {
+    const asked: BuildFilter[] = [];
+    const listBuilds: OpenedStore["listBuilds"] = async (query) => {
+      asked.push(query);
+      return { items: [], next: null };
+    };
+    const store = await openStore({ url: "sqlite::memory:", clock });
+    try {
+      site = await openSite({ store: { ...store, listBuilds } });
+      await text("/builds?state=&repository=++&image=&ref=%09&installation=&trigger=");
+      await text("/builds?ref=+v1+&repository=acme/api");
+    } finally {
+      await store.close();
+    }
+    const all = { limit: 30, cursor: null };
+    const refs = ["refs/heads/v1", "refs/tags/v1"];
+    expect(asked).toEqual([all, { ...all, repositoryName: "acme/api", refs }]);
   });
 
   it("says what to do where nothing is like that", async () => {
