@@ -14,6 +14,7 @@ interface Told {
 
 export interface Operation {
   readonly operationId: string;
+  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly required?: boolean }[];
   readonly security: readonly Readonly<Record<string, unknown>>[];
   readonly requestBody?: { readonly required: boolean; readonly content: Content };
   readonly responses: Readonly<Record<string, Told>>;

@@ -51,6 +51,17 @@ describe("the document", () => {
     expect(missing).toEqual([]);
   });
 
+  it("tells of everything that stands in a path, and what each answer is for", () => {
+    for (const { id, path, operation } of OPERATIONS) {
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const told = (operation.parameters ?? []).filter((one) => one.in === "path" && one.required === true);
+      expect([id, told.map(({ name }) => name)]).toEqual([id, named]);
+      for (const [status, answer] of Object.entries(operation.responses)) {
+        expect([id, status, "$ref" in answer || "description" in answer]).toEqual([id, status, true]);
+      }
+    }
+  });
+
   it("has every route that is declared, and each is served", async () => {
     expect(OPERATIONS.map(({ id }) => id).toSorted()).toEqual(API_ROUTES.map(({ id }) => id).toSorted());
     for (const { id, method, path } of OPERATIONS) {
