@@ -71,6 +71,7 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   }
   await untilReady(url, child, () => output);
   github.setWebhook({ url: `${url}/webhooks/github`, secret });
+  github.setCallbackUrls([`${url}/auth/github/callback`]);
   return {
     url,
     adminToken,
@@ -128,6 +129,8 @@ function environment(
     DATA_DIR: dataDir,
     APP_ID: String(github.appId),
     PRIVATE_KEY: github.privateKey,
+    GITHUB_CLIENT_ID: github.clientId,
+    GITHUB_CLIENT_SECRET: github.clientSecret,
     GITHUB_URL: github.url,
     GITHUB_API_URL: github.apiUrl,
     ...(bitbucket === undefined ? {} : { BITBUCKET_URL: bitbucket.url, BITBUCKET_API_URL: bitbucket.apiUrl }),

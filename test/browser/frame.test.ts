@@ -1,0 +1,53 @@
+/** The settings inside Bitbucket: a real frame of the stand-in, on another origin, in a real browser. */
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { Browser, FrameLocator } from "playwright-core";
+import type { HostInstall, HostWorkspace } from "../hosts/bitbucket/index.ts";
+import { createWorld, eventually, type World } from "../support/world.ts";
+import { critique, openBrowser, openTab, type Tab } from "./browser.ts";
+
+let browser: Browser;
+let world: World;
+let harbour: HostWorkspace;
+let install: HostInstall;
+let tab: Tab;
+
+beforeEach(async () => {
+  [browser, world] = await Promise.all([openBrowser(), createWorld({ bitbucket: true })]);
+  const { bitbucket } = world;
+  harbour = bitbucket.workspace("harbour");
+  const repository = await bitbucket.repository(harbour, "greeter", { private: true });
+  await repository.commit({ message: "Begin", files: { "README.md": "# Greeter\n" } });
+  const descriptor = `${world.url}/atlassian-connect.json`;
+  ({ install } = await bitbucket.install(harbour, { descriptor }));
+  await eventually("the installation is known", async () => ((await policy()) === null ? null : true));
+  tab = await openTab(browser, { viewport: { width: 900, height: 800 } });
+}, 60_000);
+
+afterEach(async () => {
+  await browser.close();
+  const { violations } = world.bitbucket;
+  await world.close();
+  expect(violations).toEqual([]);
+  expect(tab.complaints).toEqual([]);
+}, 60_000);
+
+async function policy(): Promise<{ readonly forks: string } | null> {
+  const { items } = await world.api<{ items: { id: string; policy: { forks: string } }[] }>("/installations");
+  return items.find(({ id }) => id === harbour.uuid)?.policy ?? null;
+}
+
+async function look(login: string): Promise<FrameLocator> {
+  await tab.page.goto(world.bitbucket.framePage(install, "configure", { user: world.bitbucket.user(login) }));
+  return tab.page.frameLocator("iframe");
+}
+
+describe("within Bitbucket", () => {
+  it("an owner reads and changes the settings", async () => {
+    const frame = await look("harbour-owner");
+    await frame.getByLabel("Pull requests from forks").selectOption("never");
+    expect(await critique(tab, "bitbucket-configure")).toEqual([]);
+    await frame.getByRole("button", { name: "Save the policy" }).click();
+    await frame.getByRole("status").first().waitFor();
+    expect(await policy()).toMatchObject({ forks: "never" });
+  }, 60_000);
+});
