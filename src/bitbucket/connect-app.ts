@@ -225,6 +225,11 @@ function answerError(options: ConnectAppOptions, path: string): ErrorRequestHand
       send(options, res, unsigned());
       return;
     }
+    // The parser's own.
+    if (typeof error === "object" && error !== null && "status" in error && error.status === 413) {
+      send(options, res, notice(413, "Too large", "Nothing was done: a secret has at most 32 KiB, a variable 4 KiB."));
+      return;
+    }
     options.log.error({ path, err: error }, "a framed page could not be shown");
     send(options, res, notice(500, "Not now", "Something went wrong here. Load the page again in a minute."));
   };

@@ -172,6 +172,13 @@ describe("a form on that page", () => {
     expect(await answer.text()).toContain("Open it in Bitbucket again");
   });
 
+  it("that is too large is not read", async () => {
+    const at = await world();
+    const answer = await send(at, { frame_token: await tokenFor(at), value: "x".repeat(200_000) });
+    expect([answer.status, at.shown.length]).toEqual([413, 1]);
+    expect(await answer.text()).toContain("at most 32 KiB");
+  });
+
   it("is too old after a quarter of an hour, and after an hour however often one is sent", async () => {
     const at = await world();
     let frame_token = await tokenFor(at);
