@@ -346,8 +346,12 @@ describe("GitHub", () => {
       organization: "a/b",
       GITHUB_URL: "ftp://x",
       webhook: "nowhere",
+      merge_queues: "yes",
     });
     expect(page.status).toBe(422);
+    // As they were left, not as they were shown first.
+    expect(page.text).toMatch(/id="merge_queues"[^>]* checked>/);
+    expect(page.text).not.toMatch(/id="members"[^>]* checked>/);
     for (const words of [
       "has not 1 to 34 characters",
       "is not the name of an organization",

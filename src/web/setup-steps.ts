@@ -134,9 +134,11 @@ async function saveTogether(
   return desk.save(Object.fromEntries(all));
 }
 
+const TICKED = ["open", "members", "merge_queues"] as const;
+
 async function registerApp(req: Request, desk: SetupDesk): Promise<Answer> {
-  const values = typed(req, ["name", "organization", "GITHUB_URL", "GITHUB_API_URL", "webhook"]);
-  const chosen = (name: string) => field(req, name) === "yes";
+  const values = typed(req, ["name", "organization", "GITHUB_URL", "GITHUB_API_URL", "webhook", ...TICKED]);
+  const chosen = (name: (typeof TICKED)[number]) => values[name] === "yes";
   const order = await desk.orderApp({
     name: values.name,
     organization: values.organization || null,
@@ -144,7 +146,7 @@ async function registerApp(req: Request, desk: SetupDesk): Promise<Answer> {
     apiUrl: values.GITHUB_API_URL || null,
     open: chosen("open"),
     webhookUrl: values.webhook || null,
-    without: ["members", "merge_queues"].filter((permission) => !chosen(permission)),
+    without: (["members", "merge_queues"] as const).filter((permission) => !chosen(permission)),
   });
   if (!("action" in order)) return refused(order, values);
   return { view: "setup-github-send", form: order, formTarget: order.action };
