@@ -37,6 +37,7 @@ export function addHostSignIn(router: Router, options: SignInOptions & { readonl
     const name = hostName(identity.provider);
     const back = await cameBack(req, identity);
     if (back === null) {
+      log.warn({ host: `${identity.provider}:${identity.host}`, reason: "not-begun-here" }, "a sign-in was not taken");
       const problem = `This sign-in was not begun in this browser, or is over. Begin again, and finish within ${SIGN_IN_MS / 60_000} minutes.`;
       return show(res, 400, "/", problem);
     }

@@ -132,6 +132,7 @@ describe("nobody signs in by what they did not begin", () => {
     mixed.searchParams.set("code", new URL(link, at.url).searchParams.get("code") ?? "");
     expect((await victim.get(mixed.pathname + mixed.search)).status).toBe(403);
     expect((await victim.get("/auth/you")).status).toBe(303);
+    expect(at.lines.map(({ message }) => message)).toContain("a sign-in was not taken");
   });
 
   it("twice, nor after ten minutes, nor with no state, two states, or a longer one", async () => {
