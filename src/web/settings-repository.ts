@@ -57,7 +57,8 @@ export async function repositorySettingsData(
     inherited: all
       .filter(({ name }) => !own.some((one) => one.name === name))
       .map(({ kind, name }) => ({ kind, name })),
-    reads: access.items.map(({ reads, covered }) => ({ fullName: reads.fullName, covered })),
+    // Names that the host may keep from others than owners.
+    reads: base.owner ? access.items.map(({ reads, covered }) => ({ fullName: reads.fullName, covered })) : [],
   };
 }
 

@@ -75,6 +75,8 @@ describe("settings of an installation", () => {
     expect(html).toContain("acme/repository-1");
     expect(html).not.toContain("acme/repository-2");
     expect(html).toContain("One is allowed. Owners see which.");
+    expect((await at.get(REPOSITORY, "ben")).html).not.toContain("acme/repository-2");
+    expect((await at.get(REPOSITORY, "ann")).html).toContain("acme/repository-2");
     const landing = await at.get("/installations/github/default/7", "ben");
     expect(landing.html).not.toContain("acme/repository-2");
     expect((await at.get(`/installations/github/default/7/repositories/${LIB.id}`, "ben")).status).toBe(404);
