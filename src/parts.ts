@@ -17,6 +17,7 @@ import { createInstallPage } from "./github/install-page.ts";
 import { createGithubPermissionBook } from "./github/permission-book.ts";
 import { createGithubReporter } from "./github/reporter.ts";
 import { ensureKeyFile } from "./keys.ts";
+import { createNotifiers } from "./notifiers.ts";
 import { createStagingNames, type StagingNames } from "./registry/staging.ts";
 import { SERVICE_USER } from "./registry/token-service.ts";
 import { createConfiguredRegistries, registriesOfBuilds } from "./registry-parts.ts";
@@ -94,6 +95,7 @@ export async function createParts(
     signer: createConfiguredSigner(config.dataDir),
     builder: buildsHere ? createConfiguredBuildah(config, registries, log) : null,
     ...createConfiguredHttpBuilders(config, clock),
+    notifiers: createNotifiers(config.notices),
     ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment }),
     connections: store.listConnections,
     identities: createIdentities({ ...config, github }, { grants: store, clock, log }),
