@@ -141,23 +141,7 @@ it("goes from the printed link to a service that GitHub reaches, and stays one",
   expect([refused.code, refused.out]).toEqual([78, ""]);
   expect(refused.err).toContain("REGISTRY_URL is not set");
   expect(refused.err).not.toContain("APP_ID is not set");
-  expect((await run(["settings", "set", "REGISTRY_URL"], "http://u:word@r.example\n")).err).toContain(
-    "holds a user name or password",
-  );
-  expect((await run(["settings", "set", "DATA_DIR"], "/elsewhere")).code).toBe(2);
-  expect((await run(["settings", "set", "REGISTRY_URL"], "http://127.0.0.1:9\n")).code).toBe(0);
-  const doctor = await run(["doctor", "--json"]);
-  expect(JSON.parse(doctor.out).checks[0]).toMatchObject({ name: "configuration", ok: true });
-}, 120_000);
-
-it("is no first run where something is set, or where the database can not be read", async () => {
-  const incomplete = await run(["start"], "", { APP_ID: "1" });
-  expect([incomplete.code, linkIn(incomplete.out)]).toEqual([78, null]);
-  expect(incomplete.err).toContain("PRIVATE_KEY is not set");
-  const away = await run(["start"], "", { DATABASE_URL: "postgres://nobody@127.0.0.1:9/none" });
-  expect([away.code, linkIn(away.out)]).toEqual([78, null]);
-  expect(away.err).toContain("What is kept in the database was not read");
-}, 60_000);
+}, 240_000);
 
 it("stops when it is told to, also before anybody has opened the link", async () => {
   const { child, said } = start();
