@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BUILD_ORDER } from "../core/build-order.ts";
 import { type Build, hostKey } from "../core/model.ts";
 import type { Place } from "../engine/authorize.ts";
 import type { Clock } from "../engine/ports.ts";
@@ -57,7 +58,7 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
       title: `${delivery.event} of ${delivery.repositoryName ?? delivery.provider}`,
       section: "deliveries",
       delivery: deliveryView(delivery, clock.now()),
-      hostId: delivery.deliveryId,
+      hostId: delivery.event === BUILD_ORDER ? null : delivery.deliveryId,
       provider: delivery.provider,
       host: delivery.host,
       attempts: delivery.attempts,

@@ -1,3 +1,4 @@
+import { BUILD_ORDER } from "../core/build-order.ts";
 import { type Build, type BuildState, isFinal, type Provider, shownTags } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
 
@@ -128,12 +129,18 @@ export function deliveryView(delivery: Delivery, now: number): DeliveryView {
   return {
     id: delivery.id,
     href: `/deliveries/${encodeURIComponent(delivery.id)}`,
-    event: delivery.action === null ? delivery.event : `${delivery.event}.${delivery.action}`,
+    event: eventText(delivery),
     repository: delivery.repositoryName,
     outcome: delivery.outcome,
     received: timeView(delivery.receivedAt, now),
     result: resultOf(delivery),
   };
+}
+
+/** What was ordered here came from no host, and has no name of one. */
+function eventText({ event, action }: Delivery): string {
+  if (event === BUILD_ORDER) return "started by hand";
+  return action === null ? event : `${event}.${action}`;
 }
 
 function resultOf(delivery: Delivery): string {

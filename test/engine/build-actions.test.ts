@@ -218,7 +218,7 @@ describe("an order", () => {
     expect([...plan.configDigests]).toEqual([]);
   });
 
-  it.each<[string, () => void | Promise<unknown>, string]>([
+  it.each<[string, () => unknown, string]>([
     ["the branch is gone", () => tips.clear(), "ref-deleted"],
     ["the repository is paused", () => pause(store, "repository", REPOSITORY), "paused"],
     ["the app is gone", () => store.setInstallationState(installationId("7"), "removed"), "not-linked"],

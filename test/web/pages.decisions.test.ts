@@ -325,3 +325,14 @@ describe("a delivery that is followed", () => {
     ]);
   });
 });
+
+describe("the page of an order", () => {
+  it("says that somebody started it by hand, and names no id of a host", async () => {
+    const ordered = aDelivery({ event: "wharfinger.build", deliveryId: "build-4711" });
+    const opened = await open({ deliveries: [ordered] });
+    const text = await textOf(opened, "/deliveries/1");
+    expect(text).toMatch(/started by hand\s+<span class="muted">of acme\/api/);
+    expect(text).not.toContain("build-4711");
+    expect(await textOf(opened, "/deliveries")).toContain("started by hand");
+  });
+});
