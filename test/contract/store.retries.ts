@@ -237,6 +237,8 @@ export function retriesContract(opened: Opened): void {
 
     it("and is no push: the next one is not the same work, nor is its lane where somebody looked", async () => {
       const { store } = opened();
+      // Nothing was built of it then, and by now something would be.
+      await plan(store, record([change(null, "b")], []));
       await plan(store, started());
       const [pushed] = await plan(store, record([change(null, "b")], [request(change(null, "b"))]));
       expect(pushed).toBeDefined();
