@@ -8,7 +8,7 @@ const VERIFIER = "v".repeat(43);
 
 let bitbucket: BitbucketHost;
 /** Uuids of workspaces, by the door they have. */
-let doors: ReadonlyMap<string, "connect" | "connection">;
+let doors: ReadonlyMap<string, readonly ("connect" | "connection")[]>;
 
 beforeAll(async () => {
   bitbucket = await createBitbucketHost();
@@ -21,7 +21,8 @@ afterAll(async () => {
 });
 
 function identity(changes: Partial<BitbucketIdentityOptions> = {}) {
-  const has = (door: string) => async (workspace: string) => (doors.get(workspace) === door ? [{}] : []);
+  const has = (door: "connect" | "connection") => async (workspace: string) =>
+    doors.get(workspace)?.includes(door) ? [{}] : [];
   return createBitbucketIdentity({
     host: "default",
     clientId: bitbucket.consumer.clientId,
@@ -51,9 +52,9 @@ describe("signing in with Bitbucket", () => {
     const api = await bitbucket.repository(acme, "api");
     const owner = bitbucket.user("acme-owner");
     doors = new Map([
-      [acme.uuid, "connection"],
-      [other.uuid, "connect"],
-      [stranger.uuid, "connection"],
+      [acme.uuid, ["connection"]],
+      [other.uuid, ["connect", "connection"]],
+      [stranger.uuid, ["connection"]],
     ]);
     const id = (uuid: string) => ({ provider: "bitbucket", host: "default", id: uuid });
     const signedIn = await identity().finish({ code: await codeOf("acme-owner"), verifier: VERIFIER });
@@ -88,7 +89,7 @@ describe("signing in with Bitbucket", () => {
 
   it("fails, for now, where Bitbucket does not say everything", async () => {
     const acme = bitbucket.workspace("acme");
-    doors = new Map([[acme.uuid, "connection"]]);
+    doors = new Map([[acme.uuid, ["connection"]]]);
     for (const route of ["/user", "/user/workspaces", "/user/workspaces/{workspace}/permission"]) {
       bitbucket.inject({ match: (call) => call.route === route, effect: { status: 503 }, times: 1 });
       const outcome = await identity().finish({ code: await codeOf("acme-owner"), verifier: VERIFIER });
