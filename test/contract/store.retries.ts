@@ -199,13 +199,16 @@ export function retriesContract(opened: Opened): void {
       expect(first.decisions).toMatchObject([{ build: first.builds[0], reason: null }]);
     });
 
-    it("nor does a skip of it stand for one", async () => {
+    it("nor does a skip of it stand for one, also where there is a check", async () => {
       const { store } = opened();
+      const [id = ""] = await plan(store, record([MAIN], [request(MAIN)], { report: [sha("b")] }));
       const skips = [
         { ref: MAIN.ref, sha: sha("b"), image: null, rule: null, reason: "config-invalid", detail: "no" },
       ] as const;
       await plan(store, record([], [], { trigger: "manual", skips }));
-      expect(await showChecks(store, false)).toEqual([]);
+      await store.cancelBuild(id, OPERATOR);
+      const [check] = await store.claimChecks({ limit: 1, leaseMs: 10_000 });
+      expect(check?.facts).toMatchObject({ builds: [{ id }], skips: [] });
     });
 
     it("beside what waits of a push, and gives way to the next push", async () => {
