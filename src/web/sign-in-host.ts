@@ -5,12 +5,30 @@
 import { createHash } from "node:crypto";
 import type { Request, Response, Router } from "express";
 import type { Identity } from "../engine/identity-port.ts";
-import { SIGN_IN_MS } from "../engine/sessions-port.ts";
+import type { Clock, Logger } from "../engine/ports.ts";
+import { type SessionStore, SIGN_IN_MS } from "../engine/sessions-port.ts";
 import { createAttempts } from "./attempts.ts";
+import type { Gate } from "./auth.ts";
 import { createCookie, derived, newSecret, sameSecret } from "./cookies.ts";
 import { methodNotAllowed, route, WebError } from "./errors.ts";
 import { hostName } from "./host-names.ts";
-import { comesFromElsewhere, localPath, type ShowSignIn, type SignInOptions } from "./sign-in.ts";
+import { comesFromElsewhere, localPath } from "./own-site.ts";
+import type { Views } from "./views.ts";
+
+export interface SignInOptions {
+  readonly gate: Gate;
+  readonly views: Views;
+  /** Hosts people can sign in with. */
+  readonly identities: readonly Identity[];
+  readonly sessions: Pick<SessionStore, "beginSignIn" | "takeSignIn">;
+  /** The site's address is HTTPS. */
+  readonly secure: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Shows the page to sign in on, with what went wrong on it. */
+export type ShowSignIn = (res: Response, status: number, next: string, problem: string | null) => void;
 
 /** Of one address in a minute: a household signs in now and then, a flood would fill the table. */
 const MAX_BEGUN = 30;

@@ -1,29 +1,12 @@
-import express, { type Request, type Response, type Router } from "express";
-import type { Identity } from "../engine/identity-port.ts";
-import type { Clock, Logger } from "../engine/ports.ts";
-import { IDLE_MS, SESSION_MS, type SessionStore } from "../engine/sessions-port.ts";
+import express, { type Request, type Router } from "express";
+import { IDLE_MS, SESSION_MS } from "../engine/sessions-port.ts";
 import type { Gate } from "./auth.ts";
 import { methodNotAllowed, route, WebError } from "./errors.ts";
 import { demandOwnForm, field, readForm } from "./forms.ts";
 import { hostName } from "./host-names.ts";
+import { comesFromElsewhere, localPath } from "./own-site.ts";
 import { timeView } from "./present.ts";
-import { addHostSignIn } from "./sign-in-host.ts";
-import type { Views } from "./views.ts";
-
-export interface SignInOptions {
-  readonly gate: Gate;
-  readonly views: Views;
-  /** Hosts people can sign in with. */
-  readonly identities: readonly Identity[];
-  readonly sessions: Pick<SessionStore, "beginSignIn" | "takeSignIn">;
-  /** The site's address is HTTPS. */
-  readonly secure: boolean;
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
-/** Shows the page to sign in on, with what went wrong on it. */
-export type ShowSignIn = (res: Response, status: number, next: string, problem: string | null) => void;
+import { addHostSignIn, type ShowSignIn, type SignInOptions } from "./sign-in-host.ts";
 
 /** Below `/auth`: signing in with an account of a host or with the operator's token, and out again. */
 export function createSignIn(options: SignInOptions): Router {
@@ -115,21 +98,6 @@ export function createSignIn(options: SignInOptions): Router {
   return router;
 }
 
-/** Longer ones are nobody's address of ours. */
-const MAX_PATH = 2_000;
-
-/** Where to go after signing in: only to ourselves, however browsers read slashes and backslashes, and not around in circles. */
-export function localPath(value: unknown): string {
-  const base = "http://local.invalid";
-  if (typeof value !== "string" || value.length > MAX_PATH || !value.startsWith("/") || !URL.canParse(value, base)) {
-    return "/";
-  }
-  const url = new URL(value, base);
-  const ours = url.origin === base && !url.pathname.startsWith("//");
-  const circle = /^\/auth\/(?!you$)/.test(url.pathname);
-  return ours && !circle ? url.pathname + url.search : "/";
-}
-
 /**
  * Nobody is signed in by another site's form: they would not notice as whom. Browsers say where a request comes from in a
  * header that no page can set; whatever sends none is no browser, and has no cookies to be misused.
@@ -142,10 +110,6 @@ function demandOwnSite(req: Request): void {
       "This form is not from this page. Open the sign-in page here, and try again.",
     );
   }
-}
-
-export function comesFromElsewhere(req: Request): boolean {
-  return ["cross-site", "same-site"].includes(String(req.headers["sec-fetch-site"] ?? ""));
 }
 
 /** Without any way to sign in nobody may see anything. */
