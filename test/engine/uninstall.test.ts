@@ -127,7 +127,14 @@ describe("an uninstall", () => {
 
   it("is finished by the next step wherever one was interrupted", async () => {
     const place = { installation: SEVEN, repository: null };
-    const parts = ["uninstalled", "eraseHoldings", "eraseVariables", "eraseTargets", "holdings", "closeReceipt"] as const;
+    const parts = [
+      "uninstalled",
+      "eraseHoldings",
+      "eraseVariables",
+      "eraseTargets",
+      "holdings",
+      "closeReceipt",
+    ] as const;
     for (const part of parts) {
       await store.saveVariable(place, { kind: "variable", name: "LEVEL", value: "debug" }, { kind: "operator" });
       await heard("removed");
