@@ -27,7 +27,10 @@ document.addEventListener("click", async (event) => {
   const source = button && document.getElementById(button.dataset.copy);
   if (!source) return;
   const label = button.textContent;
-  const copied = await navigator.clipboard.writeText(source.value ?? source.textContent).then(() => true, () => false);
+  const copied = await navigator.clipboard.writeText(source.value ?? source.textContent).then(
+    () => true,
+    () => false,
+  );
   button.textContent = copied ? "Copied" : "Not copied";
   setTimeout(() => {
     button.textContent = label;
