@@ -1,5 +1,4 @@
 // What pages do beyond HTML. Each works without it.
-"use strict";
 
 // Times in the reader's own zone; the server says them in UTC. "10 min ago" stays, and tells the time where it is pointed at.
 function localTimes(root) {

@@ -1,5 +1,4 @@
 // The page of a build that goes on: it follows the log, counts seconds, and says whether it still hears of anything.
-"use strict";
 
 const LONGEST = 8000;
 
