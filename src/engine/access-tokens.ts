@@ -70,9 +70,11 @@ export function createAccessTokens(options: {
     },
 
     async revoke(namespace, which, by) {
-      const byName = await named(namespace, which);
-      const id = byName ?? parseTokenId(which);
-      return id === null ? null : await store.revokeAccessToken(namespace, id, by);
+      // An id before a name: somebody else who writes the namespace may have called a token like this one's id.
+      const id = parseTokenId(which);
+      const known = id === null ? null : await store.accessToken(id);
+      const meant = known?.token.namespace === namespace ? known.token.id : await named(namespace, which);
+      return meant === null ? null : await store.revokeAccessToken(namespace, meant, by);
     },
 
     async make(namespace, wish, by) {

@@ -86,7 +86,7 @@ export function createNamespaceDesk({ store, registries, policy, clock, log }: N
       }
       case "refused": {
         const { reason, why } = giving.refusal;
-        return refuse(fields, by, reason, `${upper(why)}. ${ADVICE[reason]}`);
+        return refuse(fields, by, reason, `Not granted: ${why}. ${ADVICE[reason]}`);
       }
       case "unknown":
         return { kind: "unknown", why: "There is no such claim, or it does not wait any more." };
@@ -210,8 +210,4 @@ function hashOf(code: string): string {
   return createHash("sha256")
     .update(parseConsentCode(code) ?? "")
     .digest("hex");
-}
-
-function upper(clause: string): string {
-  return clause.charAt(0).toUpperCase() + clause.slice(1);
 }

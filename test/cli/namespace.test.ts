@@ -112,7 +112,10 @@ describe("namespaces on the command line", () => {
     expect([several.code, several.err]).toEqual([1, expect.stringContaining("stands for")]);
     expect((await type("namespace grant acme github:acme")).out).toBe("granted  acme\n");
     const owned = await type("namespace grant acme bitbucket:acme");
-    expect([owned.code, owned.err]).toEqual([1, expect.stringContaining("Acme belongs to github:default:17.")]);
+    expect([owned.code, owned.err]).toEqual([
+      1,
+      expect.stringContaining("Not granted: acme belongs to github:default:17."),
+    ]);
     expect((await type("namespace grant acme bitbucket:acme --share")).code).toBe(0);
     expect((await type("namespace revoke acme github:acme")).out).toContain("revoked  acme");
     expect((await type("namespace revoke acme github:acme")).code).toBe(1);

@@ -53,9 +53,10 @@ beforeEach(() => {
       },
       async accessToken(id): Promise<AccessTokenRecord | null> {
         const token = saved.find((one) => one.id === id);
-        return token === undefined
+        const kept = token === undefined ? rows.find((one) => one.id === id) : rowOf(token);
+        return kept === undefined
           ? null
-          : { token: rowOf(token), hash: token.hash, standing: "good", registry: "default" };
+          : { token: kept, hash: token?.hash ?? "", standing: "good", registry: "default" };
       },
       async listAccessTokens({ namespace, limit, cursor }) {
         const of = namespace === "acme" ? rows : [];
@@ -225,6 +226,12 @@ describe("revoking a token", () => {
       ["acme", ONE],
       ["acme", THREE],
     ]);
+  });
+
+  it("takes an id for the token it is of, whatever others are called", async () => {
+    rows = [row(TWO, { name: `whf_${ONE}` }), row(THREE, { name: ONE }), row(ONE)];
+    expect(await tokens.revoke("acme", `whf_${ONE}`, BY)).toMatchObject({ id: ONE });
+    expect(await tokens.revoke("acme", ONE, BY)).toMatchObject({ id: ONE });
   });
 
   it("asks for nothing where the name is nobody's, nor for another namespace's", async () => {

@@ -72,7 +72,7 @@ describe("the desk for namespaces", () => {
     expect(decided).toEqual({
       kind: "refused",
       reason: "owned",
-      why: "Acme belongs to github:default:17. Have its owner make a one-time code, or say that both shall write it (share).",
+      why: "Not granted: acme belongs to github:default:17. Have its owner make a one-time code, or say that both shall write it (share).",
     });
     expect(lines).toMatchObject([
       {
