@@ -1,5 +1,5 @@
 /** What people are told of builds by e-mail and chat: that one failed, and that it works again. */
-import { failureAdvice } from "./failure-advice.ts";
+import { adviceElsewhere } from "./failure-advice.ts";
 import { oneLine } from "./markdown.ts";
 import type { Build, BuildState } from "./model.ts";
 
@@ -56,7 +56,7 @@ export function noticeText(
     return { subject, text, chat: link };
   }
   const what = failure === null ? "It did not come to its end." : `${failure.class}: ${failure.message}`;
-  const advice = failure === null ? "" : failureAdvice(failure.class).replaceAll("`", "");
+  const advice = failure === null ? "" : adviceElsewhere(failure.class);
   const log = tail.length === 0 ? [] : ["", "The end of its log:", "", ...tail.map((line) => `    ${plain(line)}`)];
   return {
     subject,

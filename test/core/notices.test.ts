@@ -36,7 +36,7 @@ describe("its words", () => {
 
 build: RUN make: exit status 2
 
-A step of the Dockerfile failed; the end of the log shows which. The commands below repeat it on your machine.
+A step of the Dockerfile failed; the end of the log shows which. The commands on its page repeat it on your machine.
 
 Commit:  0123456789abcdef0123456789abcdef01234567
 Build:   https://wharfinger.example/builds/b1
