@@ -82,13 +82,15 @@ it("is clicked through by somebody who was told nothing but the link", async () 
   await page.getByLabel("Password or access token").fill("wrong");
   await press("Save and test");
   // In the registry's own words, and what was typed stays, but for the password.
-  await page.getByText("does not work").first().waitFor();
+  await page.getByText("does not work", { exact: true }).waitFor();
+  expect(await page.getByRole("status").textContent()).toContain("It does not work yet.");
   expect(await page.getByLabel("User name").inputValue()).toBe(registry.username);
   expect(await page.getByLabel("Password or access token").inputValue()).toBe("");
   expect(await critique(tab, "setup-registry-refused")).toEqual([]);
   await page.getByLabel("Password or access token").fill(registry.password ?? "");
   await press("Save and test");
   await page.getByText("works", { exact: true }).first().waitFor();
+  expect(await page.getByRole("status").textContent()).not.toContain("yet");
 
   await next("Next: Builder");
   await press("Save and test");
