@@ -257,6 +257,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const accessTokens = createAccessTokens({ store, registries, clock });
   const namespaceDesk = createNamespaceDesk({ store, registries, policy: settings.namespaces, clock, log });
   const apiTokens = createApiTokens({ store, clock, log });
+  const noticeDesk = createNoticeDesk({ store, notifiers, clock });
+  const badges = createBadges({ store, publicUrl: settings.publicUrl });
   const settingsExtras = {
     registryOf: registries.ofNamespace,
     permissions,
@@ -264,6 +266,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     trials: createTrials({ store, hosts, pauses, clock }),
     builds: buildActions,
     apiTokens,
+    noticeDesk,
+    badges,
   };
   const readers = createFramedReaders({ store, clock });
   const settingsParts = { store, surveys, preview, accessTokens, namespaceDesk, ...settingsExtras, clock, log };
@@ -297,8 +301,8 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     buildActions,
     namespaceDesk,
     registry: parts.registryDoors,
-    noticeDesk: createNoticeDesk({ store, notifiers, clock }),
-    badges: createBadges({ store, publicUrl: settings.publicUrl }),
+    noticeDesk,
+    badges,
     operations: createOperations(parts, { pauses, refusals, httpBuilders, concurrency, permissions }),
     ...(httpBuilders === null ? {} : { builder: httpBuilders.door }),
     ...(addon === undefined ? {} : { addon }),

@@ -3,6 +3,7 @@ import { parseTokenWish } from "../core/access-tokens.ts";
 import { parseApiTokenWish } from "../core/api-tokens.ts";
 import type { Decider } from "../core/audit.ts";
 import { type HostId, hostKey, type Installation } from "../core/model.ts";
+import { NOTICE_EVENTS } from "../core/notices.ts";
 import type { Scope } from "../core/pause.ts";
 import { POLICY_SETTINGS, parsePolicyArguments } from "../core/policy-settings.ts";
 import { ACTIONS, type Action } from "../core/roles.ts";
@@ -45,6 +46,9 @@ const CHANGES: Readonly<Record<string, Change>> = {
   "revoke-token": { action: () => "token.change", run: revokeToken },
   "make-api-token": { action: () => "token.change", run: makeApiToken },
   "revoke-api-token": { action: () => "token.change", run: revokeApiToken },
+  "add-notification": { action: () => "notification.change", run: addNotification },
+  "remove-notification": { action: () => "notification.change", run: removeNotification },
+  "test-notification": { action: () => "notification.change", run: testNotification },
   "allow-access": { action: () => "access.change", run: allowAccess },
   "disallow-access": { action: () => "access.change", run: disallowAccess },
   pause: { action: pauseAction, run: pause },
@@ -154,6 +158,29 @@ async function makeApiToken({ parts, installation, by, field }: Asking): Promise
 async function revokeApiToken({ parts, installation, by, field }: Asking): Promise<Said> {
   const revoked = (await parts.apiTokens?.revoke(installation, field("token"), by)) ?? null;
   return revoked === null ? problem("revoke-api-token", "There is no such token.", {}) : done("api-token-revoked");
+}
+
+/** The address of a webhook is a secret: it is not shown again. */
+async function addNotification({ parts, installation, by, field }: Asking): Promise<Said> {
+  const address = field("address").trim();
+  const kind = address.includes("://") ? "webhook" : "email";
+  const events = NOTICE_EVENTS.filter((event) => field(event) === "on");
+  const ticked = Object.fromEntries(events.map((event) => [event, "on"]));
+  const typed = { ...(kind === "email" && { address }), ...ticked };
+  if (parts.noticeDesk === undefined) return problem("add-notification", "Nobody is told of builds here.", typed);
+  const added = await parts.noticeDesk.add({ installation, kind, address, events }, by);
+  return added.kind === "added" ? done("notification-added") : problem("add-notification", added.why, typed);
+}
+
+async function removeNotification({ parts, installation, by, field }: Asking): Promise<Said> {
+  const removed = await parts.noticeDesk?.remove(installation, field("notification"), by);
+  return removed ? done("notification-removed") : problem("remove-notification", "It was removed already.", {});
+}
+
+async function testNotification({ parts, installation, field }: Asking): Promise<Said> {
+  const tried = (await parts.noticeDesk?.test(installation, field("notification"))) ?? null;
+  if (tried === null) return gone("test-notification");
+  return tried.ok ? done("notification-tested") : problem("test-notification", tried.why, {});
 }
 
 async function allowAccess({ parts, installation, by, field }: Asking): Promise<Said> {

@@ -3,10 +3,12 @@ import { shownTokenId, TOKEN_DAYS } from "../core/access-tokens.ts";
 import { API_TOKEN_ROLES, shownApiTokenId } from "../core/api-tokens.ts";
 import type { AuditRecord } from "../core/audit.ts";
 import type { Installation } from "../core/model.ts";
+import { NOTICE_EVENTS } from "../core/notices.ts";
 import { whoIs } from "../core/pause.ts";
 import { POLICY_SETTINGS, policyArguments } from "../core/policy-settings.ts";
 import { apiTokenWorks } from "../engine/api-tokens.ts";
 import type { AllowedAccess } from "../engine/further-repositories-port.ts";
+import type { NoticeTarget } from "../engine/notices-port.ts";
 import type { ListedRepository, PageQuery } from "../engine/store-port.ts";
 import type { ShownVariable } from "../engine/variables-port.ts";
 import { pauseSentence } from "./pause-notice.ts";
@@ -67,18 +69,20 @@ export async function settingsData(
   const base = await settingsBase(visitor, installation, at.frame, at.said);
   const { account, namespace, state, claim = null } = installation;
   const from = (at.page - 1) * REPOSITORIES;
-  const [listed, choices, variables, access, pauses, tokens, registry, sharing, audit, apiTokens] = await Promise.all([
-    store.repositoriesOf(installation, REPOSITORIES + 1, from),
-    store.repositoriesOf(installation, CHOICES),
-    store.listVariables({ installation, repository: null }),
-    store.listAccess({ installation, limit: 100, cursor: null }),
-    store.pausesOf({ installation }),
-    namespace === null ? [] : ownTokens(parts, installation, namespace),
-    namespace === null ? null : (parts.registryOf?.(namespace) ?? null),
-    namespace === null ? null : (parts.namespaceDesk?.ledger(namespace) ?? null),
-    base.owner ? auditOf(parts, installation, at.audit) : null,
-    parts.apiTokens?.list(installation, { limit: 100, cursor: null }) ?? null,
-  ]);
+  const [listed, choices, variables, access, pauses, tokens, registry, sharing, audit, apiTokens, notifications] =
+    await Promise.all([
+      store.repositoriesOf(installation, REPOSITORIES + 1, from),
+      store.repositoriesOf(installation, CHOICES),
+      store.listVariables({ installation, repository: null }),
+      store.listAccess({ installation, limit: 100, cursor: null }),
+      store.pausesOf({ installation }),
+      namespace === null ? [] : ownTokens(parts, installation, namespace),
+      namespace === null ? null : (parts.registryOf?.(namespace) ?? null),
+      namespace === null ? null : (parts.namespaceDesk?.ledger(namespace) ?? null),
+      base.owner ? auditOf(parts, installation, at.audit) : null,
+      parts.apiTokens?.list(installation, { limit: 100, cursor: null }) ?? null,
+      parts.noticeDesk?.list(installation) ?? null,
+    ]);
   const now = parts.clock.now();
   // Owners see every repository of their account on the host, too; others learn no names here that it keeps from them.
   const shown = listed.slice(0, REPOSITORIES);
@@ -123,6 +127,9 @@ export async function settingsData(
           expires: timeView(token.expiresAt, now),
           used: token.lastUsedAt === null ? null : timeView(token.lastUsedAt, now),
         })) ?? null,
+    // Of others their addresses are nobody's business.
+    notifications: base.owner ? (notifications?.map((one) => notificationView(one, now)) ?? null) : null,
+    noticeEvents: NOTICE_EVENTS,
     apiRoles: API_TOKEN_ROLES,
     days: TOKEN_DAYS,
     access: base.owner ? access.items.map((one) => accessView(one, now)) : [],
@@ -163,6 +170,14 @@ const POLICY_TITLES: Readonly<Record<keyof Installation["policy"], string>> = {
 
 export function variableView({ kind, name, value, fingerprint, savedAt }: ShownVariable, now: number) {
   return { kind, name, value, fingerprint, saved: timeView(savedAt, now) };
+}
+
+function notificationView({ id, kind, shown, events, by, toldAt, problem }: NoticeTarget, now: number) {
+  return {
+    ...{ id, kind, shown, events, by: whoIs(by) },
+    told: toldAt === null ? null : timeView(toldAt, now),
+    problem: problem === null ? null : { why: problem.why, at: timeView(problem.at, now) },
+  };
 }
 
 function accessView({ repository, reads, covered, since, by }: AllowedAccess, now: number) {

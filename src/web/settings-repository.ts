@@ -44,6 +44,7 @@ export async function repositorySettingsData(
     fullName: repository.fullName,
     id: repository.id,
     link: repository.link,
+    private: repository.private,
     url: webLink(repository.webUrl),
     namespace: installation.namespace,
     rules,
@@ -57,6 +58,10 @@ export async function repositorySettingsData(
     inherited: all
       .filter(({ name }) => !own.some((one) => one.name === name))
       .map(({ kind, name }) => ({ kind, name })),
+    badge:
+      ask.kind === "allowed" && repository.link !== "unlinked"
+        ? ((await parts.badges?.markdown(repository)) ?? null)
+        : null,
     // Names that the host may keep from others than owners.
     reads: base.owner ? access.items.map(({ reads, covered }) => ({ fullName: reads.fullName, covered })) : [],
   };

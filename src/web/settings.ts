@@ -7,9 +7,11 @@ import type { Action } from "../core/roles.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorization, Place } from "../engine/authorize.ts";
+import type { Badges } from "../engine/badges.ts";
 import type { BuildActions } from "../engine/build-actions.ts";
 import type { FurtherRepositoryStore } from "../engine/further-repositories-port.ts";
 import type { NamespaceDesk } from "../engine/namespace-desk.ts";
+import type { NoticeDesk } from "../engine/notices.ts";
 import type { PauseStore } from "../engine/pause-port.ts";
 import type { PermissionBook } from "../engine/permissions-port.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
@@ -43,6 +45,10 @@ export interface SettingsParts {
   readonly rules?: RuleBook;
   /** Left out: programs get no tokens here. */
   readonly apiTokens?: Pick<ApiTokens, "make" | "list" | "revoke">;
+  /** Left out: who is told of builds is not decided here. */
+  readonly noticeDesk?: NoticeDesk;
+  /** Left out: there are no badges. */
+  readonly badges?: Pick<Badges, "markdown">;
   /** Left out: nothing is tried. */
   readonly trials?: Trials;
   /** Left out: nothing is started by hand. */
@@ -54,7 +60,7 @@ export interface SettingsParts {
 /** What of it the database and the rest of the pages do not have. */
 export type SettingsExtras = Pick<
   SettingsParts,
-  "registryOf" | "permissions" | "rules" | "apiTokens" | "trials" | "builds"
+  "registryOf" | "permissions" | "rules" | "apiTokens" | "noticeDesk" | "badges" | "trials" | "builds"
 >;
 
 /** Who looks at settings, or changes them. */
@@ -123,6 +129,9 @@ export const DONE = {
   "variable-removed": ["variables", "Removed. Builds that begin from now on do not get it."],
   "token-revoked": ["tokens", "The token is revoked: nobody signs in with it any more."],
   "api-token-revoked": ["api-tokens", "The token is revoked: nothing is done with it any more."],
+  "notification-added": ["notifications", "Added. Builds that end from now on are told there."],
+  "notification-removed": ["notifications", "Removed: nothing is told there any more."],
+  "notification-tested": ["notifications", "A test was sent, and taken."],
   "access-allowed": ["access", "Allowed."],
   "access-disallowed": ["access", "Taken back. A build that has its credentials keeps them until it ends."],
   paused: ["pause", "Paused: nothing new is begun. What is pushed meanwhile is kept."],

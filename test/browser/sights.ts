@@ -1,5 +1,7 @@
 /** What pages are looked at with: something of everything, some of it made by people who mean no good. */
+
 import { ok } from "../../src/core/model.ts";
+import type { NoticeTarget } from "../../src/engine/notices-port.ts";
 import { aBuild, aDelivery, DIGEST, installation, NOW, repository, SHA, type World } from "../web/world.ts";
 
 /** Stands wherever a repository may put text: markup, hidden characters, and no place to break a line. */
@@ -106,6 +108,18 @@ const deliveries: World["deliveries"] = [
 const removed = { ...installation, id: "8", state: "removed", namespace: null } as const;
 const listed = { ...repository, link: "linked" } as const;
 
+const target: NoticeTarget = {
+  id: "n",
+  installation,
+  kind: "email",
+  shown: "",
+  events: ["failed", "fixed"],
+  by: { kind: "operator" },
+  madeAt: "2026-11-20T10:00:00.000Z",
+  toldAt: null,
+  problem: null,
+};
+
 export const fullWorld: Partial<World> = {
   builds,
   deliveries,
@@ -161,6 +175,26 @@ export const fullWorld: Partial<World> = {
       ],
     },
   ],
+  settings: {
+    noticeDesk: {
+      add: () => Promise.reject(new Error("nothing is changed here")),
+      remove: async () => false,
+      test: async () => null,
+      list: async () => [
+        { ...target, id: "n1", kind: "email", shown: "team@acme.example", toldAt: "2026-11-20T11:30:00.000Z" },
+        {
+          ...target,
+          id: "n2",
+          kind: "webhook",
+          shown: `hooks.${"w".repeat(60)}.example`,
+          problem: { at: "2026-11-20T11:30:00.000Z", why: "The address answered 404." },
+        },
+      ],
+    },
+    badges: {
+      markdown: async () => `[![wharfinger](https://wharfinger.example/badge/${"w".repeat(200)})](https://w.example)`,
+    },
+  },
   logs: {
     read: (_build, offset, limit) => {
       const all = Buffer.from(LOG);

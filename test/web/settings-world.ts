@@ -1,13 +1,16 @@
 /** Settings over a real database, for people with roles. */
 import { randomBytes } from "node:crypto";
 import type { Request } from "express";
-import { type Actor, type HostId, hostKey, type Outcome, ok } from "../../src/core/model.ts";
+import { type Actor, failed, type HostId, hostKey, type Outcome, ok } from "../../src/core/model.ts";
 import { DEFAULT_REGISTRY_SETTINGS } from "../../src/core/registry-settings.ts";
 import { ACTIONS, mayDo, type Role } from "../../src/core/roles.ts";
 import { createAccessTokens } from "../../src/engine/access-tokens.ts";
 import { createApiTokens } from "../../src/engine/api-tokens.ts";
 import type { Authorizer, Place } from "../../src/engine/authorize.ts";
+import { createBadges } from "../../src/engine/badges.ts";
 import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
+import { createNoticeDesk } from "../../src/engine/notices.ts";
+import type { Notifier } from "../../src/engine/notices-port.ts";
 import type { Survey } from "../../src/engine/ports.ts";
 import type { KnownRegistry } from "../../src/engine/registries.ts";
 import type { Surveyed } from "../../src/engine/surveys.ts";
@@ -38,6 +41,15 @@ const REGISTRY: KnownRegistry = {
     throw new Error("no registry is asked in these tests");
   },
 };
+
+/** Takes what is sent but to `broken`. */
+function notifier(kind: Notifier["kind"]): Notifier {
+  return {
+    kind,
+    check: async () => ok(true),
+    send: async (address) => (address.includes("broken") ? failed("It answered 404.", { retryable: false }) : ok(true)),
+  };
+}
 
 export interface SettingsWorld {
   readonly store: OpenedStore;
@@ -108,6 +120,8 @@ export async function openSettings(
     settings: {
       registryOf: registries.ofNamespace,
       apiTokens: createApiTokens({ store, clock, log }),
+      noticeDesk: createNoticeDesk({ store, notifiers: [notifier("email"), notifier("webhook")], clock }),
+      badges: createBadges({ store, publicUrl: "https://wharfinger.example" }),
       ...changes.settings,
     },
   });

@@ -117,6 +117,9 @@ describe("settings of an installation", () => {
     ["revoke-token", { token: "x" }],
     ["make-api-token", { name: "x", role: "read", days: "1" }],
     ["revoke-api-token", { token: "x" }],
+    ["add-notification", { address: "a@b", failed: "on" }],
+    ["remove-notification", { notification: "x" }],
+    ["test-notification", { notification: "x" }],
     ["allow-access", { repository_id: "1", reads: "2" }],
     ["disallow-access", { repository_id: "1", reads: "2" }],
     ["pause", {}],
@@ -308,6 +311,81 @@ async function shareWith() {
   const other = { ...ACME, id: "18", login: "other" };
   return { text, code: { namespace: "acme", hash, account: other, login: "other" } };
 }
+
+describe("notifications", () => {
+  const SECRET = "https://hooks.example/T0/very-secret";
+  const add = (fields: Readonly<Record<string, string>>) =>
+    at.send(SETTINGS, { change: "add-notification", failed: "on", ...fields }, "ann");
+
+  async function idOf(shown: string): Promise<string> {
+    const found = (await at.store.listTargets(SEVEN)).find((one) => one.shown === shown);
+    return found?.id ?? "";
+  }
+
+  it("are added, tried and removed, and no page has the address of a webhook", async () => {
+    await open();
+    expect((await add({ address: "team@acme.example", fixed: "on" })).location).toContain("notification-added");
+    expect((await add({ address: SECRET })).location).toContain("notification-added");
+    const { html } = await at.get(SETTINGS, "ann");
+    const [, section = ""] = html.split('<h2 id="notifications">');
+    expect(section).toContain("<strong>team@acme.example</strong>");
+    expect(section).toContain("failed, fixed");
+    expect(section).toContain("<strong>hooks.example</strong>");
+    expect(html).not.toContain("very-secret");
+    const notification = await idOf("hooks.example");
+    const tested = await at.send(SETTINGS, { change: "test-notification", notification }, "ann");
+    expect(tested.location).toContain("notification-tested");
+    const removed = await at.send(SETTINGS, { change: "remove-notification", notification }, "ann");
+    expect(removed.location).toContain("notification-removed");
+    expect(await at.store.listTargets(SEVEN)).toMatchObject([{ shown: "team@acme.example" }]);
+    expect((await actions()).slice(0, 3)).toEqual([
+      "notification.removed ann",
+      "notification.added ann",
+      "notification.added ann",
+    ]);
+  });
+
+  it("say what is wrong with an address, and repeat it only where it is no secret", async () => {
+    await open();
+    const mail = await add({ address: "team at acme" });
+    expect([mail.status, mail.html]).toEqual([422, expect.stringContaining('value="team at acme"')]);
+    const hook = await add({ address: SECRET.replace("https", "http") });
+    expect(hook.status).toBe(422);
+    expect(hook.html).toContain("That is no https:// address");
+    expect(hook.html).not.toContain("very-secret");
+    const none = await at.send(SETTINGS, { change: "add-notification", address: "team@acme.example" }, "ann");
+    expect([none.status, none.html]).toEqual([422, expect.stringContaining("Say of what")]);
+    expect(await at.store.listTargets(SEVEN)).toEqual([]);
+  });
+
+  it("say why a test was not taken", async () => {
+    await open();
+    await add({ address: "broken@acme.example" });
+    const notification = await idOf("broken@acme.example");
+    const tested = await at.send(SETTINGS, { change: "test-notification", notification }, "ann");
+    expect([tested.status, tested.html]).toEqual([422, expect.stringContaining("It answered 404.")]);
+    const gone = await at.send(SETTINGS, { change: "test-notification", notification: "x" }, "ann");
+    expect(gone.status).toBe(422);
+  });
+
+  it("keep addresses from people who are not owners", async () => {
+    await open();
+    await add({ address: "team@acme.example" });
+    const { html } = await at.get(SETTINGS, "ben");
+    expect(html).not.toContain("team@acme.example");
+    expect(html).not.toContain('id="notifications"');
+  });
+});
+
+describe("a badge", () => {
+  it("is on the page of its repository, with the token that a private one needs", async () => {
+    await open();
+    const { html } = await at.get(REPOSITORY, "ann");
+    const found =
+      /\[!\[wharfinger\]\(https:\/\/wharfinger\.example(\/badge\/github\/acme\/repository-1\.svg\?token=[\w-]{22})\)\]/;
+    expect(found.exec(html)?.[1]).toBeDefined();
+  });
+});
 
 describe("API tokens", () => {
   it("are shown once with their role, and revoked", async () => {
