@@ -329,7 +329,7 @@ describe("notifications", () => {
     const { html } = await at.get(SETTINGS, "ann");
     const [, section = ""] = html.split('<h2 id="notifications">');
     expect(section).toContain("<strong>team@acme.example</strong>");
-    expect(section).toContain("failed, fixed");
+    expect(section).toContain("failed and fixed");
     expect(section).toContain("<strong>hooks.example</strong>");
     expect(html).not.toContain("very-secret");
     const notification = await idOf("hooks.example");
