@@ -60,11 +60,12 @@ export function createBitbucketParts(config: BitbucketConfig, options: Bitbucket
       prover: createProver({ access, grants, clients, clock, log }),
       async routes({ onCandidate, ...pages }) {
         const { createConnectApp } = await import("./bitbucket/connect-app.ts");
+        const signIn = config.clientId !== null && config.clientSecret !== null;
         const common = { ...door, publicUrl: options.publicUrl, webUrl: config.url, log };
         return express
           .Router()
           .use(createLifecycle({ ...common, grants, forget: access.forget, onCandidate }))
-          .use(await createConnectApp({ ...common, ...pages, access, descriptor: DESCRIPTOR, environment }));
+          .use(await createConnectApp({ ...common, ...pages, access, signIn, descriptor: DESCRIPTOR, environment }));
       },
     },
   };

@@ -39,6 +39,8 @@ export interface ConnectAppOptions {
   /** Variables of the process. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clients: Pick<ConnectClients, "find">;
+  /** People can sign in with their Bitbucket accounts. */
+  readonly signIn: boolean;
   readonly access: Pick<BitbucketAccess, "callWith">;
   readonly readers: FramedReaders;
   readonly settings: FramedSettings;
@@ -99,7 +101,7 @@ export async function createConnectApp(options: ConnectAppOptions): Promise<Rout
   });
   router.use("/bitbucket/configure", answerError(options, "/bitbucket/configure"));
   page("/bitbucket/repository", ...framed(createRepositoryPage({ readers })));
-  page("/bitbucket/welcome", (_req, res) => send(options, res, welcome()));
+  page("/bitbucket/welcome", (_req, res) => send(options, res, welcome(options.signIn)));
   router.all("/bitbucket/configure", (_req, res) =>
     refuseMethod(res, "Pages are read with GET, and forms sent with POST.", "GET, HEAD, POST"),
   );
@@ -199,12 +201,14 @@ function unsigned(): Shown {
   return notice(401, "Not signed", message);
 }
 
-function welcome(): Shown {
+/** Who has just installed it. In a tab of its own: a frame of Bitbucket's is no place to sign in. */
+function welcome(signIn: boolean): Shown {
   const message =
     "Wharfinger is being added to your workspace, and checks with Bitbucket that it was you who asked. From then on every " +
     "push to a repository with a .wharfinger.yml is built. Owners find its settings in the workspace's settings, under " +
     "Installed apps.";
-  return notice(200, "Welcome", message);
+  const lead = signIn ? { href: "/installations", text: "Sign in, and see what is built" } : null;
+  return notice(200, "Welcome", message, lead);
 }
 
 function send({ webUrl, render }: ConnectAppOptions, res: Response, { status, view, data }: Shown): void {

@@ -134,8 +134,14 @@ export function createRepositoryPage({ readers }: Pick<FramedPagesOptions, "read
   };
 }
 
-export function notice(status: number, title: string, message: string): Shown {
-  return { status, view: "bitbucket-notice", data: { title, message } };
+/** `lead`: where to go on, in a tab of its own; null: nowhere. */
+export function notice(
+  status: number,
+  title: string,
+  message: string,
+  lead: { readonly href: string; readonly text: string } | null = null,
+): Shown {
+  return { status, view: "bitbucket-notice", data: { title, message, lead } };
 }
 
 function incomplete(): Shown {

@@ -369,6 +369,8 @@ describe("a page", () => {
     const at = await world();
     const answer = await at.get("/bitbucket/welcome?user_uuid=x");
     expect([answer.status, at.read]).toEqual([200, []]);
+    // Where nobody can sign in, nothing leads there.
+    expect(await answer.text()).not.toContain("Sign in");
   });
 
   it("is verified with the secret of the app where the install has none", async () => {

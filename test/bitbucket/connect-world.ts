@@ -94,6 +94,7 @@ export async function createWorld(options: Partial<ConnectAppOptions> = {}): Pro
     descriptor: DESCRIPTOR,
     environment: {},
     clients,
+    signIn: false,
     access: {
       async callWith(_credential, request) {
         asked.push(request);

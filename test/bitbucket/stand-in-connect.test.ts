@@ -69,6 +69,7 @@ async function createProduct(bitbucket: BitbucketHost, appSecret: string | null)
   app.use(createLifecycle({ ...common, baseUrl: url, clients, forget: access.forget, onCandidate: () => undefined }));
   app.use(
     await createConnectApp({
+      signIn: true,
       ...common,
       publicUrl: url,
       descriptor: DESCRIPTOR,
@@ -306,7 +307,8 @@ describe("the Connect app on Bitbucket", () => {
 
   it("welcomes whoever has installed it", async () => {
     const { install: made } = await install();
-    expect((await fetch(bitbucket.landing(made))).status).toBe(200);
+    const landed = await fetch(bitbucket.landing(made));
+    expect([landed.status, await landed.text()]).toEqual([200, expect.stringContaining('href="/installations"')]);
   });
 });
 
