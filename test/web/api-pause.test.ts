@@ -210,7 +210,7 @@ describe("pages", () => {
     const opened = await open({ installations, repositories, pauses: [pause("installation"), pause("repository")] });
     const text = await (await opened.page("/installations/github/default/7")).text();
     expect(text).toContain("Builds of this installation are paused since 2026-11-20 10:00 UTC, by the operator.");
-    expect(text).toContain("wharfinger resume github:default:7 --dry-run");
+    expect(text).toContain('href="/installations/github/default/7/settings#pause"');
     expect(text).toContain("builds of this repository are paused since 2026-11-20 10:00 UTC, by the operator");
     expect(text).not.toContain("whole instance");
     await opened.close();

@@ -265,7 +265,7 @@ describe("an installation that waits for a namespace", () => {
     const opened = await open({ installations: [{ ...installation, namespace: null, claim }] });
     const text = await textOf(opened, PAGE);
     expect(text).toContain("nothing yet: the operator has to confirm that &lt;acme&gt; is theirs");
-    expect(text).toContain("<code>wharfinger claim approve 3</code>");
+    expect(text).toContain('<a href="/admin/claims">');
     expect(await textOf(opened, "/installations")).toContain("waits for approval");
     const answer = await opened.api("/api/v1/installations/github/default/7");
     expect(await answer.json()).toMatchObject({ namespace: null, claim });
