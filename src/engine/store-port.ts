@@ -337,7 +337,6 @@ export interface Store
   findDelivery(id: string): Promise<Delivery | null>;
   /** The raw body as it was received; null when unknown or past retention. */
   deliveryBody(id: string): Promise<Buffer | null>;
-  /** Of all, or of one installation. */
   /** Newest first: all, or those of one installation, or of one of several. */
   listDeliveries(
     query: PageQuery & { readonly installation?: HostId; readonly installations?: readonly HostId[] },

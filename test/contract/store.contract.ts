@@ -33,6 +33,7 @@ import { retriesContract } from "./store.retries.ts";
 import type { TestClock } from "./store.samples.ts";
 import { sessionsContract } from "./store.sessions.ts";
 import { settingsContract } from "./store.settings.ts";
+import { tenantsContract } from "./store.tenants.ts";
 import { twinsContract } from "./store.twins.ts";
 import { variablesContract } from "./store.variables.ts";
 
@@ -75,6 +76,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     installationsContract(current);
     claimsContract(current);
     isolationContract(current);
+    tenantsContract(current);
     lifecycleContract(current);
     buildsContract(current);
     retriesContract(current);
