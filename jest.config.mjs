@@ -3,6 +3,8 @@ import { availableParallelism } from "node:os";
 export default {
   // Much of the time is spent waiting for builds, databases and registries: leaving a core idle, as jest does, costs minutes.
   maxWorkers: Math.max(2, availableParallelism() - 1),
+  // Modules that tests load stay with their worker: one that has grown is replaced between two files.
+  workerIdleMemoryLimit: "1500MB",
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
