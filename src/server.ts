@@ -1,5 +1,5 @@
 /** Puts the rooms together, listens, and stops in order. The one place where edges meet. */
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { RequestHandler } from "express";
 import type { Config } from "./config.ts";
@@ -40,6 +40,7 @@ import { createUpkeep } from "./engine/upkeep.ts";
 import type { VariableStore } from "./engine/variables-port.ts";
 import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
+import { closeServer, listen } from "./listening.ts";
 import { createOperations } from "./operations.ts";
 import { createRequestWriter } from "./request-writer.ts";
 import { version } from "./version.ts";
@@ -358,7 +359,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     // At the same time: who stops us does not wait for long. What is stored from now on is processed after the start.
     await Promise.all([
       httpBuilders?.stop(),
-      closeServer(server).then(() => inbox.drain()),
+      closeServer(server, CLOSE_MS).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.caring.stop(),
       loops?.telling.stop(),
@@ -426,27 +427,4 @@ async function readiness({ store, hosts, log }: Parts): Promise<{ name: string; 
   );
   const names = hosts.map((one) => `${one.host.provider} (${one.host.host})`);
   return [database, { name: "hosts", ok: names.length > 0, detail: names.join(", ") || "none is configured" }];
-}
-
-function listen(server: Server, settings: ServerSettings): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(settings.port, settings.host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-}
-
-/** Answers what was asked, then closes; a client that holds its connection open without asking does not hold us up. */
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const sweep = setInterval(() => server.closeIdleConnections(), 50);
-    const patience = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
-    server.close(() => {
-      clearInterval(sweep);
-      clearTimeout(patience);
-      resolve();
-    });
-  });
 }

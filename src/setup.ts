@@ -6,6 +6,7 @@ import type { Config, Environment } from "./config.ts";
 import type { Clock, Logger } from "./engine/ports.ts";
 import type { SetupEnd } from "./engine/setup-port.ts";
 import { serverLimits } from "./intake/receive.ts";
+import { closeServer, listen } from "./listening.ts";
 import { openConfiguredStore, systemClock } from "./parts.ts";
 import { createSetupDesk } from "./setup-desk.ts";
 import { migrateStore } from "./store/store.ts";
@@ -32,6 +33,9 @@ export interface SetupOptions {
   readonly log: Logger;
   readonly clock?: Clock;
 }
+
+/** The last answer is out by then. */
+const CLOSE_MS = 1_000;
 
 /** Resolves when it listens. */
 export async function startSetup({ config, env, views, log, clock = systemClock }: SetupOptions): Promise<Setup> {
@@ -64,12 +68,12 @@ export async function startSetup({ config, env, views, log, clock = systemClock 
       link: `${publicUrl}/setup/${sessions.link()}`,
       finished,
       async stop() {
-        await close(server);
+        await closeServer(server, CLOSE_MS);
         await store.close();
       },
     };
   } catch (error) {
-    await close(server);
+    await closeServer(server, CLOSE_MS);
     await store.close();
     throw error;
   }
@@ -77,23 +81,4 @@ export async function startSetup({ config, env, views, log, clock = systemClock 
 
 function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
-}
-
-function listen(server: Server, { port, host }: Pick<Config, "port" | "host">): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-}
-
-/** The last answer is out by then; whoever holds a connection open without asking does not hold us up. */
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), 1_000).unref();
-  });
 }
