@@ -13,7 +13,7 @@ import { createBitbucketReporter } from "./bitbucket/reporter.ts";
 import type { BitbucketConfig } from "./config-bitbucket.ts";
 import type { GrantStore } from "./engine/grants-port.ts";
 import type { Clock, Logger } from "./engine/ports.ts";
-import type { AddonParts, HostParts } from "./server.ts";
+import type { AddonParts, HostParts } from "./server-parts.ts";
 import { packageRoot } from "./version.ts";
 
 const DESCRIPTOR = join(packageRoot, "atlassian-connect.json");

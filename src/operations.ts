@@ -3,7 +3,7 @@ import type { Pauses } from "./engine/pauses.ts";
 import type { PermissionBook } from "./engine/permissions-port.ts";
 import { createStatus, type HostWatch, type Refusals } from "./engine/status.ts";
 import type { HttpBuilders } from "./http-builders.ts";
-import type { Parts } from "./server.ts";
+import type { Parts } from "./server-parts.ts";
 import type { Builders, Operations } from "./web/operations.ts";
 import { WORKER_NAME } from "./worker.ts";
 

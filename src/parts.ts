@@ -21,7 +21,7 @@ import { createNotifiers } from "./notifiers.ts";
 import { createStagingNames, type StagingNames } from "./registry/staging.ts";
 import { SERVICE_USER } from "./registry/token-service.ts";
 import { createConfiguredRegistries, registriesOfBuilds } from "./registry-parts.ts";
-import type { HostParts, Parts } from "./server.ts";
+import type { HostParts, Parts } from "./server-parts.ts";
 import { createIdentities } from "./sign-in-parts.ts";
 import { createLogStore } from "./store/logs.ts";
 import { type OpenedStore, openStore } from "./store/store.ts";

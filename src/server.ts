@@ -1,130 +1,46 @@
 /** Puts the rooms together, listens, and stops in order. The one place where edges meet. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { RequestHandler } from "express";
-import type { Config } from "./config.ts";
-import type { Build, Installation, Outcome } from "./core/model.ts";
+import type { Build, Installation } from "./core/model.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
 import { createApiTokens } from "./engine/api-tokens.ts";
 import { createAuthorizer } from "./engine/authorize.ts";
 import { createBadges } from "./engine/badges.ts";
 import { createBuildActions } from "./engine/build-actions.ts";
 import { createClaims } from "./engine/claims.ts";
-import type { GrantStore } from "./engine/grants-port.ts";
-import type { Identity } from "./engine/identity-port.ts";
 import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
 import { withMemory } from "./engine/memory.ts";
 import { createNamespaceDesk } from "./engine/namespace-desk.ts";
 import { createNoticeDesk, createNotices } from "./engine/notices.ts";
-import type { Notifier } from "./engine/notices-port.ts";
 import { createPauses } from "./engine/pauses.ts";
-import type { PermissionBook } from "./engine/permissions-port.ts";
-import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from "./engine/ports.ts";
 import { createProcessor } from "./engine/process.ts";
 import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
-import type { Registries } from "./engine/registries.ts";
-import type { RegistryDesk } from "./engine/registry-desk.ts";
 import { createReplay } from "./engine/replay.ts";
 import { createReports } from "./engine/report.ts";
 import { createRuleBook } from "./engine/rule-book.ts";
 import { createSeenRoles } from "./engine/seen-roles.ts";
-import { createRequestVerifier, type RequestSigner } from "./engine/signing.ts";
-import { createRefusals, type HostWatch } from "./engine/status.ts";
+import { createRequestVerifier } from "./engine/signing.ts";
+import { createRefusals } from "./engine/status.ts";
 import type { Store } from "./engine/store-port.ts";
 import { createSurveys } from "./engine/surveys.ts";
 import { createTrials } from "./engine/trial.ts";
 import { createUninstall } from "./engine/uninstall.ts";
 import { createUpkeep } from "./engine/upkeep.ts";
-import type { VariableStore } from "./engine/variables-port.ts";
-import { createHttpBuilders, type HttpBuilderParts } from "./http-builders.ts";
+import { createHttpBuilders } from "./http-builders.ts";
 import { createIntake, serverLimits } from "./intake/receive.ts";
 import { closeServer, listen } from "./listening.ts";
 import { createOperations } from "./operations.ts";
 import { createRequestWriter } from "./request-writer.ts";
+import type { Parts, Running, ServerSettings } from "./server-parts.ts";
 import { version } from "./version.ts";
-import { createFramedReaders, type FramedReaders } from "./web/framed.ts";
-import { createFramedSettings, type FramedSettings } from "./web/framed-settings.ts";
+import { createFramedReaders } from "./web/framed.ts";
+import { createFramedSettings } from "./web/framed-settings.ts";
 import { createMetrics } from "./web/metrics.ts";
-import type { RegistryDoors } from "./web/registry.ts";
-import { createViews, type PageData } from "./web/views.ts";
+import { createViews } from "./web/views.ts";
 import { createWeb } from "./web/web.ts";
 import { LEASE_MS, POLL_MS, STOP_GRACE_MS, startWorker, WORKER_NAME, type Worker } from "./worker.ts";
-
-/** One Git host as the server uses it: the way in, the reading side, the reporting side. */
-export interface HostParts {
-  readonly entrances: readonly Entrance[];
-  readonly host: Host;
-  readonly reporter: Reporter;
-  /** Where people install the App; left out: the host has no such page. */
-  readonly installPage?: () => Promise<Outcome<string>>;
-  /** What accounts there have given the app; left out: not told. */
-  readonly permissions?: PermissionBook;
-  /** What is left of the calls it lets us make; left out: not known. */
-  readonly budgets?: HostWatch["budgets"];
-}
-
-/** The Connect add-on: installs are proven before they count. */
-export interface AddonParts {
-  readonly prover: { step(): Promise<boolean> };
-  /** What Bitbucket and the frames in its pages ask of us. `onCandidate`: there is an install to prove. */
-  routes(given: {
-    onCandidate(): void;
-    /** A page of `views/`, in the layout. */
-    render(view: string, data: PageData): string;
-    readonly readers: FramedReaders;
-    readonly settings: FramedSettings;
-  }): Promise<RequestHandler>;
-}
-
-export interface Parts {
-  readonly store: Store & VariableStore;
-  readonly logs: LogStore;
-  readonly registries: Registries;
-  /** Left out: they are not looked after over the API. */
-  readonly registryDesk?: RegistryDesk;
-  /** What registries and their clients ask of us. */
-  readonly registryDoors: RegistryDoors;
-  readonly signer: RequestSigner;
-  /** Null: others build, and claim what there is. */
-  readonly builder: Builder | null;
-  /** Left out: nobody builds over HTTP. */
-  readonly httpBuilders?: HttpBuilderParts;
-  readonly hosts: readonly HostParts[];
-  /** Bitbucket's, newest first; left out: there are none. */
-  readonly connections?: GrantStore["listConnections"];
-  /** Null or left out: it is not served. */
-  readonly addon?: AddonParts | null;
-  /** Ways to tell people of builds; left out: nobody is told. */
-  readonly notifiers?: readonly Notifier[];
-  /** Hosts people can sign in with; left out: none. */
-  readonly identities?: readonly Identity[];
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
-/** What of the configuration the server itself uses; port 0 is any free one. */
-export interface ServerSettings
-  extends Pick<Config, "host" | "port" | "publicUrl" | "adminToken" | "namespaces" | "retention"> {
-  readonly builds: Omit<Config["builds"], "cpus" | "diskBytes" | "resolver">;
-  /** Folder with the templates. */
-  readonly views: string;
-  /** Requests a minute of one API token; left out: the usual. */
-  readonly apiRate?: number;
-  /** People who are operators, by `hostKey`; left out: nobody. */
-  readonly operators?: readonly string[];
-  /** Defaults: {@link LEASE_MS}, {@link STOP_GRACE_MS}. */
-  readonly leaseMs?: number;
-  readonly stopGraceMs?: number;
-}
-
-export interface Running {
-  /** Where it listens, e.g. `http://127.0.0.1:3000`. */
-  readonly url: string;
-  /** Takes nothing new, finishes or hands back what runs, closes the database. Safe to call twice. */
-  stop(): Promise<void>;
-}
 
 /** Of what publishes: it goes on where it was stopped. */
 const PROMOTION_GRACE_MS = 2_000;

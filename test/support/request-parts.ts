@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequestSigner } from "../../src/engine/signing.ts";
-import type { Parts } from "../../src/server.ts";
+import type { Parts } from "../../src/server-parts.ts";
 
 /**
  * What a server signs requests with, for tests in which nobody has to sign in to the registry. The key is a new
