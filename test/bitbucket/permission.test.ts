@@ -151,7 +151,9 @@ describe("what somebody may do is not known", () => {
     expect(await outcome).toMatchObject({
       ok: false,
       retryable: false,
-      message: expect.stringMatching(/only where the Connect add-on is installed: .* access tokens\.$/),
+      message: expect.stringMatching(
+        /only where the Connect add-on is installed, or to people themselves when they sign in/,
+      ),
     });
     expect(network.calls).toEqual([]);
   });
