@@ -92,6 +92,34 @@ describe("somebody who may push", () => {
   }, 60_000);
 });
 
+describe("an owner of the organization", () => {
+  it("changes the policy, and makes a token that is shown once", async () => {
+    const olga = world.github.user("olga");
+    world.github.setMembership(acme, olga, { role: "admin", state: "active" });
+    const { page } = tab;
+    await page.goto(`${world.url}/installations/github/default/${installation.id}/settings`);
+    await signInWithGithub(tab, "olga");
+    await page.getByLabel("Pull requests from forks").selectOption("never");
+    await page.getByRole("button", { name: "Save the policy" }).click();
+    await page.getByText("The policy is changed.").waitFor();
+    await page.getByLabel("What it is for").first().fill("cluster-eu");
+    await page.getByRole("button", { name: "Make a token" }).first().click();
+    await page.getByText("Copy it now: it is not shown again").waitFor();
+    expect(await page.getByLabel("The token").first().textContent()).toMatch(/^wh[af]_/);
+    await page.goto(`${world.url}/installations/github/default/${installation.id}/settings`);
+    expect(await page.locator("main").innerText()).not.toMatch(/wh[af]_[a-z2-7]{16}_/);
+    const { items } = await world.api<{ items: { by: { actor: { login: string } | null }; action: string }[] }>(
+      "/audit",
+    );
+    expect(
+      items
+        .filter(({ by }) => by.actor?.login === "olga")
+        .map(({ action }) => action)
+        .toSorted(),
+    ).toEqual(["policy.changed", "token.made"]);
+  }, 60_000);
+});
+
 describe("somebody who may only read", () => {
   it("watches, and is offered nothing to change", async () => {
     quick = false;

@@ -18,3 +18,10 @@ export async function signInWithGithub({ page }: Tab, login: string): Promise<vo
   await page.getByLabel("You are").selectOption(login);
   await page.getByRole("button", { name: "Authorize" }).click();
 }
+
+/** The same with Bitbucket's. */
+export async function signInWithBitbucket({ page }: Tab, login: string): Promise<void> {
+  await page.getByRole("link", { name: "Sign in with Bitbucket" }).click();
+  await page.getByLabel("You are").selectOption(login);
+  await page.getByRole("button", { name: "Grant access" }).click();
+}
