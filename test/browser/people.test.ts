@@ -57,6 +57,15 @@ afterEach(async () => {
   expect(tab.complaints).toEqual([]);
 }, 60_000);
 
+/** Resolves with the id of the push's build: lists do not go on by themselves. */
+async function pushed(): Promise<string> {
+  const { sha } = await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
+  return eventually("it is to be built", async () => {
+    const { items } = await world.api<{ items: { id: string; sha: string }[] }>("/builds");
+    return items.find((one) => one.sha === sha)?.id ?? null;
+  });
+}
+
 describe("somebody who may push", () => {
   it("gets from the install to the first image by clicks alone, and leaves no mark on the commit", async () => {
     const rita = world.github.user("rita");
@@ -78,7 +87,7 @@ describe("somebody who may push", () => {
   it("cancels a build that runs, and repeats it", async () => {
     quick = false;
     world.github.setRole(repository, world.github.user("rita"), "write");
-    await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
+    await pushed();
     const { page } = tab;
     await page.goto(`${world.url}/`);
     await signInWithGithub(tab, "rita");
@@ -124,7 +133,7 @@ describe("somebody who may only read", () => {
   it("watches, and is offered nothing to change", async () => {
     quick = false;
     world.github.setRole(repository, world.github.user("reader"), "read");
-    await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
+    await pushed();
     const { page } = tab;
     await page.goto(`${world.url}/`);
     await signInWithGithub(tab, "reader");
@@ -143,11 +152,7 @@ describe("somebody who may only read", () => {
 describe("a stranger", () => {
   it("finds nothing, whatever address they were given", async () => {
     world.github.user("stranger");
-    const { sha } = await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
-    const id = await eventually("it is built", async () => {
-      const { items } = await world.api<{ items: { id: string; sha: string }[] }>("/builds");
-      return items.find((one) => one.sha === sha)?.id ?? null;
-    });
+    const id = await pushed();
     const { page } = tab;
     await page.goto(`${world.url}/installations`);
     await signInWithGithub(tab, "stranger");
