@@ -17,14 +17,14 @@ let tab: Tab;
 
 beforeAll(async () => {
   browser = await openBrowser();
-}, 60_000);
+}, 180_000);
 
 afterAll(() => browser.close());
 
 beforeEach(async () => {
   world = await createWorld({ bitbucket: true });
   tab = await openTab(browser);
-}, 60_000);
+}, 180_000);
 
 afterEach(async () => {
   await tab.context.close();
@@ -32,7 +32,7 @@ afterEach(async () => {
   await world.close();
   expect(violations).toEqual([]);
   expect(tab.complaints).toEqual([]);
-}, 60_000);
+}, 180_000);
 
 async function open(door: (typeof DOORS)[number]): Promise<void> {
   harbour = await openDoor(world, door, "harbour");
@@ -66,5 +66,5 @@ describe.each(DOORS)("an owner of a workspace behind the door %s", (door) => {
     await page.getByText("The policy is changed.").waitFor();
     const { items } = await world.api<{ items: { policy: { forks: string } }[] }>("/installations");
     expect(items).toMatchObject([{ policy: { forks: "never" } }]);
-  }, 90_000);
+  }, 180_000);
 });

@@ -48,6 +48,8 @@ export async function openTab(browser: Browser, options: BrowserContextOptions =
     timezoneId: "Europe/Berlin",
     ...options,
   });
+  // A deadline for what never comes: machines that run tests are shared.
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(`threw: ${error.message}`));

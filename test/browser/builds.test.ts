@@ -30,7 +30,7 @@ let tab: Tab;
 
 beforeAll(async () => {
   browser = await openBrowser();
-}, 60_000);
+}, 180_000);
 
 afterAll(() => browser.close());
 
@@ -48,7 +48,7 @@ beforeEach(async () => {
   repository = await github.repository(acme, "api", { private: false });
   await repository.commit({ message: "Begin", files: { Dockerfile: "FROM scratch\n", ".wharfinger.yml": CONFIG } });
   await github.install(acme, { repositories: [repository] });
-}, 60_000);
+}, 180_000);
 
 afterEach(async () => {
   ends.resolve({ kind: "stopped" });
@@ -58,7 +58,7 @@ afterEach(async () => {
   expect(violations).toEqual([]);
   // Not the least of it: nothing of what strangers wrote was run, and nothing was refused by the content policy.
   expect(tab.complaints).toEqual([]);
-}, 60_000);
+}, 180_000);
 
 async function signedIn(options: BrowserContextOptions = {}): Promise<Page> {
   tab = await openTab(browser, options);
@@ -106,7 +106,7 @@ describe("a build in the browser", () => {
     expect(await page.title()).toContain("succeeded");
     expect(await page.locator("#lines li").count()).toBe(61);
     expect(await critique(tab, "build-watched")).toEqual([]);
-  }, 90_000);
+  }, 180_000);
 
   it("is found by a link to a line of its log", async () => {
     await world.github.push(repository, { message: "Change", files: { "a.txt": "a" } });
@@ -121,7 +121,7 @@ describe("a build in the browser", () => {
     await page.goto(`${world.url}/builds/${id}#L150`);
     await page.locator("#L150:target").waitFor();
     expect(await isInView(page, "L150")).toBe(true);
-  }, 60_000);
+  }, 180_000);
 
   it("works without JavaScript: it is read, reloaded and approved", async () => {
     const stranger = world.github.user("stranger");
@@ -144,5 +144,5 @@ describe("a build in the browser", () => {
     await page.reload();
     expect(await page.locator("h1").textContent()).toContain("succeeded");
     expect(await page.locator("#lines").textContent()).toContain("it still greets");
-  }, 60_000);
+  }, 180_000);
 });

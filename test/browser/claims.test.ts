@@ -31,12 +31,12 @@ beforeAll(async () => {
   await eventually("the claim", async () => ((await claims()).length === 1 ? true : null));
   tab = await openTab(browser);
   await signInAsOperator(tab, world.url, ADMIN_TOKEN);
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await browser.close();
   await world.close();
-}, 60_000);
+}, 180_000);
 
 async function claims(): Promise<readonly object[]> {
   return (await world.api<{ items: object[] }>("/claims?limit=10")).items;
@@ -57,5 +57,5 @@ describe("an operator", () => {
     await page.goto(world.url);
     await page.getByRole("row").getByText("failed", { exact: true }).waitFor();
     expect(tab.complaints).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 });

@@ -21,7 +21,7 @@ beforeEach(async () => {
   ({ install } = await bitbucket.install(harbour, { descriptor }));
   await eventually("the installation is known", async () => ((await policy()) === null ? null : true));
   tab = await openTab(browser, { viewport: { width: 900, height: 800 } });
-}, 60_000);
+}, 180_000);
 
 afterEach(async () => {
   await browser.close();
@@ -29,7 +29,7 @@ afterEach(async () => {
   await world.close();
   expect(violations).toEqual([]);
   expect(tab.complaints).toEqual([]);
-}, 60_000);
+}, 180_000);
 
 async function policy(): Promise<{ readonly forks: string } | null> {
   const { items } = await world.api<{ items: { id: string; policy: { forks: string } }[] }>("/installations");
@@ -49,5 +49,5 @@ describe("within Bitbucket", () => {
     await frame.getByRole("button", { name: "Save the policy" }).click();
     await frame.getByRole("status").first().waitFor();
     expect(await policy()).toMatchObject({ forks: "never" });
-  }, 60_000);
+  }, 180_000);
 });

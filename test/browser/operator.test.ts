@@ -42,7 +42,7 @@ beforeAll(async () => {
   await fill();
   tab = await openTab(browser);
   await signInAsOperator(tab, world.site.url, TOKEN);
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await browser.close();

@@ -33,7 +33,7 @@ beforeAll(async () => {
   [browser, site] = await Promise.all([openBrowser(), openSite(fullWorld)]);
   tab = await openTab(browser);
   await signInAsOperator(tab, site.url, TOKEN);
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await browser.close();

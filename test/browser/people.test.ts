@@ -19,7 +19,7 @@ let quick = true;
 
 beforeAll(async () => {
   browser = await openBrowser();
-}, 60_000);
+}, 180_000);
 
 afterAll(() => browser.close());
 
@@ -47,7 +47,7 @@ beforeEach(async () => {
     (await world.store().findRepositories("acme/api")).length === 1 ? true : null,
   );
   tab = await openTab(browser);
-}, 60_000);
+}, 180_000);
 
 afterEach(async () => {
   await tab.context.close();
@@ -55,7 +55,7 @@ afterEach(async () => {
   await world.close();
   expect(violations).toEqual([]);
   expect(tab.complaints).toEqual([]);
-}, 60_000);
+}, 180_000);
 
 /** Resolves with the id of the push's build: lists do not go on by themselves. */
 async function pushed(): Promise<string> {
@@ -82,7 +82,7 @@ describe("somebody who may push", () => {
     await page.getByText(/^docker pull /).waitFor();
     expect(await page.locator("h1").textContent()).toContain("acme/api");
     expect(repository.checkRuns((await repository.ref("refs/heads/main")) ?? "")).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it("cancels a build that runs, and repeats it", async () => {
     quick = false;
@@ -98,7 +98,7 @@ describe("somebody who may push", () => {
     quick = true;
     await page.getByRole("button", { name: /again|retry|repeat/i }).click();
     await page.getByText(/^docker pull /).waitFor();
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("an owner of the organization", () => {
@@ -126,7 +126,7 @@ describe("an owner of the organization", () => {
         .map(({ action }) => action)
         .toSorted(),
     ).toEqual(["policy.changed", "token.made"]);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("somebody who may only read", () => {
@@ -146,7 +146,7 @@ describe("somebody who may only read", () => {
         .count(),
     ).toBe(0);
     expect(await page.getByRole("link", { name: "Admin" }).count()).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("a stranger", () => {
@@ -162,5 +162,5 @@ describe("a stranger", () => {
       const answer = await page.goto(world.url + path);
       expect([path, answer?.status()]).toEqual([path, 404]);
     }
-  }, 60_000);
+  }, 180_000);
 });
