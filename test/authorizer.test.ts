@@ -50,9 +50,8 @@ describe("what the command line asks of people", () => {
       github.setRole(api, rita, "write");
       expect(await authorizer.may(person, "build.approve", place)).toEqual({ kind: "allowed" });
       expect(await authorizer.may({ ...person, id: "1" }, "build.approve", place)).toMatchObject({ kind: "refused" });
-      // The App asks for nothing of the organization.
       const change = await authorizer.may(person, "policy.change", place);
-      expect(change).toMatchObject({ kind: "unknown", why: expect.stringContaining("members: read") });
+      expect(change).toMatchObject({ kind: "refused", why: expect.stringContaining("takes the role owner") });
       const elsewhere = { ...place, installation: { ...place.installation, host: "ghes" }, repository: null };
       expect(await authorizer.may(person, "policy.change", elsewhere)).toMatchObject({ kind: "unknown" });
     } finally {
