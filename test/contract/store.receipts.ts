@@ -78,7 +78,13 @@ export function receiptsContract(opened: Opened): void {
       await furnish(store, opened());
       expect(await uninstalled()).toEqual([]);
       expect(await store.eraseHoldings(SEVEN, BY)).toBe(false);
-      expect((await store.holdings(SEVEN)).left).toEqual({ variables: 2, tokens: 1, credentials: 0, connections: 0 });
+      expect((await store.holdings(SEVEN)).left).toEqual({
+        variables: 2,
+        notifications: 0,
+        tokens: 1,
+        credentials: 0,
+        connections: 0,
+      });
       await installed(store, EIGHT);
       // Its account has installed anew: the first installation has ended by that.
       expect((await store.getInstallation(SEVEN))?.state).toBe("removed");
