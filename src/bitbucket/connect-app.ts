@@ -26,6 +26,7 @@ import {
 import { refused } from "./head.ts";
 import { readIssuer, verifyJwt } from "./jwt.ts";
 import { createOwnerCheck } from "./owners.ts";
+import { parseUuid } from "./uuid.ts";
 
 export interface ConnectAppOptions {
   /** The address Bitbucket knows us under: an origin, without a slash at its end. */
@@ -101,7 +102,7 @@ export async function createConnectApp(options: ConnectAppOptions): Promise<Rout
   });
   router.use("/bitbucket/configure", answerError(options, "/bitbucket/configure"));
   page("/bitbucket/repository", ...framed(createRepositoryPage({ readers })));
-  page("/bitbucket/welcome", (_req, res) => send(options, res, welcome(options.signIn)));
+  page("/bitbucket/welcome", (req, res) => send(options, res, welcome(options.signIn, queryOf(req))));
   router.all("/bitbucket/configure", (_req, res) =>
     refuseMethod(res, "Pages are read with GET, and forms sent with POST.", "GET, HEAD, POST"),
   );
@@ -202,12 +203,16 @@ function unsigned(): Shown {
 }
 
 /** Who has just installed it. In a tab of its own: a frame of Bitbucket's is no place to sign in. */
-function welcome(signIn: boolean): Shown {
+function welcome(signIn: boolean, query: Query): Shown {
   const message =
     "Wharfinger is being added to your workspace, and checks with Bitbucket that it was you who asked. From then on every " +
     "push to a repository with a .wharfinger.yml is built. Owners find its settings in the workspace's settings, under " +
     "Installed apps.";
-  const lead = signIn ? { href: "/installations", text: "Sign in, and see what is built" } : null;
+  // Where it was installed, as an address says that nobody has signed: its page asks Bitbucket who may see it.
+  const workspace = parseUuid(query["user_uuid"]);
+  const href =
+    workspace === null ? "/installations" : `/installations/bitbucket/default/${encodeURIComponent(workspace)}`;
+  const lead = signIn ? { href, text: "Sign in, and see what is built" } : null;
   return notice(200, "Welcome", message, lead);
 }
 

@@ -308,7 +308,10 @@ describe("the Connect app on Bitbucket", () => {
   it("welcomes whoever has installed it", async () => {
     const { install: made } = await install();
     const landed = await fetch(bitbucket.landing(made));
-    expect([landed.status, await landed.text()]).toEqual([200, expect.stringContaining('href="/installations"')]);
+    expect([landed.status, await landed.text()]).toEqual([
+      200,
+      expect.stringContaining('href="/installations/bitbucket/default/%7B'),
+    ]);
   });
 });
 

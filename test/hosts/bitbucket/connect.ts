@@ -148,6 +148,8 @@ export function createConnect(state: State): Connect {
       if (address === null) throw new Error("the descriptor has no postInstallRedirect");
       const url = within(baseUrl, address);
       url.searchParams.set("client_key", install.clientKey);
+      // The documented parameters of this module: where it was installed.
+      url.searchParams.set("user_uuid", install.workspace.uuid);
       return signedAddress(install, url);
     },
     jwt(of, method, url) {
