@@ -1,7 +1,8 @@
 /** Who may see which badge. */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { type BadgeState, badgeMarkdown, badgeState } from "../core/badge.ts";
 import { type HostId, hostKey, type Provider } from "../core/model.ts";
+import { sameHash } from "./accounts.ts";
 import type { BadgeStore } from "./badges-port.ts";
 
 export interface Badges {
@@ -40,7 +41,7 @@ export function createBadges({ store, publicUrl }: { readonly store: BadgeStore;
     async state({ token, ...wanted }) {
       const facts = await store.badgeFacts({ ...wanted, host: HOST });
       if (facts === null) return { state: "unknown", open: true };
-      if (facts.private && (token === null || !same(token, await tokenOf(facts.repository)))) {
+      if (facts.private && (token === null || !sameHash(token, await tokenOf(facts.repository)))) {
         return { state: "unknown", open: true };
       }
       return { state: badgeState(facts.states), open: !facts.private };
@@ -54,9 +55,4 @@ export function createBadges({ store, publicUrl }: { readonly store: BadgeStore;
       return badgeMarkdown(`${publicUrl}/badge/${provider}/${path}.svg${token}`, builds);
     },
   };
-}
-
-function same(given: string, expected: string): boolean {
-  const [one, other] = [Buffer.from(given), Buffer.from(expected)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }

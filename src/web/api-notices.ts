@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { NOTICE_EVENTS, NOTICE_KINDS } from "../core/notices.ts";
 import { type NoticeDesk, targetJson } from "../engine/notices.ts";
-import type { ApiKit, Call, RouteSpec } from "./api-kit.ts";
+import type { ApiKit, RouteSpec } from "./api-kit.ts";
 import { listOf, TIME, TIME_OR_NULL } from "./api-shapes.ts";
 import { WebError } from "./errors.ts";
-import { type BodySpec, hostIdIn, NO_BODY, NO_QUERY } from "./requests.ts";
+import { type BodySpec, installationIn, NO_BODY, NO_QUERY } from "./requests.ts";
 
 const TARGET = z
   .object({
@@ -99,31 +99,24 @@ export const NOTICE_ROUTES: readonly RouteSpec[] = [LIST, ADD, REMOVE, TEST];
 
 /** Who is told of builds. No answer holds the address of a webhook. */
 export function addNotices(api: ApiKit, desk: NoticeDesk): void {
-  api.serve(LIST, async (call) => ({ items: (await desk.list(placeIn(call))).map(targetJson), next: null }));
+  api.serve(LIST, async (call) => ({ items: (await desk.list(installationIn(call.req))).map(targetJson), next: null }));
   api.serve(ADD, async (call) => {
-    const added = await desk.add({ installation: placeIn(call), ...call.body }, call.by);
+    const added = await desk.add({ installation: installationIn(call.req), ...call.body }, call.by);
     if (added.kind === "added") return targetJson(added.target);
     throw new WebError(STATUS[added.reason], added.reason, added.why);
   });
   api.serve(REMOVE, async (call) => {
-    if (await desk.remove(placeIn(call), call.param("notification"), call.by)) return null;
+    if (await desk.remove(installationIn(call.req), call.param("notification"), call.by)) return null;
     throw unknown();
   });
   api.serve(TEST, async (call) => {
-    const tried = await desk.test(placeIn(call), call.param("notification"));
+    const tried = await desk.test(installationIn(call.req), call.param("notification"));
     if (tried === null) throw unknown();
     return { ok: tried.ok, why: tried.ok ? null : tried.why };
   });
 }
 
 const STATUS = { "bad-address": 422, "not-set-up": 422, "no-installation": 404, full: 409, known: 409 } as const;
-
-function placeIn({ req }: Pick<Call<unknown, unknown>, "req">) {
-  const installation = hostIdIn(req);
-  if (installation !== null) return installation;
-  const message = "There is no such installation. GET /api/v1/installations lists them with provider, host and id.";
-  throw new WebError(404, "not-found", message);
-}
 
 function unknown(): WebError {
   return new WebError(404, "not-found", "There is no notification of this id here.");

@@ -1,12 +1,11 @@
 import { z } from "zod";
 import { TOKEN_DAYS } from "../core/access-tokens.ts";
 import { API_TOKEN_ROLES, type ApiTokenWish, parseApiTokenWish } from "../core/api-tokens.ts";
-import type { HostId } from "../core/model.ts";
 import { type ApiTokens, apiTokenJson, madeApiTokenJson, type RefusedApiToken } from "../engine/api-tokens.ts";
-import type { ApiKit, Call, RouteSpec } from "./api-kit.ts";
+import type { ApiKit, RouteSpec } from "./api-kit.ts";
 import { HOST_ID, pageOf, TIME, TIME_OR_NULL } from "./api-shapes.ts";
 import { WebError } from "./errors.ts";
-import { type BodySpec, hostIdIn, NO_BODY, NO_QUERY, PAGE_QUERY } from "./requests.ts";
+import { type BodySpec, installationIn, NO_BODY, NO_QUERY, noInstallation, PAGE_QUERY } from "./requests.ts";
 import { pageJson } from "./wire.ts";
 
 const ALL = "/installations/{provider}/{host}/{id}/api-tokens";
@@ -90,17 +89,17 @@ export const OWN_TOKEN_ROUTES: readonly RouteSpec[] = [LIST, MAKE, REVOKE];
 /** Tokens for the API itself. */
 export function addOwnTokens(api: ApiKit, tokens: ApiTokens): void {
   api.serve(LIST, async (call) => {
-    const listed = await tokens.list(installationOf(call), call.query);
-    if (listed === null) throw unknown();
+    const listed = await tokens.list(installationIn(call.req), call.query);
+    if (listed === null) throw noInstallation();
     return pageJson(listed, apiTokenJson);
   });
   api.serve(MAKE, async (call) => {
-    const made = await tokens.make(installationOf(call), call.body, call.by);
+    const made = await tokens.make(installationIn(call.req), call.body, call.by);
     if (made.kind === "refused") throw new WebError(STATUS[made.code], made.code, made.why);
     return madeApiTokenJson(made);
   });
   api.serve(REVOKE, async (call) => {
-    const revoked = await tokens.revoke(installationOf(call), call.param("token"), call.by);
+    const revoked = await tokens.revoke(installationIn(call.req), call.param("token"), call.by);
     if (revoked === null) throw new WebError(404, "not-found", "This installation has no such API token.");
     return apiTokenJson(revoked);
   });
@@ -111,14 +110,3 @@ const STATUS: Readonly<Record<RefusedApiToken["code"], number>> = {
   "name-taken": 409,
   "too-many": 409,
 };
-
-function installationOf({ req }: Pick<Call<unknown, unknown>, "req">): HostId {
-  const id = hostIdIn(req);
-  if (id === null) throw unknown();
-  return id;
-}
-
-function unknown(): WebError {
-  const message = "There is no such installation. GET /api/v1/installations lists them with provider, host and id.";
-  return new WebError(404, "not-found", message);
-}

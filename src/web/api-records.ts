@@ -1,7 +1,7 @@
 /** Builds, deliveries and installations over the API: what there is, and what is decided about it. */
 import { z } from "zod";
 import { parseActorJson } from "../core/actors.ts";
-import type { Actor, HostId, Policy } from "../core/model.ts";
+import type { Actor, Policy } from "../core/model.ts";
 import { MAX_BRAKE, parsePolicyJson } from "../core/policy-settings.ts";
 import { type Approving, approveFor, approveHeld } from "../engine/approval.ts";
 import type { Authorizer } from "../engine/authorize.ts";
@@ -24,7 +24,7 @@ import { type ApiKit, type Call, ownedBy, type RouteSpec } from "./api-kit.ts";
 import { ACTOR, listOf, pageOf } from "./api-shapes.ts";
 import { notAllowed, WebError } from "./errors.ts";
 import { type Logs, OFFSET_QUERY, sendLog } from "./log.ts";
-import { type BodySpec, hostIdIn, NO_BODY, NO_QUERY, PAGE_QUERY } from "./requests.ts";
+import { type BodySpec, installationIn, NO_BODY, NO_QUERY, noInstallation, PAGE_QUERY } from "./requests.ts";
 import { buildJson, pageJson, requestJson } from "./wire.ts";
 
 export type RecordsStore = Pick<
@@ -283,12 +283,12 @@ export function addRecords(
     return { items: own === null ? [] : [installationJson(own)], next: null };
   });
   api.serve(ONE_INSTALLATION, async ({ req }) => {
-    const installation = await store.getInstallation(installationId(req));
+    const installation = await store.getInstallation(installationIn(req));
     if (installation === null) throw noInstallation();
     return installationJson(installation);
   });
   api.serve(REPOSITORIES, async ({ req, query: { limit, cursor } }) => {
-    const id = installationId(req);
+    const id = installationIn(req);
     if ((await store.getInstallation(id)) === null) throw noInstallation();
     const offset = cursor === null ? 0 : offsetOf(cursor);
     const found = await store.repositoriesOf(id, limit + 1, offset);
@@ -296,7 +296,7 @@ export function addRecords(
     return pageJson({ items: found.slice(0, limit), next }, repositoryJson);
   });
   api.serve(SET_POLICY, async ({ req, body, by }) => {
-    const id = installationId(req);
+    const id = installationIn(req);
     // Of an installation nobody knows nothing is changed, and the next question says so.
     await store.setPolicy(id, body, by);
     const installation = await store.getInstallation(id);
@@ -345,17 +345,6 @@ export function demandApproved(approving: Approving): readonly string[] {
 function badActor(given: unknown): WebError {
   const parsed = parseActorJson(given);
   return new WebError(400, "bad-actor", parsed.ok ? "The actor is not understood." : parsed.message);
-}
-
-function installationId(req: Call<unknown, unknown>["req"]): HostId {
-  const id = hostIdIn(req);
-  if (id === null) throw noInstallation();
-  return id;
-}
-
-function noInstallation(): WebError {
-  const message = "There is no such installation. GET /api/v1/installations lists them with provider, host and id.";
-  return new WebError(404, "not-found", message);
 }
 
 function noBuild(): WebError {

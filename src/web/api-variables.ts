@@ -6,7 +6,7 @@ import type { VariablePlace, VariableStore } from "../engine/variables-port.ts";
 import type { ApiKit, Call, RouteSpec } from "./api-kit.ts";
 import { listOf, TIME } from "./api-shapes.ts";
 import { WebError } from "./errors.ts";
-import { type BodySpec, hostIdIn, NO_BODY, NO_QUERY } from "./requests.ts";
+import { type BodySpec, installationIn, NO_BODY, NO_QUERY, noInstallation } from "./requests.ts";
 
 export type VariablesApiStore = Pick<VariableStore, "listVariables" | "saveVariable" | "removeVariable"> &
   Pick<Store, "getInstallation">;
@@ -100,7 +100,7 @@ export function addVariables(api: ApiKit, store: VariablesApiStore): void {
   for (const { kind, list, set, remove } of ROUTES) {
     api.serve(list, async (call) => {
       const place = placeIn(call);
-      if ((await store.getInstallation(place.installation)) === null) throw unknown();
+      if ((await store.getInstallation(place.installation)) === null) throw noInstallation();
       const all = await store.listVariables(place);
       return { items: all.filter((one) => one.kind === kind).map(variableJson), next: null };
     });
@@ -118,13 +118,7 @@ export function addVariables(api: ApiKit, store: VariablesApiStore): void {
 }
 
 function placeIn({ req, param }: Pick<Call<unknown, unknown>, "req" | "param">): VariablePlace {
-  const installation = hostIdIn(req);
-  if (installation === null) throw unknown();
+  const installation = installationIn(req);
   const repository = param("repository");
   return { installation, repository: repository === "" ? null : { ...installation, id: repository } };
-}
-
-function unknown(): WebError {
-  const message = "There is no such installation. GET /api/v1/installations lists them with provider, host and id.";
-  return new WebError(404, "not-found", message);
 }

@@ -69,6 +69,18 @@ export function hostIdIn({ params }: Request): HostId | null {
   return provider === undefined ? null : { provider, host: params["host"] ?? "", id: params["id"] ?? "" };
 }
 
+/** The installation an address of the API names; throws where there can be none of the kind. */
+export function installationIn(req: Request): HostId {
+  const id = hostIdIn(req);
+  if (id === null) throw noInstallation();
+  return id;
+}
+
+export function noInstallation(): WebError {
+  const message = "There is no such installation. GET /api/v1/installations lists them with provider, host and id.";
+  return new WebError(404, "not-found", message);
+}
+
 export interface BodySpec<T> {
   readonly schema: z.ZodType<T>;
   /** What no body at all is read as; left out: there has to be one. */

@@ -10,7 +10,6 @@ import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import { createNoticeDesk } from "../../src/engine/notices.ts";
 import type { Notifier } from "../../src/engine/notices-port.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
-import type { KnownRegistry } from "../../src/engine/registries.ts";
 import type { RegistryDesk, ShownRegistry } from "../../src/engine/registry-desk.ts";
 import { createStatus } from "../../src/engine/status.ts";
 import { type OpenedStore, openStore } from "../../src/store/store.ts";
@@ -32,6 +31,7 @@ import {
   writeRequest,
 } from "../contract/store.samples.ts";
 import { hostOf, recordingLog } from "../engine/fakes.ts";
+import { REGISTRY } from "./known-registry.ts";
 import { openSite, type Site, type World } from "./world.ts";
 
 export const ACME = account("17", "acme");
@@ -51,18 +51,6 @@ const SHOWN: ShownRegistry = {
   username: "robot",
   credentials: [{ namespace: "acme", username: "acme-robot" }],
   namespaces: ["acme"],
-};
-
-const REGISTRY: KnownRegistry = {
-  name: "default",
-  host: "registry.example.com",
-  settings: { ...DEFAULT_REGISTRY_SETTINGS, url: "https://registry.example.com", kind: "token" },
-  staging: { of: () => ({ repository: "staging/b", tag: "build", own: true }), has: () => false },
-  namespaces: [],
-  credential: () => null,
-  client() {
-    throw new Error("no registry is asked in these tests");
-  },
 };
 
 /** Takes all that is sent. */

@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import type { Request } from "express";
 import { type Actor, failed, type HostId, hostKey, type Outcome, ok } from "../../src/core/model.ts";
-import { DEFAULT_REGISTRY_SETTINGS } from "../../src/core/registry-settings.ts";
 import { ACTIONS, mayDo, type Role } from "../../src/core/roles.ts";
 import { createAccessTokens } from "../../src/engine/access-tokens.ts";
 import { createApiTokens } from "../../src/engine/api-tokens.ts";
@@ -12,13 +11,13 @@ import { createNamespaceDesk } from "../../src/engine/namespace-desk.ts";
 import { createNoticeDesk } from "../../src/engine/notices.ts";
 import type { Notifier } from "../../src/engine/notices-port.ts";
 import type { Survey } from "../../src/engine/ports.ts";
-import type { KnownRegistry } from "../../src/engine/registries.ts";
 import type { Surveyed } from "../../src/engine/surveys.ts";
 import { type OpenedStore, openStore } from "../../src/store/store.ts";
 import { createVault } from "../../src/store/vault.ts";
 import { createGate } from "../../src/web/auth.ts";
 import { account, give, installationId, repository, type TestClock, testClock } from "../contract/store.samples.ts";
 import { recordingLog } from "../engine/fakes.ts";
+import { REGISTRY } from "./known-registry.ts";
 import { browser, openSite, type Site, TOKEN, type World } from "./world.ts";
 
 export const ACME = account("17", "acme");
@@ -29,18 +28,6 @@ export const SETTINGS = "/installations/github/default/7/settings";
 export const API = repository("1");
 export const LIB = repository("2");
 export const REPOSITORY = `/installations/github/default/7/repositories/${API.id}`;
-
-const REGISTRY: KnownRegistry = {
-  name: "default",
-  host: "registry.example.com",
-  settings: { ...DEFAULT_REGISTRY_SETTINGS, url: "https://registry.example.com", kind: "token" },
-  staging: { of: () => ({ repository: "staging/b", tag: "build", own: true }), has: () => false },
-  namespaces: [],
-  credential: () => null,
-  client() {
-    throw new Error("no registry is asked in these tests");
-  },
-};
 
 /** Takes what is sent but to `broken`. */
 function notifier(kind: Notifier["kind"]): Notifier {
