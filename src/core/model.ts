@@ -380,15 +380,18 @@ export function isFinal(state: BuildState): boolean {
 }
 
 /** What broke. The class decides what the person is told to do; see failure-advice.ts. */
-export type FailureClass =
-  | "checkout"
-  | "dockerfile"
-  | "build"
-  | "test"
-  | "push"
-  | "timeout"
-  | "out-of-memory"
-  | "internal";
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
+
+export const FAILURE_CLASSES = [
+  "checkout",
+  "dockerfile",
+  "build",
+  "test",
+  "push",
+  "timeout",
+  "out-of-memory",
+  "internal",
+] as const;
 
 export interface Failure {
   readonly class: FailureClass;

@@ -16,6 +16,7 @@ import type {
   BuildStep,
   Change,
   Failure,
+  FailureClass,
   HostId,
   Installation,
   LinkState,
@@ -286,6 +287,8 @@ export interface BuildFilter {
   /** One of these, each in full. */
   readonly refs?: readonly string[];
   readonly trigger?: Build["trigger"];
+  /** What broke. */
+  readonly failure?: FailureClass;
 }
 
 /**

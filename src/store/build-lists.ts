@@ -23,7 +23,8 @@ export function createBuildLists(database: Database): Pick<Store, "listBuilds"> 
 
 /** `bound`: binds a value, and answers its place in the statement. */
 function conditionsOf(filter: BuildFilter, bound: (value: Value) => string): readonly string[] {
-  const { deliveryId, installation, installations, repository, repositoryName, state, image, refs, trigger } = filter;
+  const { deliveryId, installation, installations, repository, repositoryName, state, image, refs, trigger, failure } =
+    filter;
   const among = (column: string, values: readonly string[] | undefined): readonly string[] => {
     if (values === undefined) return [];
     // An empty list is something that nothing is one of, and no list in SQL.
@@ -41,5 +42,7 @@ function conditionsOf(filter: BuildFilter, bound: (value: Value) => string): rea
     ...among("b.full_image", image === undefined ? undefined : [image]),
     ...among("b.ref", refs),
     ...among("b.cause", trigger && [trigger]),
+    // By its index, which holds only those that failed.
+    ...(failure === undefined ? [] : [`b.failure IS NOT NULL AND b.failure_class = ${bound(failure)}`]),
   ];
 }

@@ -1,5 +1,6 @@
 /** Builds, deliveries and installations as the API is asked for them and answers them. */
 import { z } from "zod";
+import { FAILURE_CLASSES } from "../core/model.ts";
 import type { BuildFilter } from "../engine/store-port.ts";
 import { ACCOUNT, ACTOR, HOST_ID, PROVIDER, REPOSITORY, TIME, TIME_OR_NULL } from "./api-shapes.ts";
 import { HOST_KEY, PAGE_QUERY } from "./requests.ts";
@@ -18,6 +19,7 @@ export const OWNED_QUERY = PAGE_QUERY.extend({ installation: HOST_KEY.optional()
 export const BUILDS_QUERY = OWNED_QUERY.extend({
   state: z.enum(STATE.options, `state must be one of ${STATE.options.join(", ")}.`).optional(),
   trigger: z.enum(TRIGGER.options, `trigger must be one of ${TRIGGER.options.join(", ")}.`).optional(),
+  failure: z.enum(FAILURE_CLASSES, `failure must be one of ${FAILURE_CLASSES.join(", ")}.`).optional(),
   repository: name("repository", "`owner/name`, on whichever host."),
   image: name("image", "With its namespace: `acme/api`."),
   ref: name("ref", "A branch or tag, or `refs/heads/…` or `refs/tags/…`."),
@@ -28,6 +30,7 @@ export const BUILDS_QUERY = OWNED_QUERY.extend({
 export function buildFilter({
   state,
   trigger,
+  failure,
   repository,
   image,
   ref,
@@ -36,6 +39,7 @@ export function buildFilter({
   return {
     ...(state !== undefined && { state }),
     ...(trigger !== undefined && { trigger }),
+    ...(failure !== undefined && { failure }),
     ...(repository !== undefined && { repositoryName: repository }),
     ...(image !== undefined && { image }),
     ...(ref !== undefined && { refs: ref.startsWith("refs/") ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`] }),

@@ -1,7 +1,7 @@
 /** What somebody looks for in the list of builds: read from the page's address, and shown again in its form. */
 import type { Request } from "express";
 import { z } from "zod";
-import type { Build, BuildState } from "../core/model.ts";
+import { type Build, type BuildState, FAILURE_CLASSES } from "../core/model.ts";
 import type { BuildFilter } from "../engine/store-port.ts";
 import { STATE_TEXTS } from "./present.ts";
 import { HOST_KEY, readQuery } from "./requests.ts";
@@ -34,6 +34,7 @@ const QUERY = z.object({
       `trigger must be one of ${Object.keys(TRIGGERS).join(", ")}.`,
     ),
   ),
+  failure: blank(z.enum(FAILURE_CLASSES, `failure must be one of ${FAILURE_CLASSES.join(", ")}.`)),
 });
 
 /** What people look for most: what goes on, what waits, what went wrong. */
@@ -64,6 +65,7 @@ export interface FilterView {
   readonly installation: string;
   readonly states: readonly Choice[];
   readonly triggers: readonly Choice[];
+  readonly failures: readonly Choice[];
 }
 
 interface Choice {
@@ -74,7 +76,7 @@ interface Choice {
 
 /** Throws 400 with what is wrong. */
 export function askedFilter(req: Request): AskedFilter {
-  const { state, repository, image, ref, installation, trigger } = readQuery(QUERY, req);
+  const { state, repository, image, ref, installation, trigger, failure } = readQuery(QUERY, req);
   const filter: BuildFilter = {
     ...(state !== undefined && { state }),
     ...(repository !== undefined && { repositoryName: repository }),
@@ -82,6 +84,7 @@ export function askedFilter(req: Request): AskedFilter {
     ...(ref !== undefined && { refs: ref.startsWith("refs/") ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`] }),
     ...(installation !== undefined && { installation }),
     ...(trigger !== undefined && { trigger }),
+    ...(failure !== undefined && { failure }),
   };
   const choices = (texts: Readonly<Record<string, string>>, chosen: string | undefined) =>
     Object.entries(texts).map(([value, text]) => ({ value, text, chosen: value === chosen }));
@@ -97,6 +100,7 @@ export function askedFilter(req: Request): AskedFilter {
       installation: String(installation === undefined ? "" : req.query["installation"]),
       states: choices(STATE_TEXTS, state),
       triggers: choices(TRIGGERS, trigger),
+      failures: FAILURE_CLASSES.map((value) => ({ value, text: value, chosen: value === failure })),
     },
   };
 }

@@ -1,5 +1,6 @@
 /** What HTTP builders and the service say to each other. docs/builder-api.json is made from it. */
 import { z } from "zod";
+import { FAILURE_CLASSES } from "../core/model.ts";
 
 /** Seconds a claim may wait for a build: less than proxies wait for an answer. */
 export const LONGEST_WAIT = 25;
@@ -43,7 +44,7 @@ export const OutcomeBody = z
     z
       .strictObject({
         result: z.literal("failed"),
-        class: z.enum(["checkout", "dockerfile", "build", "test", "push", "timeout", "out-of-memory", "internal"]),
+        class: z.enum(FAILURE_CLASSES),
         message: z.string().min(1).max(4_000).describe("What happened and what to do, for whoever pushed the commit."),
         line: z.int().positive().optional().describe("Of the Dockerfile, where known."),
         retryable: z.boolean().default(false).describe("The outside failed, and may be back soon."),

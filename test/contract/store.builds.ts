@@ -206,6 +206,9 @@ export function buildsContract(opened: Opened): void {
         startedAt: "2026-11-20T10:00:00.000Z",
         finishedAt: "2026-11-20T10:00:05.000Z",
       });
+      const broken = (failure: "dockerfile" | "build") => store.listBuilds({ limit: 10, cursor: null, failure });
+      expect((await broken("dockerfile")).items.map((build) => build.id)).toEqual([id]);
+      expect((await broken("build")).items).toEqual([]);
     });
   });
 
@@ -344,6 +347,7 @@ export function buildsContract(opened: Opened): void {
       expect(await listed({ image: "nobody's/image" })).toEqual([]);
       expect(await listed({ trigger: "event" })).toHaveLength(4);
       expect(await listed({ trigger: "manual" })).toEqual([]);
+      expect(await listed({ failure: "build" })).toEqual([]);
       expect(await listed({ repositoryName: name, state: "queued", trigger: "event" })).toEqual([tag]);
       const first = await store.listBuilds({ limit: 1, cursor: null, repositoryName: name });
       const second = await store.listBuilds({ limit: 1, cursor: first.next, repositoryName: name });

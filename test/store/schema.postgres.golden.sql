@@ -98,6 +98,7 @@ COLUMN builds.failure_class text
 CONSTRAINT builds FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT builds PRIMARY KEY (seq)
 CONSTRAINT builds UNIQUE (id)
+CREATE INDEX builds_by_failure ON public.builds USING btree (failure_class, seq) WHERE (failure IS NOT NULL)
 CREATE INDEX builds_by_state ON public.builds USING btree (state, seq)
 CREATE INDEX builds_commit ON public.builds USING btree (repository, sha)
 CREATE INDEX builds_delivery ON public.builds USING btree (delivery)

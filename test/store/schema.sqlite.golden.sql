@@ -80,6 +80,8 @@ CREATE TABLE builds (
   finished_at BIGINT
 , phase TEXT NOT NULL DEFAULT 'build', actor TEXT, config_digest TEXT, journal_order BIGINT NOT NULL DEFAULT 0, request TEXT, request_digest TEXT, request_key TEXT, request_signature TEXT, lease_hash TEXT, staged_digest TEXT, staging TEXT NOT NULL DEFAULT 'none', promotions INTEGER NOT NULL DEFAULT 0, tags TEXT, tag_lines TEXT NOT NULL DEFAULT '{}', lane TEXT NOT NULL DEFAULT '', stopped_as TEXT NOT NULL DEFAULT 'canceled', hold_reason TEXT, hold_detail TEXT, approval TEXT, twin TEXT, registry TEXT NOT NULL DEFAULT 'default', failure_class TEXT GENERATED ALWAYS AS (failure ->> 'class') VIRTUAL);
 
+CREATE INDEX builds_by_failure ON builds (failure_class, seq) WHERE failure IS NOT NULL;
+
 CREATE INDEX builds_by_state ON builds (state, seq);
 
 CREATE INDEX builds_commit ON builds (repository, sha);

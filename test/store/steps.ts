@@ -22,4 +22,5 @@ export const STEPS: readonly string[] = [
   "0020-badges",
   "0021-build-lists",
   "0022-notices",
+  "0023-failure-lists",
 ];

@@ -86,6 +86,7 @@ describe("a list of 10,000 builds", () => {
       {},
       { state: "failed" },
       { state: "queued" },
+      { failure: "build" },
       { installation: SEVEN },
       { installations: [SEVEN, { ...SEVEN, id: "8" }] },
       { image: "acme/i3" },
@@ -136,6 +137,7 @@ describe("what the list is filtered by", () => {
   it.each([
     ["state", "broken", "state must be one of queued, running"],
     ["trigger", "me", "trigger must be one of event"],
+    ["failure", "me", "failure must be one of checkout"],
     ["installation", "acme", "installation must be PROVIDER:HOST:ID"],
     ["repository", "x".repeat(301), "at most 300 characters"],
   ])("is refused where %s makes no sense", async (name, value, why) => {
