@@ -1,8 +1,7 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Request, Response } from "express";
 import { z } from "zod";
 import type { LogStore } from "../engine/ports.ts";
+import { sendPieces } from "./download.ts";
 import { readQuery } from "./requests.ts";
 
 export type Logs = Pick<LogStore, "read">;
@@ -32,15 +31,7 @@ export async function sendLog(logs: Logs, buildId: string, req: Request, res: Re
     res.end();
     return;
   }
-  try {
-    await pipeline(Readable.from(chunks(logs, buildId, start, end)), res);
-  } catch (error) {
-    // The reader left: nothing to do, and nobody to tell.
-    const code = typeof error === "object" && error !== null && "code" in error ? error.code : null;
-    if (code !== "ERR_STREAM_PREMATURE_CLOSE") {
-      throw error;
-    }
-  }
+  await sendPieces(res, chunks(logs, buildId, start, end));
 }
 
 async function* chunks(logs: Logs, buildId: string, start: number, end: number): AsyncGenerator<Buffer> {
