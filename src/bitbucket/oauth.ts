@@ -69,11 +69,16 @@ export function createBitbucketIdentity(options: BitbucketIdentityOptions): Iden
         { retryable: false },
       );
     if (!answer.ok) return answer;
-    const token = answer.value.status === 200 ? tokenSchema.safeParse(answer.value.body) : null;
+    const { status, body } = answer.value;
     // Nothing of the answer is repeated: what is in it opens something.
+    if (status === 400)
+      return failed("the sign-in took too long, or was used already. Begin again.", { retryable: false });
+    const token = status === 200 ? tokenSchema.safeParse(body) : null;
     return token?.success
       ? ok(token.data.access_token)
-      : failed("the sign-in took too long, or was used already. Begin again.", { retryable: false });
+      : failed(`it answered ${status} when it was asked about the sign-in, which it does not document.`, {
+          retryable: false,
+        });
   }
 
   async function vouch(token: string): Promise<Outcome<SignedIn>> {
