@@ -43,7 +43,7 @@ type Reason = Pick<Skip, "reason"> & { readonly why: string };
 /** Fails where the host is away; then the order waits. */
 export async function planOrder(
   { store, installations, clock, write }: OrderParts,
-  host: OrderHost & Pick<Host, "provider" | "host">,
+  host: Host,
   { delivery, body }: ClaimedDelivery,
 ): Promise<Outcome<PlannedOrder>> {
   const order = parseOrder(body.toString("utf8"));
@@ -52,7 +52,7 @@ export async function planOrder(
     return ok({ kind: "ignored", note: "its repository is not known here (any more)" });
   }
   const installation: HostId = { provider: host.provider, host: host.host, id: delivery.installationId };
-  const known = await installations.known(host as Host, installation);
+  const known = await installations.known(host, installation);
   if (!known.ok) return known;
   // Another installation's by now: whoever ordered this may be nobody there.
   const link = recorded.installation.id === installation.id ? recorded.repository.link : "unlinked";
