@@ -50,4 +50,26 @@ describe("within Bitbucket", () => {
     await frame.getByRole("status").first().waitFor();
     expect(await policy()).toMatchObject({ forks: "never" });
   }, 180_000);
+
+  it("a member is told who may, and sees nothing of the settings", async () => {
+    const mira = world.bitbucket.user("mira");
+    world.bitbucket.setPermission(harbour, mira, "member");
+    const frame = await look("mira");
+    await frame.getByText(/owner/i).first().waitFor();
+    expect(await frame.locator("form").count()).toBe(0);
+    expect(await critique(tab, "bitbucket-configure-member")).toEqual([]);
+  }, 180_000);
+
+  it("an owner who is one no more is refused when they send what they were shown", async () => {
+    const mira = world.bitbucket.user("mira");
+    world.bitbucket.setPermission(harbour, mira, "owner");
+    const frame = await look("mira");
+    await frame.getByLabel("Pull requests from forks").selectOption("never");
+    const before = await policy();
+    world.bitbucket.setPermission(harbour, mira, "member");
+    await frame.getByRole("button", { name: "Save the policy" }).click();
+    await frame.getByRole("heading", { name: "That did not work" }).waitFor();
+    expect(await critique(tab, "bitbucket-configure-refused")).toEqual([]);
+    expect(await policy()).toEqual(before);
+  }, 180_000);
 });

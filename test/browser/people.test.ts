@@ -6,7 +6,8 @@ import { createWorld, digestOf, eventually, type World } from "../support/world.
 import { critique, openBrowser, openTab, type Tab } from "./browser.ts";
 import { signInWithGithub } from "./sign-in.ts";
 
-const FILE = "version: 1\nimages:\n  - name: api\n    rules: [{ branch: main, tags: [latest] }]\n";
+const FILE =
+  "version: 1\nimages:\n  - name: api\n    rules: [{ branch: main, tags: [latest] }, { pull_request: main }]\n";
 
 let browser: Browser;
 let world: World;
@@ -66,6 +67,17 @@ async function pushed(): Promise<string> {
   });
 }
 
+/** Of a stranger's pull request, which waits to be approved. */
+async function heldBuild(): Promise<string> {
+  const fork = await world.github.fork(repository, world.github.user("stranger"));
+  await fork.commit({ branch: "fix", message: "Fix", files: { "README.md": "fixed" } });
+  await world.github.openPull(repository, { head: "fix", from: fork, title: "Fix" });
+  return eventually("it is held", async () => {
+    const { items } = await world.api<{ items: { id: string; state: string }[] }>("/builds");
+    return items.find(({ state }) => state === "held")?.id ?? null;
+  });
+}
+
 describe("somebody who may push", () => {
   it("gets from the install to the first image by clicks alone, and leaves no mark on the commit", async () => {
     const rita = world.github.user("rita");
@@ -101,6 +113,21 @@ describe("somebody who may push", () => {
   }, 180_000);
 });
 
+describe("somebody who may approve", () => {
+  it("lets a stranger's pull request be built, and is named for it", async () => {
+    world.github.setRole(repository, world.github.user("rita"), "write");
+    const id = await heldBuild();
+    const { page } = tab;
+    await page.goto(`${world.url}/builds/${id}`);
+    await signInWithGithub(tab, "rita");
+    expect(await critique(tab, "build-held-person")).toEqual([]);
+    await page.getByRole("button", { name: "Approve and build" }).click();
+    await page.locator("h1").getByText("succeeded").waitFor();
+    const { approval } = await world.api<{ approval: { actor: { login: string } } | null }>(`/builds/${id}`);
+    expect(approval).toMatchObject({ actor: { login: "rita" } });
+  }, 180_000);
+});
+
 describe("an owner of the organization", () => {
   it("changes the policy, and makes a token that is shown once", async () => {
     const olga = world.github.user("olga");
@@ -130,6 +157,16 @@ describe("an owner of the organization", () => {
 });
 
 describe("somebody who may only read", () => {
+  it("sees what waits to be approved, and is not offered to", async () => {
+    world.github.setRole(repository, world.github.user("reader"), "read");
+    const { page } = tab;
+    const id = await heldBuild();
+    await page.goto(`${world.url}/builds/${id}`);
+    await signInWithGithub(tab, "reader");
+    await page.locator("h1").getByText("held").waitFor();
+    expect(await page.getByRole("button", { name: /approve/i }).count()).toBe(0);
+  }, 180_000);
+
   it("watches, and is offered nothing to change", async () => {
     quick = false;
     world.github.setRole(repository, world.github.user("reader"), "read");
