@@ -8,7 +8,7 @@ import type { Place } from "../engine/authorize.ts";
 import type { Decision, Store } from "../engine/store-port.ts";
 import { buildView, pullCommand, stepViews, timeView } from "./present.ts";
 import { holdView } from "./verdicts.ts";
-import type { Visit } from "./visit.ts";
+import { nothingHere, type Visit } from "./visit.ts";
 
 export interface BuildViewParts {
   readonly store: Pick<Store, "listBuilds" | "getDelivery">;
@@ -24,6 +24,19 @@ const TRIGGERS: Readonly<Record<Build["trigger"], string>> = {
   retry: "by a retry",
   manual: "by hand",
 };
+
+/** The build of an address; throws as if there were none, where they may not. */
+export async function seenBuild(
+  store: Pick<Store, "getBuild">,
+  visit: Visit,
+  id: string | undefined,
+  action: "build.see" | "build.log" = "build.see",
+): Promise<Build> {
+  const build = await store.getBuild(id ?? "");
+  if (build === null) throw nothingHere(visit, "There is no such build. It may be past its retention.");
+  await visit.see(action, placeOf(build));
+  return build;
+}
 
 /** What `build-state.eta` reads. */
 export async function buildPageData(parts: BuildViewParts, build: Build, visit: Visit, now: number) {

@@ -18,6 +18,7 @@ import type { Clock } from "../engine/ports.ts";
 import type { RuleBook } from "../engine/rule-book.ts";
 import type { ListedRepository, Store } from "../engine/store-port.ts";
 import type { Surveyed, Surveys } from "../engine/surveys.ts";
+import { installationAddress } from "./addresses.ts";
 import { WebError } from "./errors.ts";
 import { pauseSentence } from "./pause-notice.ts";
 import { type BuildView, buildView, type TimeView, timeView, webLink } from "./present.ts";
@@ -52,9 +53,9 @@ export async function installationsData(
 }
 
 function installationView(installation: Installation, counted: ReadonlyMap<string, number>): InstallationView {
-  const { provider, host, id, account, state, namespace, claim = null } = installation;
+  const { provider, host, account, state, namespace, claim = null } = installation;
   return {
-    href: `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`,
+    href: installationAddress(installation),
     login: account.login,
     provider,
     host: host === "default" ? null : host,

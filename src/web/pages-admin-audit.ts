@@ -1,10 +1,11 @@
-import { once } from "node:events";
-import type { Request, Response } from "express";
+import type { Request } from "express";
 import type { AuditRecord, By } from "../core/audit.ts";
-import { type HostId, hostKey, parseHostKey } from "../core/model.ts";
+import { hostKey, parseHostKey } from "../core/model.ts";
 import { whoIs } from "../core/pause.ts";
 import type { AuditFilter } from "../engine/audit-port.ts";
 import { auditJson } from "../engine/shapes.ts";
+import { installationAddress } from "./addresses.ts";
+import { sendPieces } from "./download.ts";
 import { WebError } from "./errors.ts";
 import { hostName } from "./host-names.ts";
 import { type AdminParts, adminPage } from "./operations.ts";
@@ -39,19 +40,17 @@ export function addAuditPages({ page, send }: PageKit, { store, clock }: Pick<Ad
       "Content-Type": "application/jsonl; charset=utf-8",
       "Content-Disposition": 'attachment; filename="wharfinger-audit.jsonl"',
     });
-    if (req.method === "GET") await write(res, filter);
-    res.end();
+    if (req.method === "GET") await sendPieces(res, linesOf(filter));
+    else res.end();
   });
 
-  async function write(res: Response, filter: AuditFilter): Promise<void> {
-    for (let after: string | null = null; !res.destroyed; ) {
+  async function* linesOf(filter: AuditFilter): AsyncGenerator<string> {
+    for (let after: string | null = null; ; ) {
       const records: readonly AuditRecord[] = await store.auditAfter(after, { limit: AT_A_TIME, ...filter });
       const last = records.at(-1);
       if (last === undefined) return;
       after = last.id;
-      const lines = records.map((record) => `${JSON.stringify(auditJson(record))}\n`).join("");
-      // Who reads slowly, or has gone, is not read ahead for.
-      if (!res.write(lines)) await Promise.race([once(res, "drain"), once(res, "close")]);
+      yield records.map((record) => `${JSON.stringify(auditJson(record))}\n`).join("");
     }
   }
 }
@@ -84,7 +83,8 @@ function entryView({ id, at, by, action, installation, subject, facts }: AuditRe
     byId: idOf(by),
     action,
     subject,
-    installation: installation === null ? null : { key: hostKey(installation), href: addressOf(installation) },
+    installation:
+      installation === null ? null : { key: hostKey(installation), href: installationAddress(installation) },
     facts: Object.entries(facts).map(([name, value]) => ({ name, value })),
   };
 }
@@ -102,8 +102,4 @@ function idOf(by: By): string | null {
     case "host":
       return by.actor === null ? hostName(by.provider) : `an event of ${hostName(by.provider)}, ${by.actor.id}`;
   }
-}
-
-function addressOf({ provider, host, id }: HostId): string {
-  return `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`;
 }

@@ -3,6 +3,7 @@ import { whoIs } from "../core/pause.ts";
 import type { Claim } from "../engine/claims-store-port.ts";
 import type { Decided, NamespaceDesk } from "../engine/namespace-desk.ts";
 import { deciderOf } from "../engine/viewer.ts";
+import { installationAddress } from "./addresses.ts";
 import { field } from "./forms.ts";
 import { hostName } from "./host-names.ts";
 import { type AdminParts, adminPage, checked } from "./operations.ts";
@@ -108,7 +109,7 @@ function claimView(claim: Claim, problem: Problem | null, now: number) {
     login: account.login,
     kind: account.kind,
     host: hostName(account.provider),
-    installation: `/installations/${[installation.provider, installation.host, installation.id].map(encodeURIComponent).join("/")}`,
+    installation: installationAddress(installation),
     namespace: claim.namespace,
     state: claim.state,
     why: claim.why,

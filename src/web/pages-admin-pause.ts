@@ -2,6 +2,7 @@ import type { Request, Response } from "express";
 import type { Scope } from "../core/pause.ts";
 import { type PreviewedLane, tellReplayed } from "../engine/replay.ts";
 import { deciderOf } from "../engine/viewer.ts";
+import { deliveryAddress, pauseAddress } from "./addresses.ts";
 import { field, readForm } from "./forms.ts";
 import { type AdminParts, adminPage, checked } from "./operations.ts";
 import { pauseSentence } from "./pause-notice.ts";
@@ -52,7 +53,7 @@ export function addPausePages({ formPage, send }: PageKit, { store, preview, log
     const id = hostIdIn(req);
     const installation = id === null ? null : await store.getInstallation(id);
     if (id === null || installation === null) throw nothingHere(visit);
-    const address = `/admin/installations/${[id.provider, id.host, id.id].map(encodeURIComponent).join("/")}/pause`;
+    const address = pauseAddress(id);
     return { scope: { kind: "installation", id }, name: installation.account.login, address };
   }
 
@@ -93,7 +94,7 @@ function laneView({ lane, answer }: PreviewedLane) {
     repository: repository.fullName,
     lane: shortRef(lane.lane),
     sha: sha?.slice(0, 7) ?? null,
-    delivery: `/deliveries/${encodeURIComponent(delivery)}`,
+    delivery: deliveryAddress(delivery),
     builds: planned.builds.map(text),
     held: planned.held.map(text),
     skips: planned.builds.length + planned.held.length > 0 ? [] : planned.skips.map(({ detail }) => detail),

@@ -3,6 +3,7 @@ import type { Request } from "express";
 import { hostKey } from "../core/model.ts";
 import { isoTime } from "../engine/loop.ts";
 import type { FailureCount, RunningBuild, WaitingBuild } from "../engine/operations-port.ts";
+import { buildAddress, pauseAddress } from "./addresses.ts";
 import { installationsData } from "./installations.ts";
 import { type AdminParts, adminPage, operatorsOnly } from "./operations.ts";
 import { addAuditPages } from "./pages-admin-audit.ts";
@@ -113,10 +114,6 @@ function searched({ query }: Request): string {
   return typeof query["login"] === "string" ? query["login"].trim().slice(0, 100) : "";
 }
 
-function pauseAddress({ provider, host, id }: { provider: string; host: string; id: string }): string {
-  return `/admin/installations/${[provider, host, id].map(encodeURIComponent).join("/")}/pause`;
-}
-
 function claimLine({ account, namespace, why }: { account: { login: string }; namespace: string | null; why: string }) {
   return { login: account.login, namespace, why };
 }
@@ -160,5 +157,5 @@ function waitingBuildView(build: WaitingBuild, now: number) {
 }
 
 function named({ id, image, repository }: RunningBuild | WaitingBuild) {
-  return { href: `/builds/${encodeURIComponent(id)}`, image, repository };
+  return { href: buildAddress(id), image, repository };
 }

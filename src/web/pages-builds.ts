@@ -1,12 +1,10 @@
-import type { Request } from "express";
 import type { Build } from "../core/model.ts";
 import { isFinal } from "../core/model.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { ApiStore } from "./api.ts";
-import { knownBuild } from "./api-records.ts";
 import { addBuildDeeds, type BuildDeeds } from "./build-deeds.ts";
 import { askedFilter } from "./build-filters.ts";
-import { buildPageData, placeOf } from "./build-view.ts";
+import { buildPageData, placeOf, seenBuild } from "./build-view.ts";
 import { durationChart } from "./duration-chart.ts";
 import { createLive, idOf } from "./live.ts";
 import { type Logs, sendLog } from "./log.ts";
@@ -16,7 +14,7 @@ import { buildView } from "./present.ts";
 import { pageQuery } from "./requests.ts";
 import { onlySeen, withinReach } from "./seen.ts";
 import type { Views } from "./views.ts";
-import type { PageKit, Visit } from "./visit.ts";
+import type { PageKit } from "./visit.ts";
 
 export interface BuildPages extends BuildDeeds {
   readonly store: ApiStore;
@@ -56,7 +54,7 @@ export function addBuildPages(kit: PageKit, parts: BuildPages): void {
 
   page("/builds/:id", async (req, res, visit) => {
     // With its log.
-    const build = await seenBuild(req, visit, "build.log");
+    const build = await seenBuild(store, visit, req.params["id"], "build.log");
     const final = isFinal(build.state);
     const log = await lastLines(logs, build.id, final);
     send(res, visit, "build", {
@@ -70,12 +68,12 @@ export function addBuildPages(kit: PageKit, parts: BuildPages): void {
   });
 
   page("/builds/:id/log", async (req, res, visit) => {
-    const { id } = await seenBuild(req, visit, "build.log");
+    const { id } = await seenBuild(store, visit, req.params["id"], "build.log");
     await sendLog(logs, id, req, res);
   });
 
   page("/builds/:id/live", async (req, res, visit) => {
-    const first = await seenBuild(req, visit, "build.log");
+    const first = await seenBuild(store, visit, req.params["id"], "build.log");
     const { formToken, key } = visit.session;
     await live.follow(req, res, {
       session: key,
@@ -88,11 +86,4 @@ export function addBuildPages(kit: PageKit, parts: BuildPages): void {
       lasts: async () => (await visit.lasts()) && (await visit.may("build.log", placeOf(first))).kind !== "refused",
     });
   });
-
-  /** The build of the address; throws as if there were none, where they may not. */
-  async function seenBuild(req: Request, visit: Visit, action: "build.see" | "build.log"): Promise<Build> {
-    const build = await knownBuild(store, req.params["id"]);
-    await visit.see(action, placeOf(build));
-    return build;
-  }
 }

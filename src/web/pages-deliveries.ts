@@ -4,8 +4,8 @@ import { type Build, hostKey } from "../core/model.ts";
 import type { Place } from "../engine/authorize.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { Delivery, Store } from "../engine/store-port.ts";
+import { buildAddress } from "./addresses.ts";
 import type { ApiStore } from "./api.ts";
-import { WebError } from "./errors.ts";
 import { paging } from "./paging.ts";
 import { decisionView, deliveryView } from "./present.ts";
 import { HOST_KEY, pageQuery, readQuery } from "./requests.ts";
@@ -39,7 +39,7 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
   page("/deliveries/:id", async (req, res, visit) => {
     const delivery = await store.findDelivery(req.params["id"] ?? "");
     if (delivery === null) {
-      throw new WebError(404, "not-found", "There is no such delivery. It may be past its retention.");
+      throw nothingHere(visit, "There is no such delivery. It may be past its retention.");
     }
     const [visible] = await onlySeen(visit, [delivery], await places(visit, [delivery]));
     if (visible === undefined) throw nothingHere(visit);
@@ -48,7 +48,7 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
       const [only, ...others] = delivery.builds;
       if (delivery.outcome === "pending") res.set("Refresh", "1");
       else if (only !== undefined && others.length === 0) {
-        res.redirect(303, `/builds/${encodeURIComponent(only)}`);
+        res.redirect(303, buildAddress(only));
         return;
       }
     }

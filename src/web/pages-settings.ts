@@ -1,6 +1,7 @@
 import express, { type Request, type Response } from "express";
 import type { HostId, Installation } from "../core/model.ts";
 import type { ListedRepository } from "../engine/store-port.ts";
+import { deliveryAddress, installationAddress } from "./addresses.ts";
 import { field } from "./forms.ts";
 import { pageNumber } from "./installations.ts";
 import { seenInstallation } from "./pages-installations.ts";
@@ -50,7 +51,7 @@ export function addSettingsPages({ formPage, send }: PageKit, parts: SettingsPar
         if (said.kind === "done") {
           res.redirect(303, `${addressOf(place)}?done=${said.what}#${DONE[said.what][0]}`);
         } else if (said.kind === "shown" && said.shown.kind === "started") {
-          res.redirect(303, `/deliveries/${encodeURIComponent(said.shown.delivery)}?follow=yes`);
+          res.redirect(303, `${deliveryAddress(said.shown.delivery)}?follow=yes`);
         } else {
           await show(req, res, visit, said);
         }
@@ -74,10 +75,6 @@ async function placeOf(
   // Its name, too, is for those only who may see it.
   await visit.see("build.see", { installation, repository });
   return { installation, repository };
-}
-
-export function installationAddress({ provider, host, id }: HostId): string {
-  return `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`;
 }
 
 function addressOf(place: { readonly installation: HostId; readonly repository: HostId | null }): string {

@@ -1,6 +1,7 @@
 import { BUILD_ORDER } from "../core/build-order.ts";
 import { type Build, type BuildState, isFinal, type Provider, shownTags } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
+import { buildAddress, deliveryAddress } from "./addresses.ts";
 
 /** What templates show: texts, ready but for escaping, which the templates' engine does. */
 export interface BuildView {
@@ -66,7 +67,7 @@ export function buildView(build: Build, now: number): BuildView {
   const webUrl = webLink(repository.webUrl);
   return {
     id: build.id,
-    href: `/builds/${encodeURIComponent(build.id)}`,
+    href: buildAddress(build.id),
     state: build.state,
     stateText: STATE_TEXTS[build.state],
     final: isFinal(build.state),
@@ -128,7 +129,7 @@ export interface DeliveryView {
 export function deliveryView(delivery: Delivery, now: number): DeliveryView {
   return {
     id: delivery.id,
-    href: `/deliveries/${encodeURIComponent(delivery.id)}`,
+    href: deliveryAddress(delivery.id),
     event: eventText(delivery),
     repository: delivery.repositoryName,
     outcome: delivery.outcome,
@@ -183,7 +184,7 @@ export function decisionView(decision: Decision, builds: ReadonlyMap<string, Bui
       id === null
         ? null
         : {
-            href: `/builds/${encodeURIComponent(id)}`,
+            href: buildAddress(id),
             state: build?.state ?? "queued",
             stateText: build === undefined ? "build" : STATE_TEXTS[build.state],
           },

@@ -1,6 +1,7 @@
 /** What the page of a receipt shows. */
 import type { Receipt, ReceiptItem } from "../core/receipt.ts";
 import { receiptStanding } from "../engine/receipt-shapes.ts";
+import { installationAddress } from "./addresses.ts";
 import { type TimeView, timeView } from "./present.ts";
 
 export interface ReceiptView {
@@ -47,11 +48,10 @@ const TITLES: Readonly<Record<ReceiptItem["what"], string>> = {
 
 export function receiptView(receipt: Receipt, now: number): ReceiptView {
   const { account, installation, removedAt, closedAt, keptUntil, restoredAt, purgedAt, items } = receipt;
-  const { provider, host, id } = installation;
   const at = (iso: string | null) => (iso === null ? null : timeView(iso, now));
   return {
     login: account.login,
-    installation: `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`,
+    installation: installationAddress(installation),
     standing: receiptStanding(receipt),
     removed: timeView(removedAt, now),
     closed: at(closedAt),

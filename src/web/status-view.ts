@@ -2,6 +2,7 @@
 import { hostKey, type InstallationState, type Provider } from "../core/model.ts";
 import type { Waiting } from "../engine/operations-port.ts";
 import type { InstallationStatus, InstanceStatus, Refusal } from "../engine/status.ts";
+import { installationAddress } from "./addresses.ts";
 import { hostName } from "./host-names.ts";
 import { duration, type TimeView, timeView, webLink } from "./present.ts";
 
@@ -51,12 +52,12 @@ export function waitingView({ count, oldest }: Waiting, now: number): WaitingVie
 
 export function installationStatusView(one: InstallationStatus, now: number): InstallationStatusView {
   const { installation, permissions } = one;
-  const { provider, host, id, account, state } = installation;
+  const { provider, host, account, state } = installation;
   const missing = permissions?.asked.filter(({ given }) => given === false) ?? [];
   const unknown = permissions === null || permissions.asked.every(({ given }) => given === null);
   return {
     key: hostKey(installation),
-    href: `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`,
+    href: installationAddress(installation),
     login: account.login,
     host: host === "default" ? hostName(provider) : `${hostName(provider)} (${host})`,
     state,

@@ -109,9 +109,14 @@ function createVisit(session: Session, authorizer: Authorizer, lasts: Visit["las
   };
 }
 
-/** The same for what is not there and for what somebody may not see: neither says which. */
-export function nothingHere({ viewer }: Pick<Visit, "viewer">): WebError {
-  return new WebError(404, "not-found", `There is nothing here for ${nameOf(viewer)}.`);
+/**
+ * The same for what is not there and for what somebody may not see: neither says which. Operators see everything, so
+ * they are told what it `means`.
+ */
+export function nothingHere({ viewer }: Pick<Visit, "viewer">, means?: string): WebError {
+  const message =
+    viewer.kind === "operator" && means !== undefined ? means : `There is nothing here for ${nameOf(viewer)}.`;
+  return new WebError(404, "not-found", message);
 }
 
 function nameOf({ person }: Visit["viewer"]): string {

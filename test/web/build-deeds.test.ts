@@ -85,6 +85,19 @@ describe("the buttons of a build's page", () => {
   });
 });
 
+describe("a build somebody may not see", () => {
+  it("looks like one that is not there, whatever is asked of it", async () => {
+    const { page, press } = await open({}, () => "refused");
+    for (const path of ["", "/log"]) {
+      const [hidden, none] = [await page(`/builds/b1${path}`), await page(`/builds/b404${path}`)];
+      expect(hidden).toContain("There is nothing here for mona.");
+      expect(none.replaceAll("b404", "b1")).toBe(hidden);
+    }
+    const [hidden, none] = [await press("/builds/b1/cancel"), await press("/builds/b404/cancel")];
+    expect([hidden.status, none.text.replaceAll("b404", "b1")]).toEqual([404, hidden.text]);
+  });
+});
+
 describe("pressing", () => {
   it("Cancel asks a running build to stop, and says so until it has", async () => {
     const { press, page, done } = await open();

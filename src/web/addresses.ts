@@ -1,0 +1,19 @@
+/** Where the pages of things are, on this site. */
+import type { HostId } from "../core/model.ts";
+
+export function installationAddress({ provider, host, id }: HostId): string {
+  return `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`;
+}
+
+/** Where operators stop one. */
+export function pauseAddress(installation: HostId): string {
+  return `/admin${installationAddress(installation)}/pause`;
+}
+
+export function buildAddress(id: string): string {
+  return `/builds/${encodeURIComponent(id)}`;
+}
+
+export function deliveryAddress(id: string): string {
+  return `/deliveries/${encodeURIComponent(id)}`;
+}
