@@ -1,4 +1,4 @@
-import type { InstallationState, LinkState } from "../core/model.ts";
+import type { Actor, InstallationState, LinkState } from "../core/model.ts";
 import type { ConnectClient } from "../engine/grants-port.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { ConnectClients } from "./clients.ts";
@@ -23,7 +23,7 @@ export interface FramedSettings {
 /** An owner of the workspace, as Bitbucket said at most a minute ago. */
 export interface FramedVisitor {
   readonly workspace: string;
-  readonly user: string;
+  readonly user: Actor;
   /** What forms have to carry in {@link FORM_FIELD}. */
   readonly formToken: string;
 }
@@ -103,18 +103,18 @@ async function settingsFor(
   sent: ((field: string) => string) | null,
 ): Promise<Shown> {
   const { client, user } = visitor;
-  const verdict = await isOwner(client, user);
-  if (!verdict.ok) {
+  const owner = await isOwner(client, user);
+  if (!owner.ok) {
     const message = "Bitbucket did not say whether you own this workspace. Load the page again in a minute.";
     return notice(503, "Not now", message);
   }
-  if (!verdict.value) {
+  if (owner.value === null) {
     const message = "Only owners of this workspace see its settings. Ask one of them, or to become one.";
     return notice(403, "For owners only", message);
   }
   const formToken = makeFrameToken(visitor, appSecret, clock.now());
   if (formToken === null) return tooOld();
-  return (await settings.show({ workspace: client.workspace, user, formToken }, sent)) ?? notYet();
+  return (await settings.show({ workspace: client.workspace, user: owner.value, formToken }, sent)) ?? notYet();
 }
 
 /** Builds of one repository. Bitbucket signs its address only for those to whom it shows the repository. */

@@ -4,12 +4,22 @@ import { repositoryNameSchema } from "./payloads.ts";
 
 const { uuid } = repositoryNameSchema.shape;
 
+const name = z.string().max(255).nullish().catch(null);
+
+/** Somebody, with what people call them. */
+export const personSchema = z.object({ uuid, nickname: name, display_name: name });
+
+/** Their id where Bitbucket tells of no name. */
+export function nameOf({ uuid: id, nickname, display_name }: z.infer<typeof personSchema>): string {
+  return nickname || display_name || id;
+}
+
 /** A page of who may do what in a workspace. */
 export const membershipsSchema = z.object({
   values: z.array(
     z.object({
       permission: z.string(),
-      user: z.object({ uuid }),
+      user: personSchema,
       workspace: z.object({ uuid }).nullish(),
     }),
   ),

@@ -18,6 +18,7 @@ import {
   refusal,
   TOKEN_PATH,
 } from "./api.ts";
+import { nameOf, personSchema } from "./members.ts";
 import { parseUuid } from "./uuid.ts";
 
 export interface BitbucketIdentityOptions {
@@ -45,7 +46,6 @@ const uuid = z
   .transform((text) => parseUuid(text))
   .pipe(z.string());
 const tokenSchema = z.object({ access_token: z.string().regex(/^[\x21-\x7e]{10,4000}$/) });
-const userSchema = z.object({ uuid, nickname: z.string().nullish(), display_name: z.string().nullish() });
 const workspacesSchema = z.object({ values: z.array(z.object({ workspace: z.object({ uuid }) })) });
 const membershipSchema = z.object({ permission: z.string(), user: z.object({ uuid }).nullish() });
 const permissionsSchema = z.object({
@@ -89,7 +89,7 @@ export function createBitbucketIdentity(options: BitbucketIdentityOptions): Iden
     };
     const told = await ask({ method: "GET", path: apiPath(["user"]) });
     if (!told.ok) return told;
-    const user = userSchema.safeParse(told.value.body);
+    const user = personSchema.safeParse(told.value.body);
     if (!user.success) return misshapen(told.value);
     const listed = await listAll(ask, ["user", "workspaces"], workspacesSchema);
     if (!listed.ok) return listed;
@@ -106,9 +106,8 @@ export function createBitbucketIdentity(options: BitbucketIdentityOptions): Iden
       if (!roles.ok) return roles;
       vouched.push(roles.value);
     }
-    const { uuid: id, nickname, display_name } = user.data;
     return ok({
-      person: { provider: "bitbucket", host, actor: { id, login: nickname || display_name || id } },
+      person: { provider: "bitbucket", host, actor: { id: user.data.uuid, login: nameOf(user.data) } },
       reach,
       vouched,
     });

@@ -1,5 +1,5 @@
 /** Settings as an owner sees and changes them in a frame of Bitbucket's, which has said who they are. */
-import type { HostId } from "../core/model.ts";
+import type { Actor, HostId } from "../core/model.ts";
 import type { Authorizer } from "../engine/authorize.ts";
 import { mayAs, type Viewer } from "../engine/viewer.ts";
 import { publicError, WebError } from "./errors.ts";
@@ -17,7 +17,7 @@ export interface FramedSettings {
 /** An owner of the workspace, as Bitbucket said a moment ago. */
 export interface FramedVisitor {
   readonly workspace: string;
-  readonly user: string;
+  readonly user: Actor;
   /** What forms carry to say who sends them. */
   readonly formToken: string;
 }
@@ -72,8 +72,7 @@ export function createFramedSettings(
   };
 }
 
-function visitorOf(authorizer: Authorizer, { user }: FramedVisitor): SettingsVisitor {
-  const actor = { id: user, login: user };
+function visitorOf(authorizer: Authorizer, { user: actor }: FramedVisitor): SettingsVisitor {
   const viewer: Extract<Viewer, { kind: "person" }> = {
     kind: "person",
     person: { provider: "bitbucket", host: "default", actor },

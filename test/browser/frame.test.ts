@@ -49,6 +49,8 @@ describe("within Bitbucket", () => {
     await frame.getByRole("button", { name: "Save the policy" }).click();
     await frame.getByRole("status").first().waitFor();
     expect(await policy()).toMatchObject({ forks: "never" });
+    const { items } = await world.api<{ items: { action: string; by: { actor?: { login: string } } }[] }>("/audit");
+    expect(items.find(({ action }) => action === "policy.changed")?.by.actor?.login).toBe("harbour-owner");
   }, 180_000);
 
   it("a member is told who may, and sees nothing of the settings", async () => {
@@ -69,6 +71,7 @@ describe("within Bitbucket", () => {
     world.bitbucket.setPermission(harbour, mira, "member");
     await frame.getByRole("button", { name: "Save the policy" }).click();
     await frame.getByRole("heading", { name: "That did not work" }).waitFor();
+    expect(await frame.locator(".message").textContent()).toContain("mira may not change the policy");
     expect(await critique(tab, "bitbucket-configure-refused")).toEqual([]);
     expect(await policy()).toEqual(before);
   }, 180_000);

@@ -17,7 +17,7 @@ const WORKSPACE = "{acf54878-1111-4222-8333-444455556666}";
 const OWNER = "{6ae3c307-1111-4222-8333-444455556666}";
 const ID = { provider: "bitbucket", host: "default", id: WORKSPACE } as const;
 const API = { provider: "bitbucket", host: "default", id: "{r1}", fullName: "acme/api", private: true } as const;
-const VISITOR = { workspace: WORKSPACE, user: OWNER, formToken: "a-token" };
+const VISITOR = { workspace: WORKSPACE, user: { id: OWNER, login: "olga" }, formToken: "a-token" };
 
 const views = createViews(join(packageRoot, "views"), "test");
 let store: OpenedStore;
@@ -78,7 +78,10 @@ describe("settings in a frame", () => {
     expect(html).toContain("Saved. Builds that begin from now on get it.");
     expect(html).toContain("LEVEL");
     const { items } = await store.listAudit({ limit: 10, cursor: null, installation: ID });
-    expect(items[0]).toMatchObject({ action: "variable.saved", by: { kind: "person", actor: { id: OWNER } } });
+    expect(items[0]).toMatchObject({
+      action: "variable.saved",
+      by: { kind: "person", actor: { id: OWNER, login: "olga" } },
+    });
   });
 
   it("are not changed by somebody who is an owner no more", async () => {
