@@ -1,5 +1,9 @@
 /** Signing in with GitHub, against the stand-in: what a browser sends and gets, and what is kept of it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { load } from "js-yaml";
+import { packageRoot } from "../../src/version.ts";
 import { createBrowser } from "../support/browser.ts";
 import { agree } from "../support/consent.ts";
 import { createWorld, type World, type WorldOptions } from "../support/world.ts";
@@ -40,6 +44,23 @@ async function heard(at: World, count: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+describe("the App of app.yml", () => {
+  it("leads people to addresses that are served", async () => {
+    const at = await open();
+    const app = load(readFileSync(join(packageRoot, "app.yml"), "utf8")) as {
+      setup_url: string;
+      callback_urls: string[];
+    };
+    const path = (address: string) => address.replace("https://wharfinger.example.com", "");
+    const [callback = "", ...more] = app.callback_urls.map(path);
+    expect(more).toEqual([]);
+    const back = await createBrowser(at.url).get(callback);
+    expect([back.status, await back.text()]).toEqual([400, expect.stringContaining("not begun in this browser")]);
+    const landed = await createBrowser(at.url).get(`${path(app.setup_url)}?installation_id=7&setup_action=install`);
+    expect([landed.status, landed.headers.get("location")]).toEqual([303, expect.stringMatching(/^\/auth\/sign-in\?/)]);
+  });
+});
 
 describe("signing in with GitHub", () => {
   it("leads back to where somebody wanted to go, as who GitHub says they are", async () => {
