@@ -1,24 +1,30 @@
 /** What `wharfinger doctor` tries of the GitHub App. */
 import type { CheckResult } from "./cli/parts.ts";
 import type { Config, GithubConfig } from "./config.ts";
+import { githubWebhookPath } from "./config-github.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { type Examined, type ExaminedInstallation, examineApp } from "./github/examine.ts";
 import type { WantedPermission } from "./github/permissions.ts";
-import { GITHUB_WEBHOOK_PATH, systemClock } from "./parts.ts";
+import { systemClock } from "./parts.ts";
 
+/** Of the default host's App. */
 export async function checkGithub({
   github,
+  githubHosts,
   bitbucket,
   publicUrl,
-}: Pick<Config, "github" | "bitbucket" | "publicUrl">): Promise<CheckResult> {
-  if (github === null && bitbucket.connect) return { ok: true, detail: "not used", todo: "" };
-  if (github === null) {
-    const todo = "Set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET (wharfinger start says how).";
-    return { ok: false, detail: "not configured", todo };
-  }
-  const examined = await examineApp(createGithubAccess({ ...github, host: "default", clock: systemClock }));
+}: Pick<Config, "github" | "githubHosts" | "bitbucket" | "publicUrl">): Promise<CheckResult> {
+  if (github !== null) return checkGithubApp(github, publicUrl);
+  if (bitbucket.connect || githubHosts.length > 0) return { ok: true, detail: "not used", todo: "" };
+  const todo = "Set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET (wharfinger start says how).";
+  return { ok: false, detail: "not configured", todo };
+}
+
+export async function checkGithubApp(github: GithubConfig, publicUrl: string): Promise<CheckResult> {
+  const examined = await examineApp(createGithubAccess({ ...github, clock: systemClock }));
   if (!examined.ok) {
-    const todo = "Check APP_ID, the private key, GITHUB_API_URL, and this machine's clock.";
+    const [id, api] = github.host === "default" ? ["APP_ID", "GITHUB_API_URL"] : ["app_id", "api_url"];
+    const todo = `Check ${id}, the private key, ${api}, and this machine's clock.`;
     return { ok: false, detail: examined.message, todo };
   }
   const app = examined.value;
@@ -36,11 +42,11 @@ interface Problem {
   readonly todo: string;
 }
 
-function appProblems(app: Examined, { url, appId }: GithubConfig, publicUrl: string): readonly Problem[] {
+function appProblems(app: Examined, { host, url, appId }: GithubConfig, publicUrl: string): readonly Problem[] {
   const page = `${url}/settings/apps (or your organization's) → App ${appId}`;
   const needed = app.missing.filter((one) => one.needed);
   const events = app.missingEvents.filter((name) => name !== "merge_group");
-  const address = `${publicUrl}${GITHUB_WEBHOOK_PATH}`;
+  const address = `${publicUrl}${githubWebhookPath(host)}`;
   return [
     ...needed.map((one) => ({
       wrong: `the App does not ask for ${asked(one)}: ${one.without}`,

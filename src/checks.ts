@@ -5,9 +5,10 @@ import type { BitbucketAccess } from "./bitbucket/access.ts";
 import { apiPath, refusal } from "./bitbucket/api.ts";
 import { createConnections } from "./bitbucket/connections.ts";
 import { createConfiguredAccess } from "./bitbucket-parts.ts";
-import { checkGithub } from "./checks-github.ts";
+import { checkGithub, checkGithubApp } from "./checks-github.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
+import { githubWebhookPath } from "./config-github.ts";
 import type { Installation } from "./core/model.ts";
 import { DEFAULT_REGISTRY } from "./core/registry-settings.ts";
 import type { Connections } from "./engine/connections-port.ts";
@@ -15,7 +16,7 @@ import type { ConnectClient, Connection } from "./engine/grants-port.ts";
 import type { RegistryDesk } from "./engine/registry-desk.ts";
 import type { Page } from "./engine/store-port.ts";
 import { createMailNotifier } from "./notify/mail.ts";
-import { createConfiguredBuildah, GITHUB_WEBHOOK_PATH, openConfiguredStore, systemClock } from "./parts.ts";
+import { createConfiguredBuildah, openConfiguredStore, systemClock } from "./parts.ts";
 import { openRegistries } from "./registries.ts";
 import { createConfiguredRegistries } from "./registry-parts.ts";
 import { withoutPassword } from "./store/postgres-url.ts";
@@ -26,6 +27,10 @@ export async function doctorChecks(config: Config): Promise<readonly DoctorCheck
     { name: "data folder", run: () => checkDataFolder(config) },
     { name: "database", run: () => checkDatabase(config) },
     { name: "GitHub App", run: () => checkGithub(config) },
+    ...config.githubHosts.map((one) => ({
+      name: `GitHub App ${one.host}`,
+      run: () => checkGithubApp(one, config.publicUrl),
+    })),
     { name: "Bitbucket", run: () => checkBitbucket(config) },
     { name: "registry", run: () => checkRegistry(config) },
     ...(await addedRegistries(config)).map((name) => {
@@ -252,10 +257,14 @@ async function checkBuilder(config: Config): Promise<CheckResult> {
   );
 }
 
-async function checkPublicUrl({ publicUrl, github, bitbucket }: Config): Promise<CheckResult> {
+async function checkPublicUrl(config: Config): Promise<CheckResult> {
+  const { publicUrl, github, bitbucket } = config;
   const url = new URL(publicUrl);
   const webhooks = [
-    ...(github === null && bitbucket.connect ? [] : [`GitHub's webhook URL is ${publicUrl}${GITHUB_WEBHOOK_PATH}`]),
+    ...(github === null && (bitbucket.connect || config.githubHosts.length > 0)
+      ? []
+      : [`GitHub's webhook URL is ${publicUrl}${githubWebhookPath("default")}`]),
+    ...config.githubHosts.map(({ host }) => `that of ${host} is ${publicUrl}${githubWebhookPath(host)}`),
     `Bitbucket's webhook URLs are ${publicUrl}/webhooks/bitbucket/… (wharfinger connect bitbucket)`,
     ...(bitbucket.connect ? [`the Connect add-on is at ${publicUrl}/atlassian-connect.json`] : []),
   ].join("; ");

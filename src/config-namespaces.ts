@@ -7,14 +7,21 @@ import { parseNamespaceMap } from "./core/lifecycle/namespace-map.ts";
 
 type Report = (name: VariableName, wrong: string) => void;
 
-/** What is wrong goes to `report`; the answer then counts for nothing. */
-export function namespacePolicyOf(values: Partial<Values>, env: Environment, report: Report): NamespacePolicy {
+/** What is wrong goes to `report`; the answer then counts for nothing. `further`: names of GitHub hosts beside the default. */
+export function namespacePolicyOf(
+  values: Partial<Values>,
+  { env, further }: { readonly env: Environment; readonly further: readonly string[] },
+  report: Report,
+): NamespacePolicy {
   const { NAMESPACE_POLICY: policy, NAMESPACE_HOST: host, NAMESPACE_MAP_FILE: file } = values;
   if (policy !== "automatic" && isSet(env, "NAMESPACE_HOST")) {
     report("NAMESPACE_HOST", "is set, but NAMESPACE_POLICY is not automatic");
   }
   if (policy !== "fixed" && isSet(env, "NAMESPACE_MAP_FILE")) {
     report("NAMESPACE_MAP_FILE", "is set, but NAMESPACE_POLICY is not fixed");
+  }
+  if (host?.provider === "github" && ![...further, "default"].includes(host.host)) {
+    report("NAMESPACE_HOST", `names ${host.host}, which is no GitHub host of GITHUB_HOSTS_FILE`);
   }
   if (policy === "automatic") return automatic(host ?? null, env, report);
   if (policy === "fixed") return { kind: "fixed", map: readMap(file ?? null, report) };
@@ -24,7 +31,9 @@ export function namespacePolicyOf(values: Partial<Values>, env: Environment, rep
 function automatic(host: Values["NAMESPACE_HOST"], env: Environment, report: Report): NamespacePolicy {
   if (host !== null) return { kind: "automatic", ...host };
   const github = isSet(env, "APP_ID");
-  if (github && servesConnect(env)) {
+  if (isSet(env, "GITHUB_HOSTS_FILE")) {
+    report("NAMESPACE_HOST", "is not set, but NAMESPACE_POLICY is automatic and GITHUB_HOSTS_FILE names further hosts");
+  } else if (github && servesConnect(env)) {
     report(
       "NAMESPACE_HOST",
       "is not set, but NAMESPACE_POLICY is automatic and both GitHub and Bitbucket are configured",

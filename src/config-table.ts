@@ -160,10 +160,10 @@ const addresses = z.string().transform((text, context) => {
 const people = z.string().transform((text, context) => {
   const read = text.split(",").map((part) => {
     const [, github, bitbucket] =
-      /^(?:github:default:([1-9]\d{0,15})|bitbucket:default:\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?)$/i.exec(
+      /^(?:(github:[a-z][a-z0-9-]{0,30}:[1-9]\d{0,15})|bitbucket:default:\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?)$/i.exec(
         part.trim(),
       ) ?? [];
-    if (github !== undefined) return `github:default:${github}`;
+    if (github !== undefined) return github.toLowerCase();
     return bitbucket === undefined ? null : `bitbucket:default:{${bitbucket.toLowerCase()}}`;
   });
   if (read.includes(null)) {
@@ -325,15 +325,13 @@ export const VARIABLES = {
     todo: "give https://HOST/api/v3 (Enterprise Server) or https://api.SUBDOMAIN.ghe.com",
     example: "https://ghe.example.com/api/v3",
   }),
-  GITHUB_HOSTS_FILE: optional(
-    "GitHub",
-    line.refine(() => false, "is not supported yet: one GitHub host per server for now"),
-    {
-      about: "Further GitHub hosts. Not supported yet: setting it is refused.",
-      todo: "leave it out; run one server for each GitHub host",
-      example: "/etc/wharfinger/hosts.yml",
-    },
-  ),
+  GITHUB_HOSTS_FILE: optional("GitHub", line, {
+    about:
+      "A YAML file with further GitHub hosts, such as an Enterprise Server beside github.com; each has an App and a webhook " +
+      "path of its own (docs/github-hosts.md). Read at the start.",
+    todo: "put it right as docs/github-hosts.md says, or leave it out",
+    example: "/etc/wharfinger/github-hosts.yml",
+  }),
   BITBUCKET_URL: defaulting("Bitbucket Cloud", address, "https://bitbucket.org", {
     about:
       "Address of Bitbucket Cloud, or of an emulator. Goes together with `BITBUCKET_API_URL`. Setting any of the first four " +

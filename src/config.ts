@@ -1,17 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type BitbucketConfig, bitbucketOf, overridesOfConnect, servesConnect } from "./config-bitbucket.ts";
+import { type GithubConfig, githubHostsOf, githubOf, namesGithub } from "./config-github.ts";
 import { namespacePolicyOf } from "./config-namespaces.ts";
-import {
-  type Environment,
-  isSet,
-  privateKey,
-  TABLE,
-  VARIABLES,
-  type Values,
-  type VariableName,
-} from "./config-table.ts";
+import { type Environment, isSet, TABLE, VARIABLES, type Values, type VariableName } from "./config-table.ts";
 import type { NamespacePolicy } from "./core/lifecycle/claim.ts";
 import { ensureKeyFile, readKeyFile } from "./keys.ts";
 
@@ -33,8 +25,10 @@ export interface Config {
   readonly apiRate: number;
   /** People who are operators, by `hostKey`. */
   readonly operators: readonly string[];
-  /** Null: nothing of GitHub is set. */
+  /** The default host's App. Null: nothing of it is set. */
   readonly github: GithubConfig | null;
+  /** Further ones. */
+  readonly githubHosts: readonly GithubConfig[];
   /** Signed webhooks need nothing of it: a connection in the database is enough. */
   readonly bitbucket: BitbucketConfig;
   readonly registry: RegistryConfig | null;
@@ -67,20 +61,6 @@ export interface Config {
   readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "pretty" | "json" | null };
 }
 
-export interface GithubConfig {
-  readonly appId: number;
-  /** PEM, PKCS #8. */
-  readonly privateKey: string;
-  /** The file it is from; null: the environment has it. */
-  readonly privateKeyPath: string | null;
-  /** The current one first. */
-  readonly webhookSecrets: readonly string[];
-  readonly clientId: string | null;
-  readonly clientSecret: string | null;
-  readonly url: string;
-  readonly apiUrl: string;
-}
-
 export interface HttpBuildersConfig {
   /** Opens `/builder/v1/claim`. */
   readonly token: string;
@@ -109,7 +89,12 @@ export interface RegistryConfig {
   readonly eventsSecret: string | null;
 }
 
-export type { Environment };
+export type { Environment, GithubConfig };
+
+/** Every App on a GitHub host, the default one's first. */
+export function githubHosts({ github, githubHosts: further }: Pick<Config, "github" | "githubHosts">) {
+  return github === null ? further : [github, ...further];
+}
 
 /** Something to put right: the variable, what is wrong with it, what to do (and where to get it). Holds no secret. */
 export interface Problem {
@@ -126,12 +111,25 @@ export type ConfigResult =
 export function parseConfig(env: Environment): ConfigResult {
   const { values, problems } = readValues(env);
   const warnings: string[] = [];
-  const github = readGithub(values, env, problems);
+  const report = (name: VariableName, wrong: string, todo = VARIABLES[name].todo) => {
+    problems.push({ variable: name, wrong, todo });
+  };
+  checkAddressPair(env, ["GITHUB_URL", "GITHUB_API_URL"], problems);
+  if (namesGithub(env)) checkClientPair(env, ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"], problems);
+  const github = githubOf(values, env, report);
+  const githubHosts = githubHostsOf(values.GITHUB_HOSTS_FILE ?? null, github, report);
   checkAddressPair(env, ["BITBUCKET_URL", "BITBUCKET_API_URL"], problems);
   checkClientPair(env, ["BITBUCKET_CLIENT_ID", "BITBUCKET_CLIENT_SECRET"], problems);
   const registry = readRegistry(values, problems, warnings);
   const httpBuilders = readHttpBuilders(values, env, problems);
-  const namespaces = namespacePolicyOf(values, env, (name, wrong) => problems.push(problem(name, wrong)));
+  const further = githubHosts.map(({ host }) => host);
+  const namespaces = namespacePolicyOf(values, { env, further }, report);
+  for (const person of values.OPERATORS ?? []) {
+    const [, host = ""] = person.split(":");
+    if (!["default", ...further].includes(host)) {
+      report("OPERATORS", `has one on ${host}, which is no GitHub host of GITHUB_HOSTS_FILE`);
+    }
+  }
   if ((values.RETENTION_DELIVERIES_DAYS ?? 0) < (values.RETENTION_BODIES_DAYS ?? 0)) {
     problems.push(problem("RETENTION_DELIVERIES_DAYS", "is less than RETENTION_BODIES_DAYS"));
   }
@@ -152,7 +150,7 @@ export function parseConfig(env: Environment): ConfigResult {
   }
   return {
     ok: true,
-    config: assemble(values as Values, { github, bitbucket, registry, namespaces, httpBuilders }),
+    config: assemble(values as Values, { github, githubHosts, bitbucket, registry, namespaces, httpBuilders }),
     warnings,
   };
 }
@@ -166,7 +164,9 @@ export function startProblems(
   { connected }: { readonly connected: boolean } = { connected: false },
 ): readonly Problem[] {
   const problems: Problem[] = [];
-  const github = (["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH"] as const).some((name) => isSet(env, name));
+  const github = (["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH", "GITHUB_HOSTS_FILE"] as const).some((name) =>
+    isSet(env, name),
+  );
   if (!github && !connected && !servesConnect(env)) {
     for (const name of ["APP_ID", "PRIVATE_KEY"] as const) {
       problems.push(problem(name, "is not set"));
@@ -267,35 +267,6 @@ function readValues(env: Environment): { values: Partial<Values>; problems: Prob
   return { values, problems };
 }
 
-function readGithub(values: Partial<Values>, env: Environment, problems: Problem[]): GithubConfig | null {
-  checkAddressPair(env, ["GITHUB_URL", "GITHUB_API_URL"], problems);
-  const names = ["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH", "WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS"] as const;
-  if (!names.some((name) => isSet(env, name))) {
-    return null;
-  }
-  const key = readPrivateKey(values, env, problems);
-  checkClientPair(env, ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"], problems);
-  for (const name of ["APP_ID", "WEBHOOK_SECRET"] as const) {
-    if (!isSet(env, name)) {
-      problems.push(problem(name, "is not set, but other parts of the GitHub App are"));
-    }
-  }
-  const { APP_ID: appId, WEBHOOK_SECRET: secret, GITHUB_URL: url, GITHUB_API_URL: apiUrl } = values;
-  if (!appId || !secret || !key || !url || !apiUrl) {
-    return null;
-  }
-  return {
-    appId,
-    privateKey: key,
-    privateKeyPath: values.PRIVATE_KEY_PATH ?? null,
-    webhookSecrets: [secret, ...(values.WEBHOOK_SECRET_PREVIOUS ? [values.WEBHOOK_SECRET_PREVIOUS] : [])],
-    clientId: values.GITHUB_CLIENT_ID ?? null,
-    clientSecret: values.GITHUB_CLIENT_SECRET ?? null,
-    url,
-    apiUrl,
-  };
-}
-
 /** One without the other would send one host's credentials to another, e.g. an Enterprise Server's to github.com. */
 function checkAddressPair(
   env: Environment,
@@ -315,35 +286,6 @@ function checkClientPair(env: Environment, pair: readonly [VariableName, Variabl
   if (missing === undefined || more.length > 0) return;
   const there = pair.find((name) => name !== missing) ?? missing;
   problems.push(problem(missing, `is not set, but ${there} is`));
-}
-
-function readPrivateKey(values: Partial<Values>, env: Environment, problems: Problem[]): string | null {
-  const path = values.PRIVATE_KEY_PATH ?? null;
-  if (path === null) {
-    if (!isSet(env, "PRIVATE_KEY")) {
-      problems.push(problem("PRIVATE_KEY", "is not set, but other parts of the GitHub App are"));
-    }
-    return values.PRIVATE_KEY ?? null;
-  }
-  if (isSet(env, "PRIVATE_KEY")) {
-    problems.push({
-      variable: "PRIVATE_KEY_PATH",
-      wrong: "is set beside PRIVATE_KEY",
-      todo: "keep one of the two",
-    });
-    return null;
-  }
-  try {
-    const parsed = privateKey.safeParse(readFileSync(path, "utf8"));
-    if (parsed.success) {
-      return parsed.data;
-    }
-    problems.push(problem("PRIVATE_KEY_PATH", `names a file that ${parsed.error.issues[0]?.message ?? "is no key"}`));
-  } catch (error) {
-    const why = codeOf(error) ?? "unknown error";
-    problems.push(problem("PRIVATE_KEY_PATH", `names a file that can not be read (${why})`));
-  }
-  return null;
 }
 
 function readRegistry(values: Partial<Values>, problems: Problem[], warnings: string[]): RegistryConfig | null {
@@ -401,7 +343,7 @@ function readHttpBuilders(values: Partial<Values>, env: Environment, problems: P
 
 function assemble(
   values: Values,
-  parts: Pick<Config, "github" | "bitbucket" | "registry" | "namespaces" | "httpBuilders">,
+  parts: Pick<Config, "github" | "githubHosts" | "bitbucket" | "registry" | "namespaces" | "httpBuilders">,
 ): Config {
   // Absolute: tools are run in other folders than this one.
   const dataDir = resolve(values.DATA_DIR);
@@ -448,9 +390,4 @@ function problem(name: VariableName, wrong: string): Problem {
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}
-
-/** Code of an error of Node's own, e.g. `ENOENT`; null: it has none. */
-function codeOf(error: unknown): string | null {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : null;
 }

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { type BitbucketOptions, createBitbucketParts } from "./bitbucket-parts.ts";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { createOfferSender } from "./builders/webhook.ts";
-import { type Config, type GithubConfig, type RegistryConfig, secretKeys } from "./config.ts";
+import { type Config, type GithubConfig, githubHosts, type RegistryConfig, secretKeys } from "./config.ts";
+import { githubWebhookPath } from "./config-github.ts";
 import type { Builder, Clock, Logger, LogStore } from "./engine/ports.ts";
 import type { Registries } from "./engine/registries.ts";
 import { createRegistryDesk } from "./engine/registry-desk.ts";
@@ -30,9 +31,6 @@ import type { PushEvent } from "./web/registry.ts";
 import type { WorkerParts } from "./worker.ts";
 
 export const systemClock: Clock = { now: () => Date.now() };
-
-/** Path of the default GitHub host's webhook, below PUBLIC_URL. */
-export const GITHUB_WEBHOOK_PATH = "/webhooks/github";
 
 /** The instance can not start; each line says what is wrong and what to do. */
 export class StartError extends Error {
@@ -106,11 +104,12 @@ export async function createParts(
 
 /** Each host that is configured; Bitbucket always is, as far as connections go. */
 export function createConfiguredHosts(
-  { github, bitbucket, publicUrl }: Pick<Config, "github" | "bitbucket" | "publicUrl">,
+  { bitbucket, publicUrl, ...config }: Pick<Config, "github" | "githubHosts" | "bitbucket" | "publicUrl">,
   given: Omit<BitbucketOptions, "publicUrl">,
 ): Required<Pick<Parts, "hosts" | "addon">> {
   const { addon, ...parts } = createBitbucketParts(bitbucket, { ...given, publicUrl });
-  return { hosts: [...(github === null ? [] : [createGithubParts(github, given.log, given.clock)]), parts], addon };
+  const github = githubHosts(config).map((one) => createGithubParts(one, given.log, given.clock));
+  return { hosts: [...github, parts], addon };
 }
 
 function createConfiguredHttpBuilders({ httpBuilders }: Config, clock: Clock): Pick<Parts, "httpBuilders"> {
@@ -207,20 +206,15 @@ function noticePush(event: PushEvent, staging: StagingNames, log: Logger): void 
 }
 
 export function createGithubParts(github: Omit<GithubConfig, "privateKeyPath">, log: Logger, clock: Clock): HostParts {
-  const access = createGithubAccess({
-    host: "default",
-    appId: github.appId,
-    privateKey: github.privateKey,
-    apiUrl: github.apiUrl,
-    clock,
-  });
+  const { host, appId, privateKey, apiUrl } = github;
+  const access = createGithubAccess({ host, appId, privateKey, apiUrl, clock });
   return {
     entrances: [
       createGithubEntrance({
-        path: GITHUB_WEBHOOK_PATH,
-        host: "default",
+        path: githubWebhookPath(host),
+        host,
         secrets: github.webhookSecrets,
-        appId: github.appId,
+        appId,
         clock,
       }),
     ],

@@ -4,17 +4,11 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Rotated, Rotation } from "./cli/rotate.ts";
 import { type Config, type GithubConfig, newSecretKey, PREVIOUS_KEY_FILE, SECRET_KEY_FILE } from "./config.ts";
+import { githubWebhookPath } from "./config-github.ts";
 import { failed, type Outcome, ok } from "./core/model.ts";
 import { createGithubAccess, type GithubAccess } from "./github/access.ts";
 import { ensureKeyFile, readKeyFile, removeKeyFile, replaceKeyFile } from "./keys.ts";
-import {
-  createConfiguredSigner,
-  GITHUB_WEBHOOK_PATH,
-  newRequestKey,
-  openConfiguredStore,
-  REQUEST_KEY_FILE,
-  systemClock,
-} from "./parts.ts";
+import { createConfiguredSigner, newRequestKey, openConfiguredStore, REQUEST_KEY_FILE, systemClock } from "./parts.ts";
 import { createRegistryClient } from "./registry/client.ts";
 import { createStagingNames } from "./registry/staging.ts";
 import { forgetFormerKey, openTokenKeys, TOKEN_BUNDLE_FILE, turnTokenKeys } from "./registry/token-keys.ts";
@@ -38,15 +32,26 @@ export function createRotations(config: Config): readonly Rotation[] {
       about: "the key that signs registry tokens",
       rotate: ({ finish }) => (finish ? finishTokenKey(config) : rotateTokenKey(config)),
     },
+    ...appRotations(config, config.github, ""),
+    ...config.githubHosts.flatMap((github) => appRotations(config, github, `:${github.host}`)),
+  ];
+}
+
+/** `suffix`: what tells them from the default host's. */
+function appRotations(config: Config, github: GithubConfig | null, suffix: string): readonly Rotation[] {
+  const app = suffix === "" ? "the GitHub App" : `the App on ${suffix.slice(1)}`;
+  const use = (act: (one: GithubConfig) => Promise<Outcome<Rotated>>) =>
+    github === null ? Promise.resolve(refused("GitHub is not configured here.")) : act(github);
+  return [
     {
-      name: "webhook-secret",
-      about: "WEBHOOK_SECRET of the GitHub App",
-      rotate: () => withGithub(config, (github) => rotateWebhookSecret(config, github)),
+      name: `webhook-secret${suffix}`,
+      about: suffix === "" ? `WEBHOOK_SECRET of ${app}` : `the webhook secret of ${app}`,
+      rotate: () => use((one) => rotateWebhookSecret(config, one, suffix)),
     },
     {
-      name: "app-key",
-      about: "the GitHub App's private key; --file names the new one, as GitHub made it",
-      rotate: ({ file }) => withGithub(config, (github) => rotateAppKey(config, github, file)),
+      name: `app-key${suffix}`,
+      about: `${app}'s private key; --file names the new one, as GitHub made it`,
+      rotate: ({ file }) => use((one) => rotateAppKey(config, one, { file, suffix })),
     },
   ];
 }
@@ -210,43 +215,42 @@ async function finishTokenKey({ dataDir }: Config): Promise<Outcome<Rotated>> {
 
 // ---------------------------------------------------------------------------------------------- GitHub App
 
-function withGithub(
-  { github }: Config,
-  use: (github: GithubConfig) => Promise<Outcome<Rotated>>,
-): Promise<Outcome<Rotated>> {
-  return github === null ? Promise.resolve(refused("GitHub is not configured here.")) : use(github);
-}
-
 function accessOf(github: GithubConfig, privateKey = github.privateKey): GithubAccess {
-  return createGithubAccess({ ...github, host: "default", privateKey, clock: systemClock });
+  return createGithubAccess({ ...github, privateKey, clock: systemClock });
 }
 
 const PROBE_MS = 10_000;
 
-async function rotateWebhookSecret(config: Config, github: GithubConfig): Promise<Outcome<Rotated>> {
+async function rotateWebhookSecret(config: Config, github: GithubConfig, suffix: string): Promise<Outcome<Rotated>> {
   const [secret = "", former] = github.webhookSecrets;
+  const [current, previous] =
+    suffix === ""
+      ? ["WEBHOOK_SECRET", "WEBHOOK_SECRET_PREVIOUS"]
+      : ["the file of webhook_secret_path", "webhook_secret_previous_path"];
   if (former === undefined) {
     return ok({
       done: ["A new secret:", randomBytes(32).toString("hex")],
       todo: [
-        "Set WEBHOOK_SECRET_PREVIOUS to what WEBHOOK_SECRET is now, and WEBHOOK_SECRET to the new secret.",
+        suffix === ""
+          ? "Set WEBHOOK_SECRET_PREVIOUS to what WEBHOOK_SECRET is now, and WEBHOOK_SECRET to the new secret."
+          : `Copy ${current} of ${github.host} to one that ${previous} names, and put the new secret into the first.`,
         "Restart the process that serves: it takes both.",
-        `Run this again, with these variables: ${COMMAND} webhook-secret gives GitHub the new one.`,
+        `Run this again, with the same configuration: ${COMMAND} webhook-secret${suffix} gives GitHub the new one.`,
       ],
     });
   }
   // GitHub signs with the new one at once, and does not repeat what is refused.
-  const heard = await probe(`${config.publicUrl}${GITHUB_WEBHOOK_PATH}`, secret, github.appId);
+  const heard = await probe(`${config.publicUrl}${githubWebhookPath(github.host)}`, secret, github.appId);
   if (!heard.ok) return heard;
   const answer = await accessOf(github).asApp({ method: "PATCH", path: "/app/hook/config", body: { secret } });
   if (!answer.ok) return answer;
   if (answer.value.status !== 200) {
     return refused(`GitHub answered ${answer.value.status} to PATCH /app/hook/config. It still has the former secret.`);
   }
-  await told(config, "webhook-secret");
+  await told(config, `webhook-secret${suffix}`);
   return ok({
-    done: ["GitHub signs with WEBHOOK_SECRET from now on."],
-    todo: ["In some minutes, take WEBHOOK_SECRET_PREVIOUS out and restart the process that serves."],
+    done: [`GitHub signs with ${suffix === "" ? current : "the new secret"} from now on.`],
+    todo: [`In some minutes, take ${previous} out and restart the process that serves.`],
   });
 }
 
@@ -278,11 +282,15 @@ async function probe(url: string, secret: string, appId: number): Promise<Outcom
   }
 }
 
-async function rotateAppKey(config: Config, github: GithubConfig, file: string | null): Promise<Outcome<Rotated>> {
+async function rotateAppKey(
+  config: Config,
+  github: GithubConfig,
+  { file, suffix }: { readonly file: string | null; readonly suffix: string },
+): Promise<Outcome<Rotated>> {
   const page = `${github.url}/settings/apps`;
   if (file === null) {
     return refused(
-      `Generate a private key at ${page} → your App → Private keys, then run: ${COMMAND} app-key --file KEY.pem`,
+      `Generate a private key at ${page} → your App → Private keys, then run: ${COMMAND} app-key${suffix} --file KEY.pem`,
     );
   }
   const key = await readFile(file, "utf8");
@@ -302,7 +310,7 @@ async function rotateAppKey(config: Config, github: GithubConfig, file: string |
       ],
     });
   }
-  await told(config, "app-key");
+  await told(config, `app-key${suffix}`);
   replaceKeyFile(dirname(github.privateKeyPath), basename(github.privateKeyPath), key);
   return ok({
     done: [`GitHub takes this key for App ${github.appId}; ${github.privateKeyPath} holds it now.`],

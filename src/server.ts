@@ -202,7 +202,9 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     logs,
     adminToken: settings.adminToken,
     sessions: store,
-    installPage: parts.hosts.flatMap((one) => one.installPage ?? [])[0] ?? null,
+    installPages: new Map(
+      parts.hosts.flatMap(({ host, installPage }) => (installPage ? [[host.host, installPage]] : [])),
+    ),
     operators: new Set(settings.operators),
     ...(settings.apiRate === undefined ? {} : { tokenRate: settings.apiRate }),
     identities: parts.identities ?? [],

@@ -281,7 +281,7 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
         }));
       }
       const { github, publicUrl } = await config();
-      const app = github && (await examineApp(createGithubAccess({ ...github, host: "default", clock })));
+      const app = github && (await examineApp(createGithubAccess({ ...github, clock })));
       await store.finishSetup(BY);
       return { installUrl: app?.ok === true ? `${app.value.page}/installations/new` : null, publicUrl };
     },

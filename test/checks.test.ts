@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -250,6 +250,26 @@ describe("the GitHub App in doctor", () => {
     const { ok, detail, todo } = await check("GitHub App", configured({ PUBLIC_URL: "https://other.example.com" }));
     expect({ ok, detail }).toEqual({ ok: false, detail: expect.stringContaining("https://builds.example.com") });
     expect(todo).toContain("https://other.example.com/webhooks/github");
+  });
+
+  it("is one of each host, with the address of its own webhook", async () => {
+    writeFileSync(join(folder, "ghes.pem"), github.privateKey);
+    writeFileSync(join(folder, "ghes.secret"), SECRET);
+    const GITHUB_HOSTS_FILE = join(folder, "hosts.yml");
+    const ghes = {
+      ...{ name: "ghes", url: github.url, api_url: github.apiUrl, app_id: github.appId },
+      ...{ private_key_path: "ghes.pem", webhook_secret_path: "ghes.secret" },
+    };
+    writeFileSync(GITHUB_HOSTS_FILE, JSON.stringify({ hosts: [ghes] }));
+    const config = read({ GITHUB_HOSTS_FILE });
+    expect(await check("GitHub App", config)).toMatchObject({ ok: true, detail: "not used" });
+    const { ok, todo } = await check("GitHub App ghes", config);
+    expect([ok, todo]).toEqual([false, expect.stringContaining("https://builds.example.com/webhooks/github/ghes")]);
+    expect((await check("public address", config)).detail).toContain(
+      "that of ghes is https://builds.example.com/webhooks",
+    );
+    github.setWebhook({ url: "https://builds.example.com/webhooks/github/ghes", secret: SECRET });
+    expect((await check("GitHub App ghes", config)).ok).toBe(true);
   });
 
   it("names the account that has not accepted a permission, what is lost, and where to accept it", async () => {

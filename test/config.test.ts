@@ -249,7 +249,11 @@ describe("parseConfig", () => {
     ["an unknown network", { BUILD_NETWORK: "bridge" }, "BUILD_NETWORK is not one of none, internet, host"],
     ["memory without sense", { BUILD_MEMORY: "4 apples" }, "BUILD_MEMORY is not a size"],
     ["too little memory", { BUILD_MEMORY: "1m" }, "BUILD_MEMORY is not a size"],
-    ["further hosts", { GITHUB_HOSTS_FILE: "hosts.yml" }, "GITHUB_HOSTS_FILE is not supported yet"],
+    [
+      "further hosts that are not there",
+      { GITHUB_HOSTS_FILE: "/no.yml" },
+      "GITHUB_HOSTS_FILE names a file that can not",
+    ],
     ["a broken private key", { ...github, PRIVATE_KEY: "-----BEGIN x" }, "PRIVATE_KEY is not a private key that"],
     ["both forms of the key", { ...github, PRIVATE_KEY_PATH: "/x" }, "PRIVATE_KEY_PATH is set beside PRIVATE_KEY"],
     [

@@ -227,16 +227,19 @@ describe("what GitHub knows of the App", () => {
   /** Signatures the server takes; each request's outcome. */
   let accepted: readonly string[];
   const answers: number[] = [];
+  const asked: (string | undefined)[] = [];
 
   beforeEach(async () => {
     accepted = [SECRET, FORMER];
     answers.length = 0;
+    asked.length = 0;
     server = createServer(async (request, response) => {
       const body = await buffer(request);
       const given = request.headers["x-hub-signature-256"];
       const known = accepted.map((secret) => `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`);
       response.statusCode = known.some((one) => one === given) ? 202 : 401;
       answers.push(response.statusCode);
+      asked.push(request.url);
       response.end();
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -268,6 +271,36 @@ describe("what GitHub knows of the App", () => {
     expect((await host.ping()).status).toBe(202);
     expect(answers).toEqual([202, 202]);
     expect(await audited(config)).toEqual(["key.rotated webhook-secret"]);
+  });
+
+  it("is changed of each host by itself", async () => {
+    writeFileSync(join(folder, "ghes.pem"), host.privateKey);
+    writeFileSync(join(folder, "ghes.new"), SECRET);
+    const further = {
+      ...{ name: "ghes", url: host.url, api_url: host.apiUrl, app_id: host.appId },
+      ...{ private_key_path: "ghes.pem", webhook_secret_path: "ghes.new" },
+    };
+    const GITHUB_HOSTS_FILE = join(folder, "hosts.yml");
+    const hostsFile = (entry: object) => writeFileSync(GITHUB_HOSTS_FILE, JSON.stringify({ hosts: [entry] }));
+    hostsFile(further);
+    const first = await migrated({ PUBLIC_URL: address(), GITHUB_HOSTS_FILE });
+    expect(createRotations(first).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["webhook-secret", "webhook-secret:ghes", "app-key:ghes"]),
+    );
+    expect(await rotate("webhook-secret:ghes", first)).toMatchObject({
+      value: { todo: [expect.stringContaining("webhook_secret_previous_path"), expect.anything(), expect.anything()] },
+    });
+    writeFileSync(join(folder, "ghes.former"), FORMER);
+    hostsFile({ ...further, webhook_secret_previous_path: "ghes.former" });
+    const config = read({ PUBLIC_URL: address(), GITHUB_HOSTS_FILE });
+    host.setWebhook({ url: `${address()}/webhooks/github/ghes`, secret: FORMER });
+    expect(await rotate("webhook-secret:ghes", config)).toMatchObject({ ok: true });
+    accepted = [SECRET];
+    expect((await host.ping()).status).toBe(202);
+    expect(asked).toEqual(["/webhooks/github/ghes", "/webhooks/github/ghes"]);
+    expect(await audited(config)).toEqual(["key.rotated webhook-secret:ghes"]);
+    // Nothing of the default host is set.
+    expect(await rotate("webhook-secret", config)).toMatchObject({ ok: false });
   });
 
   it("keeps the former secret while the server does not take the new one, or is away", async () => {

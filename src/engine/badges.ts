@@ -17,14 +17,12 @@ export interface Badges {
 
 export interface WantedBadge {
   readonly provider: Provider;
+  readonly host: string;
   readonly fullName: string;
   readonly branch: string | null;
   readonly image: string | null;
   readonly token: string | null;
 }
-
-/** Badge addresses name no host. */
-const HOST = "default";
 
 export function createBadges({ store, publicUrl }: { readonly store: BadgeStore; readonly publicUrl: string }): Badges {
   /** 128 bits; of the repository's id, so that it stays through renames and is nobody's who takes the name over. */
@@ -39,7 +37,7 @@ export function createBadges({ store, publicUrl }: { readonly store: BadgeStore;
 
   return {
     async state({ token, ...wanted }) {
-      const facts = await store.badgeFacts({ ...wanted, host: HOST });
+      const facts = await store.badgeFacts(wanted);
       if (facts === null) return { state: "unknown", open: true };
       if (facts.private && (token === null || !sameHash(token, await tokenOf(facts.repository)))) {
         return { state: "unknown", open: true };
@@ -48,11 +46,13 @@ export function createBadges({ store, publicUrl }: { readonly store: BadgeStore;
     },
 
     async markdown(repository) {
-      const { provider, fullName } = repository;
+      const { provider, host, fullName } = repository;
       const path = fullName.split("/").map(encodeURIComponent).join("/");
       const token = repository.private ? `?token=${await tokenOf(repository)}` : "";
       const builds = `${publicUrl}/builds?${new URLSearchParams({ repository: fullName })}`;
-      return badgeMarkdown(`${publicUrl}/badge/${provider}/${path}.svg${token}`, builds);
+      // Addresses name no host but a further one.
+      const whose = host === "default" ? provider : `${provider}/${host}`;
+      return badgeMarkdown(`${publicUrl}/badge/${whose}/${path}.svg${token}`, builds);
     },
   };
 }

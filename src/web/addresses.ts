@@ -5,6 +5,11 @@ export function installationAddress({ provider, host, id }: HostId): string {
   return `/installations/${[provider, host, id].map(encodeURIComponent).join("/")}`;
 }
 
+/** Where people are sent to a host to sign in, and below which they come back. */
+export function signInPath({ provider, host }: Pick<HostId, "provider" | "host">): string {
+  return host === "default" ? `/auth/${provider}` : `/auth/${provider}/${host}`;
+}
+
 /** Where operators stop one. */
 export function pauseAddress(installation: HostId): string {
   return `/admin${installationAddress(installation)}/pause`;

@@ -10,12 +10,12 @@ const MAX_NAME = 300;
 
 /**
  * `GET /badge/{github,bitbucket}/{owner}/{repo}.svg?branch=&image=&token=`, for READMEs: open to everybody, and shown inside
- * other sites' pages. What is not to be known looks like what is not there: 404, and a badge that says so.
+ * other sites' pages. Of a further host, `/badge/github/{host}/{owner}/{repo}.svg`. What is not to be known looks like what is not there: 404, and a badge that says so.
  */
 export function createBadgeRoutes(badges: Badges): Router {
   const router = express.Router({ caseSensitive: true });
   router.get(
-    "/badge/:provider/:owner/:file",
+    PATHS,
     route(async (req, res) => {
       const wanted = wantedBadge(req);
       const { state, open } = wanted === null ? { state: "unknown" as const, open: true } : await badges.state(wanted);
@@ -32,18 +32,21 @@ export function createBadgeRoutes(badges: Badges): Router {
         .send(makeBadge({ label: "wharfinger", message, color }));
     }),
   );
-  router.all("/badge/:provider/:owner/:file", (_req, _res, next) => next(methodNotAllowed("GET, HEAD")));
+  router.all(PATHS, (_req, _res, next) => next(methodNotAllowed("GET, HEAD")));
   return router;
 }
+
+const PATHS = ["/badge/:provider/:owner/:file", "/badge/:provider/:host/:owner/:file"];
 
 function wantedBadge({ params, query }: Request): WantedBadge | null {
   const provider = (["github", "bitbucket"] as const).find((one) => one === params["provider"]);
   const [, name] = /^(.+)\.svg$/.exec(params["file"] ?? "") ?? [];
   const fullName = `${params["owner"]}/${name}`;
+  const { host = "default" } = params;
   const { branch = null, image = null, token = null } = query;
   const isText = (value: unknown): value is string | null =>
     value === null || (typeof value === "string" && value.length <= MAX_NAME);
   if (provider === undefined || name === undefined || fullName.length > MAX_NAME) return null;
   if (!isText(branch) || !isText(image) || !isText(token)) return null;
-  return { provider, fullName, branch, image, token };
+  return { provider, host: String(host), fullName, branch, image, token };
 }

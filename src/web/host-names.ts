@@ -1,8 +1,8 @@
-import type { Provider } from "../core/model.ts";
+import type { HostId, Provider } from "../core/model.ts";
 
 const NAMES: Readonly<Record<Provider, string>> = { github: "GitHub", bitbucket: "Bitbucket" };
 
-/** For people. */
-export function hostName(provider: Provider): string {
-  return NAMES[provider];
+/** For people: `GitHub`, `GitHub (ghes)`. */
+export function hostName({ provider, host }: Pick<HostId, "provider" | "host">): string {
+  return host === "default" ? NAMES[provider] : `${NAMES[provider]} (${host})`;
 }

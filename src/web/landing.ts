@@ -1,9 +1,13 @@
-/** `/setup/github`, where GitHub sends people once they have installed the App, changed that, or asked an owner to. */
-import type { Request, Router } from "express";
+/**
+ * `/setup/github`, and `/setup/github/HOST` of a further host, where GitHub sends people once they have installed the App,
+ * changed that, or asked an owner to.
+ */
+import type { Request, Response, Router } from "express";
 import type { HostId, Outcome } from "../core/model.ts";
 import type { Authorizer } from "../engine/authorize.ts";
 import type { SessionStore } from "../engine/sessions-port.ts";
 import type { Store } from "../engine/store-port.ts";
+import { installationAddress } from "./addresses.ts";
 import type { Gate } from "./auth.ts";
 import { demandAllowed, route } from "./errors.ts";
 import type { Views } from "./views.ts";
@@ -15,28 +19,33 @@ export interface LandingParts {
   readonly views: Views;
   readonly gate: Gate;
   readonly authorizer: Authorizer;
-  /** Where the App is installed from; null: GitHub is not configured. */
-  readonly installPage: (() => Promise<Outcome<string>>) | null;
+  /** Where the App is installed from, by GitHub host. */
+  readonly installPages: ReadonlyMap<string, () => Promise<Outcome<string>>>;
 }
 
 const AGAIN_SECONDS = 3;
 /** GitHub's word of an install takes seconds; after a minute something else is wrong. */
 const MAX_TRIES = 20;
 
-export function createLandingPages({ store, sessions, views, installPage, ...who }: LandingParts): Router {
+export function createLandingPages({ store, sessions, views, installPages, ...who }: LandingParts): Router {
   const kit = createPageKit({ views, ...who });
+  const further = [...installPages.keys()].filter((host) => host !== "default");
   // Whoever asked an owner need not be anybody here yet, and is told nothing of anybody's.
-  const showRequest = route(async (_req, res) => {
-    const page = (await installPage?.()) ?? null;
+  const showRequest = route(async (req, res) => {
+    const page = (await installPages.get(hostIn(req))?.()) ?? null;
     const data = { title: "Waiting for an owner", section: null, formToken: null } as const;
     res.send(views.render("setup-request", { ...data, link: page?.ok ? page.value : null }));
   });
-  kit.router.get("/setup/github", (req, res, next) => {
+  const paths = ["/setup/github", ...further.map((host) => `/setup/github/${host}`)];
+  kit.router.get(paths, (req, res, next) => {
     if (req.query["setup_action"] === "request") showRequest(req, res, next);
     else next();
   });
 
-  kit.page("/setup/github", async (req, res, visit) => {
+  for (const path of paths) kit.page(path, land);
+  return kit.router;
+
+  async function land(req: Request, res: Response, visit: Visit): Promise<void> {
     const id = idIn(req);
     if (id === null) {
       res.redirect(303, "/installations");
@@ -45,17 +54,21 @@ export function createLandingPages({ store, sessions, views, installPage, ...who
     // The address is anybody's to write: the host is asked who may see what it names.
     if (await sees(store, visit, id)) {
       await sessions.widenReach(visit.session.key, id);
-      res.redirect(303, `/installations/github/default/${id.id}`);
+      res.redirect(303, installationAddress(id));
       return;
     }
     const tries = triesOf(req);
     const over = tries >= MAX_TRIES;
-    const again = `/setup/github?${new URLSearchParams({ installation_id: id.id, tries: String(tries + 1) })}`;
+    const again = `${req.path}?${new URLSearchParams({ installation_id: id.id, tries: String(tries + 1) })}`;
     // Not there yet and not theirs look the same: nobody learns by it which numbers are installations.
     if (!over) res.set("Refresh", `${AGAIN_SECONDS}; url=${again}`);
     kit.send(res, visit, "setup-waiting", { title: over ? "Not here" : "Almost there", section: null, over, again });
-  });
-  return kit.router;
+  }
+}
+
+/** The host whose path it is. */
+function hostIn({ path }: Request): string {
+  return path.slice("/setup/github/".length) || "default";
 }
 
 async function sees(store: LandingParts["store"], visit: Visit, id: HostId): Promise<boolean> {
@@ -66,9 +79,9 @@ async function sees(store: LandingParts["store"], visit: Visit, id: HostId): Pro
   return true;
 }
 
-function idIn({ query }: Request): HostId | null {
-  const { installation_id: id } = query;
-  return typeof id === "string" && /^[1-9]\d{0,15}$/.test(id) ? { provider: "github", host: "default", id } : null;
+function idIn(req: Request): HostId | null {
+  const { installation_id: id } = req.query;
+  return typeof id === "string" && /^[1-9]\d{0,15}$/.test(id) ? { provider: "github", host: hostIn(req), id } : null;
 }
 
 function triesOf({ query }: Request): number {

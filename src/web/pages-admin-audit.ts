@@ -100,6 +100,6 @@ function idOf(by: By): string | null {
     case "person":
       return `${by.provider}:${by.host}:${by.actor.id}`;
     case "host":
-      return by.actor === null ? hostName(by.provider) : `an event of ${hostName(by.provider)}, ${by.actor.id}`;
+      return by.actor === null ? hostName(by) : `an event of ${hostName(by)}, ${by.actor.id}`;
   }
 }

@@ -108,7 +108,7 @@ function claimView(claim: Claim, problem: Problem | null, now: number) {
     id: claim.id,
     login: account.login,
     kind: account.kind,
-    host: hostName(account.provider),
+    host: hostName(account),
     installation: installationAddress(installation),
     namespace: claim.namespace,
     state: claim.state,

@@ -7,6 +7,7 @@ import type { Request, Response, Router } from "express";
 import type { Identity } from "../engine/identity-port.ts";
 import type { Clock, Logger } from "../engine/ports.ts";
 import { type SessionStore, SIGN_IN_MS } from "../engine/sessions-port.ts";
+import { signInPath } from "./addresses.ts";
 import { createAttempts } from "./attempts.ts";
 import type { Gate } from "./auth.ts";
 import { createCookie, derived, newSecret, sameSecret } from "./cookies.ts";
@@ -52,7 +53,7 @@ export function addHostSignIn(router: Router, options: SignInOptions & { readonl
   }
 
   async function finish(req: Request, res: Response, identity: Identity): Promise<void> {
-    const name = hostName(identity.provider);
+    const name = hostName(identity);
     const back = await cameBack(req, identity);
     if (back === null) {
       log.warn({ host: `${identity.provider}:${identity.host}`, reason: "not-begun-here" }, "a sign-in was not taken");
@@ -77,8 +78,10 @@ export function addHostSignIn(router: Router, options: SignInOptions & { readonl
 
   for (const identity of identities) {
     const { provider, host } = identity;
+    // This router is below `/auth`.
+    const path = signInPath(identity).replace(/^\/auth/, "");
     router.get(
-      `/${provider}`,
+      path,
       route(async (req, res) => {
         const next = localPath(req.query["next"]);
         // Nobody is sent to a host without having read what for.
@@ -101,10 +104,10 @@ export function addHostSignIn(router: Router, options: SignInOptions & { readonl
       }),
     );
     router.get(
-      `/${provider}/callback`,
+      `${path}/callback`,
       route((req, res) => finish(req, res, identity)),
     );
-    router.all([`/${provider}`, `/${provider}/callback`], (_req, _res, next) => next(methodNotAllowed("GET, HEAD")));
+    router.all([path, `${path}/callback`], (_req, _res, next) => next(methodNotAllowed("GET, HEAD")));
   }
   router.use(["/github", "/bitbucket"], (_req, _res, next) => {
     next(new WebError(404, "not-configured", "Nobody can sign in with an account of that host here."));

@@ -1,5 +1,6 @@
 import express, { type Request, type Router } from "express";
 import { IDLE_MS, SESSION_MS } from "../engine/sessions-port.ts";
+import { signInPath } from "./addresses.ts";
 import type { Gate } from "./auth.ts";
 import { methodNotAllowed, route, WebError } from "./errors.ts";
 import { demandOwnForm, field, readForm } from "./forms.ts";
@@ -13,10 +14,10 @@ export function createSignIn(options: SignInOptions): Router {
   const { gate, views, identities, clock } = options;
   const router = express.Router({ caseSensitive: true });
   const show: ShowSignIn = (res, status, next, problem) => {
-    const ways = identities.map(({ provider }) => ({
-      provider,
-      name: hostName(provider),
-      href: `/auth/${provider}?${new URLSearchParams({ next })}`,
+    const ways = identities.map((one) => ({
+      provider: one.provider,
+      name: hostName(one),
+      href: `${signInPath(one)}?${new URLSearchParams({ next })}`,
     }));
     const data = { title: "Sign in", section: null, formToken: null, token: gate.configured, ways, next, problem };
     res.status(status).send(views.render("sign-in", data));
@@ -66,10 +67,7 @@ export function createSignIn(options: SignInOptions): Router {
           section: null,
           formToken,
           who: { name, operator },
-          person:
-            person === null
-              ? null
-              : { id: person.actor.id, provider: person.provider, name: hostName(person.provider) },
+          person: person === null ? null : { id: person.actor.id, provider: person.provider, name: hostName(person) },
           operator,
           installations: reach.length,
           opened: timeView(new Date(openedAt).toISOString(), clock.now()),

@@ -1,5 +1,5 @@
 /** What the status page shows. Times are told as they are known; what nobody knows is said to be unknown. */
-import { hostKey, type InstallationState, type Provider } from "../core/model.ts";
+import { hostKey, type InstallationState } from "../core/model.ts";
 import type { Waiting } from "../engine/operations-port.ts";
 import type { InstallationStatus, InstanceStatus, Refusal } from "../engine/status.ts";
 import { installationAddress } from "./addresses.ts";
@@ -52,14 +52,14 @@ export function waitingView({ count, oldest }: Waiting, now: number): WaitingVie
 
 export function installationStatusView(one: InstallationStatus, now: number): InstallationStatusView {
   const { installation, permissions } = one;
-  const { provider, host, account, state } = installation;
+  const { account, state } = installation;
   const missing = permissions?.asked.filter(({ given }) => given === false) ?? [];
   const unknown = permissions === null || permissions.asked.every(({ given }) => given === null);
   return {
     key: hostKey(installation),
     href: installationAddress(installation),
     login: account.login,
-    host: host === "default" ? hostName(provider) : `${hostName(provider)} (${host})`,
+    host: hostName(installation),
     state,
     lastEvent: one.lastEvent === null ? null : timeView(one.lastEvent, now),
     deliveries: waitingView(one.deliveries, now),
@@ -74,7 +74,7 @@ export function installationStatusView(one: InstallationStatus, now: number): In
       resets: resetsAt === null ? null : resetText(Date.parse(resetsAt) - now),
       at: timeView(at, now),
     })),
-    warnings: warningsOf(one, provider, now),
+    warnings: warningsOf(one, now),
     permissions: {
       kind: missing.length > 0 ? "missing" : unknown ? "unknown" : "complete",
       missing: missing.map(({ title, level, without }) => ({ title: `${title} (${level})`, without })),
@@ -87,12 +87,12 @@ function resetText(ms: number): string {
   return ms > 0 ? `all again in ${duration(ms)}` : `all again since ${duration(-ms)}`;
 }
 
-function warningsOf({ askedToWait, installation }: InstallationStatus, provider: Provider, now: number): string[] {
+function warningsOf({ askedToWait, installation }: InstallationStatus, now: number): string[] {
   const { state } = installation;
   const warnings: string[] = [];
   if (askedToWait !== null) {
     const left = duration(Date.parse(askedToWait) - now);
-    warnings.push(`${hostName(provider)} asked us to wait: it is not asked anything for another ${left}.`);
+    warnings.push(`${hostName(installation)} asked us to wait: it is not asked anything for another ${left}.`);
   }
   if (state === "suspended") warnings.push("Its owners have suspended the app: nothing is heard of it or built.");
   if (state === "paused")

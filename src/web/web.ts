@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
-import type { Build, Outcome } from "../core/model.ts";
+import type { Build } from "../core/model.ts";
 import type { AccessTokens } from "../engine/access-tokens.ts";
 import type { ApiTokens } from "../engine/api-tokens.ts";
 import type { Authorizer } from "../engine/authorize.ts";
@@ -21,7 +21,7 @@ import { createBadgeRoutes } from "./badges.ts";
 import { type BuilderDoor, createBuilderRoutes } from "./builder.ts";
 import { methodNotAllowed, publicError, WebError } from "./errors.ts";
 import type { InstallationsStore } from "./installations.ts";
-import { createLandingPages } from "./landing.ts";
+import { createLandingPages, type LandingParts } from "./landing.ts";
 import type { Logs } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
@@ -50,7 +50,7 @@ export interface WebOptions {
   readonly identities?: readonly Identity[];
   readonly sessions: SessionStore;
   /** Where the GitHub App is installed from; null or left out: there is none. */
-  readonly installPage?: (() => Promise<Outcome<string>>) | null;
+  readonly installPages?: LandingParts["installPages"];
   /** Decides, by its scheme, about HSTS and how cookies are marked. */
   readonly publicUrl: string;
   readonly clock: Clock;
@@ -141,7 +141,7 @@ export function createWeb(options: WebOptions): Express {
       gate,
       views,
       authorizer: options.authorizer,
-      installPage: options.installPage ?? null,
+      installPages: options.installPages ?? new Map(),
     }),
   );
   app.use("/auth", createSignIn({ gate, views, identities, sessions, secure, clock, log }));

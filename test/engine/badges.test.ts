@@ -3,7 +3,14 @@ import type { BuildState } from "../../src/core/model.ts";
 import { createBadges } from "../../src/engine/badges.ts";
 
 const REPOSITORY = { provider: "github", host: "default", id: "1", fullName: "acme/api" } as const;
-const WANTED = { provider: "github", fullName: "acme/api", branch: null, image: null, token: null } as const;
+const WANTED = {
+  provider: "github",
+  host: "default",
+  fullName: "acme/api",
+  branch: null,
+  image: null,
+  token: null,
+} as const;
 
 function badges(
   facts: { readonly private: boolean; readonly states: readonly BuildState[] } | null,
@@ -41,6 +48,11 @@ describe("badges", () => {
   it("look the same for what is not there and for what is not to be seen", async () => {
     const hidden = await badges({ private: true, states: ["succeeded"] }).state(WANTED);
     expect(await badges(null).state(WANTED)).toEqual(hidden);
+  });
+
+  it("of a further host name it", async () => {
+    const repository = { ...REPOSITORY, host: "ghes", private: false };
+    expect(await badges(null).markdown(repository)).toContain("/badge/github/ghes/acme/api.svg");
   });
 
   it("come as Markdown that leads to the builds, without a token where none is needed", async () => {

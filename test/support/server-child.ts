@@ -44,7 +44,7 @@ function notingBuilder(folder: string): Builder {
 
 async function main(input: ServerChildInput): Promise<void> {
   await migrateStore(input.databaseUrl);
-  const github = { ...input, webhookSecrets: [input.secret], clientId: null, clientSecret: null };
+  const github = { ...input, host: "default", webhookSecrets: [input.secret], clientId: null, clientSecret: null };
   const running = await startServer(
     {
       store: await openStore({ url: input.databaseUrl, clock: Date }),

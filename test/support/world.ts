@@ -27,6 +27,7 @@ import { requestParts } from "./request-parts.ts";
 import { soleRegistry } from "./sole-registry.ts";
 
 export const SECRET = "a webhook secret of more than thirty-two characters";
+export const GHES_SECRET = "the webhook secret of another host, as long as the first";
 export const ADMIN_TOKEN = "an-admin-token-of-more-than-thirty-two-characters";
 const VIEWS = fileURLToPath(new URL("../../views", import.meta.url));
 
@@ -55,6 +56,8 @@ export interface World {
   readonly github: GithubHost;
   /** Throws unless the options asked for it. */
   readonly bitbucket: BitbucketHost;
+  /** Throws unless the options asked for it. */
+  readonly ghes: GithubHost;
   readonly clock: TestClock;
   readonly lines: readonly LogLine[];
   /** Requests the builder was given, in order. */
@@ -74,6 +77,8 @@ export interface WorldOptions {
   readonly concurrency?: number;
   /** Also a stand-in for Bitbucket, with the Connect add-on served. */
   readonly bitbucket?: boolean;
+  /** Also a stand-in for a GitHub Enterprise Server, which is the further host `ghes`. */
+  readonly enterprise?: boolean;
   /** Replaces parts before the program starts, e.g. with ones that fail. */
   readonly parts?: (parts: Parts) => Parts;
   /** By `hostKey`. */
@@ -99,6 +104,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "wharfinger-world-"));
   const database = await createFlowDatabase(folder);
   const github = await createGithubHost();
+  const ghes = options.enterprise ? await createGithubHost({ basePath: "/api/v3" }) : null;
   const bitbucket = options.bitbucket ? await createBitbucketHost() : null;
   const vault = createVault([Buffer.alloc(32, 7)]);
   const clock = createTestClock();
@@ -130,17 +136,22 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       bitbucket === null
         ? { addon: null }
         : createBitbucketParts(bitbucketConfig(bitbucket), { grants: store, publicUrl, log, clock, environment: {} });
+    const further = ghes === null ? [] : [{ ...githubConfig(ghes), host: "ghes", webhookSecrets: [GHES_SECRET] }];
     const parts: Parts = {
       store,
       logs: createLogStore(join(folder, "logs")),
       registries: soleRegistry(registryOf()),
       ...request,
       builder,
-      hosts: [createGithubParts(githubConfig(github), log, clock), ...("host" in hostParts ? [hostParts] : [])],
+      hosts: [
+        ...[githubConfig(github), ...further].map((one) => createGithubParts(one, log, clock)),
+        ...("host" in hostParts ? [hostParts] : []),
+      ],
       addon,
       identities: createIdentities(
         {
           github: githubConfig(github),
+          githubHosts: further,
           bitbucket: bitbucket === null ? NO_BITBUCKET : bitbucketConfig(bitbucket),
           publicUrl,
         },
@@ -175,6 +186,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     github.setWebhook({ url: `${running.url}/webhooks/github`, secret: SECRET });
     if (bitbucket !== null) bitbucket.consumer.callbackUrl = `${publicUrl}/auth/bitbucket/callback`;
     github.setCallbackUrls([`${publicUrl}/auth/github/callback`]);
+    ghes?.setWebhook({ url: `${running.url}/webhooks/github/ghes`, secret: GHES_SECRET });
+    ghes?.setCallbackUrls([`${publicUrl}/auth/github/ghes/callback`]);
   }
 
   function now(): Running {
@@ -194,6 +207,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     get bitbucket() {
       if (bitbucket === null) throw new Error("this world has no Bitbucket");
       return bitbucket;
+    },
+    get ghes() {
+      if (ghes === null) throw new Error("this world has no Enterprise Server");
+      return ghes;
     },
     clock,
     lines,
@@ -220,6 +237,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     async close() {
       await stop();
       await github.close();
+      await ghes?.close();
       await bitbucket?.close();
       await database.drop();
       await rm(folder, { recursive: true, force: true });
@@ -229,6 +247,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
 
 function githubConfig(github: GithubHost) {
   return {
+    host: "default",
     appId: github.appId,
     privateKey: github.privateKey,
     webhookSecrets: [SECRET],

@@ -37,7 +37,18 @@ describe("GET /badge", () => {
     });
     expect(await answer.text()).toMatch(/^<svg .*passing/s);
     expect(asked).toEqual([
-      { provider: "github", fullName: "acme/my.api", branch: "release/1", image: "api", token: "t" },
+      {
+        ...{ provider: "github", host: "default", fullName: "acme/my.api" },
+        ...{ branch: "release/1", image: "api", token: "t" },
+      },
+    ]);
+  });
+
+  it("names the host where that is a further one", async () => {
+    const { url, asked } = await open("passing");
+    expect((await fetch(`${url}/badge/github/ghes/acme/api.svg`)).status).toBe(200);
+    expect(asked).toEqual([
+      { provider: "github", host: "ghes", fullName: "acme/api", branch: null, image: null, token: null },
     ]);
   });
 
