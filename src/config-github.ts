@@ -85,26 +85,25 @@ function keyOf(values: Partial<Values>, env: Environment, report: Report): strin
 const TAKEN = ["default", "callback"];
 const NAME = /^[a-z][a-z0-9-]{0,30}$/;
 
-const path = z.string().min(1);
-const number = z.union([z.string(), z.number()]).transform(String);
-const fileSchema = z.strictObject({
-  hosts: z
-    .array(
-      z.strictObject({
-        name: z.string(),
-        url: z.string(),
-        api_url: z.string().optional(),
-        app_id: number,
-        private_key_path: path,
-        webhook_secret_path: path,
-        webhook_secret_previous_path: path.optional(),
-        client_id: z.string().optional(),
-        client_secret_path: path.optional(),
-      }),
-    )
-    .min(1),
+const text = z.string({ error: ({ input }) => (input === undefined ? "is not set" : "must be text") });
+const path = text.min(1, "must be a path");
+const number = z
+  .union([z.string(), z.number()], { error: ({ input }) => (input === undefined ? "is not set" : "must be a number") })
+  .transform(String);
+const NO_LIST = "has no list of hosts";
+const entrySchema = z.strictObject({
+  name: text,
+  url: text,
+  api_url: text.optional(),
+  app_id: number,
+  private_key_path: path,
+  webhook_secret_path: path,
+  webhook_secret_previous_path: path.optional(),
+  client_id: text.optional(),
+  client_secret_path: path.optional(),
 });
-type Entry = z.infer<typeof fileSchema>["hosts"][number];
+const fileSchema = z.strictObject({ hosts: z.array(entrySchema, NO_LIST).min(1, "is empty") }, NO_LIST);
+type Entry = z.infer<typeof entrySchema>;
 
 /**
  * Those of `GITHUB_HOSTS_FILE`; secrets are in files of their own, whose paths count from its folder. What is wrong goes to
@@ -152,7 +151,12 @@ function parseEntries(text: string): Entry[] | { readonly problems: readonly str
   }
   const parsed = fileSchema.safeParse(document);
   if (parsed.success) return parsed.data.hosts;
-  return { problems: parsed.error.issues.map((issue) => `${placeOf(issue.path)}: ${issue.message}`) };
+  return { problems: parsed.error.issues.map((issue) => `${placeOf(issue.path)} ${wordsOf(issue)}`) };
+}
+
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "unrecognized_keys") return `has ${issue.keys.join(", ")}, which is no key here`;
+  return issue.message;
 }
 
 function placeOf(path: readonly PropertyKey[]): string {

@@ -88,11 +88,11 @@ describe("GITHUB_HOSTS_FILE", () => {
   });
 
   it.each<[string, object | string, string]>([
-    ["nothing in it", "", "the file: "],
+    ["nothing in it", "", "the file has no list of hosts"],
     ["no YAML", "hosts: [\n  - x: [", "GITHUB_HOSTS_FILE names a file with a problem: line "],
-    ["no hosts", { hosts: [] }, "hosts: "],
-    ["an unknown key", { hosts: [{ ...GHES, secret: "x" }] }, "hosts[0]: "],
-    ["a missing key", { hosts: [{ name: "ghes" }] }, "hosts[0].url: "],
+    ["no hosts", { hosts: [] }, "hosts is empty"],
+    ["an unknown key", { hosts: [{ ...GHES, secret: "x" }] }, "hosts[0] has secret, which is no key here"],
+    ["a missing key", { hosts: [{ name: "ghes" }] }, "hosts[0].url is not set"],
     ["the default's name", { hosts: [{ ...GHES, name: "default" }] }, "hosts[0].name must be lowercase"],
     ["a name that is a path of ours", { hosts: [{ ...GHES, name: "callback" }] }, "hosts[0].name must be lowercase"],
     ["a name with a slash", { hosts: [{ ...GHES, name: "a/b" }] }, "hosts[0].name must be lowercase"],
