@@ -79,7 +79,7 @@ interface RepositoryView {
   readonly href: string;
   /** Of a push to the default branch; tags as its rules have them. */
   readonly images: readonly WouldBuild[];
-  /** Whoever looks may have it built now. */
+  /** It can be built now, and whoever looks may have that done. */
   readonly mayBuild: boolean;
 }
 
@@ -207,7 +207,7 @@ async function mayStart(
 ): Promise<boolean> {
   const survey = answer?.ok === true ? answer.value.survey : null;
   const something = survey !== null && (survey.hasFile || survey.dockerfiles.includes("Dockerfile"));
-  if (builds === undefined || !something) return false;
+  if (builds === undefined || !something || installation.namespace === null) return false;
   return (await visit.may("build.start", { installation, repository })).kind === "allowed";
 }
 

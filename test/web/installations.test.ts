@@ -264,7 +264,9 @@ describe("an installation that waits for a namespace", () => {
     const claim = { id: "3", why: "the operator has to confirm that <acme> is theirs" };
     const opened = await open({ installations: [{ ...installation, namespace: null, claim }] });
     const text = await textOf(opened, PAGE);
-    expect(text).toContain("nothing yet: the operator has to confirm that &lt;acme&gt; is theirs");
+    expect(text).toContain(
+      "<strong>Nothing is built yet</strong>: the operator has to confirm that &lt;acme&gt; is theirs",
+    );
     expect(text).toContain('<a href="/admin/claims">');
     expect(await textOf(opened, "/installations")).toContain("waits for approval");
     const answer = await opened.api("/api/v1/installations/github/default/7");
@@ -273,6 +275,6 @@ describe("an installation that waits for a namespace", () => {
 
   it("is told from one that asks for none", async () => {
     const text = await textOf(await open({ installations: [{ ...installation, namespace: null }] }), PAGE);
-    expect(text).toContain("nothing: it has no namespace");
+    expect(text).toContain("the account has no namespace");
   });
 });
