@@ -13,6 +13,7 @@ import type {
   HostInstallation,
   HostRepository,
 } from "./contract.ts";
+import { installOn } from "./installs.ts";
 import { allowanceOf, HOURLY_LIMIT } from "./limits.ts";
 import { createMoves } from "./moves.ts";
 import {
@@ -63,7 +64,8 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
   });
   const patience = enterprise ? ENTERPRISE_PATIENCE_MS : GITHUBS_PATIENCE_MS;
   const sender = createSender(state, options.webhookTimeoutMs ?? patience);
-  const { server, inject } = createApiServer({ state, sender }, basePath);
+  const world = { state, sender };
+  const { server, inject } = createApiServer(world, basePath);
   state.url = `http://127.0.0.1:${await listen(server)}`;
   state.apiUrl = state.url + basePath;
   const { move, ...pushes } = createPushes(state, sender, (moved) => follow(moved));
@@ -177,22 +179,8 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     fork: (repository, owner) => forkRepository(state, repository, owner),
 
     async install(on, { repositories = "all", permissions = DEFAULT_PERMISSIONS } = {}) {
-      if (state.installations.some((item) => item.account.id === on.id && !item.removed)) {
-        throw new Error(`the app is installed on ${on.login} already`);
-      }
-      const installation: InstallationState = {
-        id: state.nextId(),
-        account: on,
-        permissions: { metadata: "read", ...permissions },
-        repositories: repositories === "all" ? "all" : repositories.map((item) => stateOf(state, item)),
-        suspended: false,
-        removed: false,
-        createdAt: timestamp(state.now()),
-        updatedAt: timestamp(state.now()),
-      };
-      state.installations.push(installation);
-      const delivery = await installationEvent(installation, "created", () => undefined);
-      return Object.assign(installation, { delivery });
+      const { installation, delivery } = installOn(world, on, { repositories, permissions });
+      return Object.assign(installation, { delivery: await delivery });
     },
     uninstall: (installation) =>
       installationEvent(installation, "deleted", (item) => {

@@ -86,6 +86,7 @@ interface Manifest {
   readonly hook_attributes?: { readonly url: string; readonly active?: boolean };
   readonly redirect_url: string;
   readonly callback_urls?: readonly string[];
+  readonly setup_url?: string;
   readonly default_permissions?: Permissions;
 }
 
@@ -102,6 +103,7 @@ function problemsOf(text: string): readonly string[] {
   if (name !== undefined && (typeof name !== "string" || name.length > MAX_NAME)) problems.push("Name is too long");
   if (!Array.isArray(callbacks) || callbacks.length > MAX_CALLBACKS || !callbacks.every(isAddress))
     problems.push("Callback urls are invalid");
+  if (manifest["setup_url"] !== undefined && !isAddress(manifest["setup_url"])) problems.push("Setup url is invalid");
   for (const event of events) {
     const needed = NEEDS[String(event)];
     if (needed !== undefined && permissions[needed] === undefined)
@@ -135,6 +137,7 @@ function register(
   const secret = hook === undefined ? null : randomBytes(20).toString("hex");
   Object.assign(state.registered, { name, owner, permissions: manifest.default_permissions ?? {} });
   state.callbackUrls = manifest.callback_urls ?? [];
+  state.setupUrl = manifest.setup_url ?? null;
   // Signed with a secret that its owner fetches only now.
   state.webhook = hook === undefined || secret === null ? null : { url: hook.url, secret };
   const code = randomBytes(20).toString("hex");

@@ -6,6 +6,7 @@ import { conditional } from "./conditional.ts";
 import { createGithubConformance } from "./conformance.ts";
 import type { ApiCall, Effect, Injection } from "./contract.ts";
 import { answerGit } from "./git-http.ts";
+import { answerInstall } from "./installs.ts";
 import { type Caller, count, enter, rateHeaders, rateOf } from "./limits.ts";
 import { answerManifest, MANIFEST_OPERATIONS } from "./manifest.ts";
 import { answerOAuth } from "./oauth.ts";
@@ -59,7 +60,8 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     const method = request.method ?? "";
     const page =
       answerOAuth(state, { method, url: address, body, headers: request.headers }) ??
-      answerManifest(state, { method, url: address, body });
+      answerManifest(state, { method, url: address, body }) ??
+      answerInstall(world, { method, url: address, body });
     if (page !== null) {
       send(response, page);
       return;

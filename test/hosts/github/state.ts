@@ -85,6 +85,8 @@ export interface State {
   readonly clientSecret: string;
   /** Where people who sign in may be sent back to. */
   callbackUrls: readonly string[];
+  /** Where they are led once they have installed the app; null: nowhere. */
+  setupUrl: string | null;
   /** What they are sent back with. */
   readonly codes: Map<string, Code>;
   readonly userTokens: Map<string, UserToken>;
@@ -166,6 +168,7 @@ export function createState(options: {
     clientId: `Iv1.${options.appId.toString(16).padStart(16, "0")}`,
     clientSecret: randomBytes(20).toString("hex"),
     callbackUrls: [],
+    setupUrl: null,
     codes: new Map(),
     userTokens: new Map(),
     registered: { name: "Stand-in App", owner, permissions: DEFAULT_PERMISSIONS },
