@@ -6,6 +6,7 @@ import type { Clock } from "../engine/ports.ts";
 import type { Delivery, Store } from "../engine/store-port.ts";
 import { buildAddress } from "./addresses.ts";
 import type { ApiStore } from "./api.ts";
+import { hostName } from "./host-names.ts";
 import { paging } from "./paging.ts";
 import { decisionView, deliveryView } from "./present.ts";
 import { HOST_KEY, pageQuery, readQuery } from "./requests.ts";
@@ -54,13 +55,14 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
     }
     const found = await store.listBuilds({ limit: 100, cursor: null, deliveryId: delivery.id });
     const builds = new Map(found.items.map((build): [string, Build] => [build.id, build]));
+    const view = deliveryView(delivery, clock.now());
+    const ordered = delivery.event === BUILD_ORDER;
     send(res, visit, "delivery", {
-      title: `${delivery.event} of ${delivery.repositoryName ?? delivery.provider}`,
+      title: `${view.event} of ${delivery.repositoryName ?? hostName(delivery)}`,
       section: "deliveries",
-      delivery: deliveryView(delivery, clock.now()),
-      hostId: delivery.event === BUILD_ORDER ? null : delivery.deliveryId,
-      provider: delivery.provider,
-      host: delivery.host,
+      delivery: view,
+      hostId: ordered ? null : delivery.deliveryId,
+      from: ordered ? null : hostName(delivery),
       attempts: delivery.attempts,
       note: delivery.note,
       decisions: delivery.decisions.map((decision) => decisionView(decision, builds)),
