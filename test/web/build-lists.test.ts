@@ -272,7 +272,11 @@ describe("somebody who is no operator", () => {
 
 describe("the chart of durations", () => {
   const took = (seconds: number, changes = {}) =>
-    aBuild({ finishedAt: new Date(Date.parse("2026-11-20T11:50:00Z") + seconds * 1_000).toISOString(), ...changes });
+    aBuild({
+      createdAt: "2026-11-20T11:50:00Z",
+      finishedAt: new Date(Date.parse("2026-11-20T11:50:00Z") + seconds * 1_000).toISOString(),
+      ...changes,
+    });
 
   it("has a bar for each build that ended, the oldest first, as high as it took", () => {
     const chart = durationChart([took(10), took(100, { state: "failed" }), took(50), aBuild({ finishedAt: null })]);
@@ -281,7 +285,22 @@ describe("the chart of durations", () => {
       [56, "failed"],
       [6, "succeeded"],
     ]);
-    expect(chart?.summary).toBe("Of the last 3 builds here, half took 50 s or less, the longest 1 min 40 s.");
+    expect(chart?.summary).toBe(
+      "Of the last 3 builds here, half took 50 s or less, the longest 1 min 40 s; half waited 0.0 s or less for their turn, the longest 0.0 s.",
+    );
+  });
+
+  it("has on top how long each waited for its turn, and not for somebody's approval", () => {
+    const approval = { actor: null, at: "2026-11-20T11:49:50Z" };
+    const late = { createdAt: "2026-11-20T11:49:10Z" };
+    const chart = durationChart([took(50), took(50, late), took(50, { ...late, approval })]);
+    expect(chart?.bars.map(({ y, height, wait }) => [y, height, wait])).toEqual([
+      [28, 28, { y: 22, height: 6 }],
+      [28, 28, { y: 0, height: 28 }],
+      [28, 28, { y: 28, height: 0 }],
+    ]);
+    expect(chart?.bars[1]?.title).toBe("acme/api, succeeded: took 50 s, waited 50 s");
+    expect(chart?.summary).toContain("half waited 10 s or less for their turn, the longest 50 s.");
   });
 
   it.each([
