@@ -58,7 +58,7 @@ export async function buildPageData(parts: BuildViewParts, build: Build, visit: 
     rules: planned.rules,
     failure,
     advice: failure === null ? "" : failureAdvice(failure.class).replaceAll("`", ""),
-    reproduce: failure === null ? "" : reproduceLines(build).join("\n"),
+    reproduce: isFinal(build.state) ? reproduceLines(build).join("\n") : "",
     started: build.startedAt === null ? null : timeView(build.startedAt, now),
     finished: build.finishedAt === null ? null : timeView(build.finishedAt, now),
     steps: stepViews(build, now),

@@ -105,6 +105,15 @@ describe("a build's page", () => {
     expect(text.length).toBeLessThan(300_000);
   });
 
+  it("says how to build the same on one's own machine, whatever became of it", async () => {
+    const text = await textOf(await open(), "/builds/b1");
+    expect(text).toContain("<summary>Build it on your machine</summary>");
+    expect(text).toContain("git clone -- https://");
+    await site?.close();
+    const running = { builds: [aBuild({ state: "running", finishedAt: null, digest: null })] };
+    expect(await textOf(await open(running), "/builds/b1")).not.toContain("git clone");
+  });
+
   it("answers 404 with a page that leads on", async () => {
     const answer = await (await open()).page("/builds/unknown");
     expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining("There is no such build.")]);
