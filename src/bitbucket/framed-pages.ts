@@ -1,6 +1,6 @@
 import type { Actor, InstallationState, LinkState } from "../core/model.ts";
 import type { ConnectClient } from "../engine/grants-port.ts";
-import type { Clock } from "../engine/ports.ts";
+import type { Clock, Logger } from "../engine/ports.ts";
 import type { ConnectClients } from "./clients.ts";
 import { type FrameVisitor, makeFrameToken, readFrameToken } from "./frame-token.ts";
 import type { OwnerCheck } from "./owners.ts";
@@ -73,6 +73,7 @@ export interface FramedPagesOptions {
   readonly clients: Pick<ConnectClients, "find">;
   readonly appSecret: string | null;
   readonly clock: Clock;
+  readonly log: Pick<Logger, "warn">;
 }
 
 /** A page for a client whose token was verified; the query was part of what the token is for. */
@@ -91,9 +92,11 @@ export function createConfigurePage(options: FramedPagesOptions): FramedPage {
 /** What a form of that page does. It is not signed by Bitbucket, and carries who was shown the page. */
 export function createConfigureForm(options: FramedPagesOptions): (sent: (field: string) => string) => Promise<Shown> {
   return async (sent) => {
-    const { clients, appSecret, clock } = options;
+    const { clients, appSecret, clock, log } = options;
     const visitor = await readFrameToken(sent(FORM_FIELD), { clients, appSecret, now: clock.now() });
-    return visitor === null ? tooOld() : await settingsFor(options, visitor, sent);
+    if (visitor !== null) return await settingsFor(options, visitor, sent);
+    log.warn({}, "a form in Bitbucket's frame was not taken");
+    return tooOld();
   };
 }
 

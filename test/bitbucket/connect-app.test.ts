@@ -169,6 +169,7 @@ describe("a form on that page", () => {
     const before = at.shown.length;
     const answer = await send(at, { frame_token: forge(given), change: "pause" });
     expect([answer.status, at.shown.length]).toEqual([401, before]);
+    expect(at.lines).toEqual([[{}, "a form in Bitbucket's frame was not taken"]]);
     expect(await answer.text()).toContain("Open it in Bitbucket again");
   });
 
