@@ -2,24 +2,23 @@
  * From a machine that was told nothing to the first image, by somebody who reads no documentation: the compiled program, a
  * browser, the stand-in's own pages for the App, a real registry, a real build. Nothing is done but clicking and typing.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { freePort } from "../support/free-port.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { eventually } from "../support/world.ts";
 import { critique, openBrowser, openTab, type Tab } from "./browser.ts";
 import { signInWithGithub } from "./sign-in.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-stranger");
+const MAIN = compiledMain();
 
 let folder: string;
 let github: GithubHost;
@@ -30,12 +29,10 @@ let program: ChildProcess;
 let said = "";
 
 beforeAll(async () => {
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   folder = await mkdtemp(join(tmpdir(), "wharfinger-stranger-"));
   [github, registry, browser] = await Promise.all([createGithubHost(), startRegistry({ auth: true }), openBrowser()]);
   tab = await openTab(browser);
-  program = spawn(process.execPath, [join(OUT, "main.js"), "start"], {
+  program = spawn(process.execPath, [MAIN, "start"], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", PORT: String(await freePort()) },
     stdio: ["ignore", "pipe", "pipe"],

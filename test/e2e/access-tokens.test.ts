@@ -1,10 +1,9 @@
 /** The compiled program, its command line and API, a registry that trusts its tokens, and the tools people sign in with. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import {
   createGithubHost,
@@ -14,13 +13,12 @@ import {
   type HostRepository,
 } from "../hosts/github/index.ts";
 import { pushImage } from "../registry/images.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { type OciLayout, writeOciLayout } from "../support/oci-layout.ts";
 import { startTokenProgram, type TokenProgram } from "../support/token-program.ts";
 import { eventually } from "../support/world.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-access-tokens");
-const MAIN = join(OUT, "main.js");
+const MAIN = compiledMain();
 
 let folder: string;
 let github: GithubHost;
@@ -31,8 +29,6 @@ let made: OciLayout;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-access-tokens-"));
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   github = await createGithubHost();
   const env = { BUILD_CONCURRENCY: "1", NAMESPACE_POLICY: "automatic" };
   lab = await startTokenProgram({ main: MAIN, github, dataDir: join(folder, "data"), env });

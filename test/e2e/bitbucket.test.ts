@@ -1,9 +1,6 @@
-/** The compiled program on Bitbucket, through each door, with a real registry, real git and real builds. */
-import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import {
@@ -16,15 +13,14 @@ import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
 import { pushBaseImage } from "../support/base-image.ts";
 import { DOORS, type Door } from "../support/bitbucket-door.ts";
 import { type Opened, openProgramDoor } from "../support/bitbucket-program.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { readImage } from "../support/image.ts";
 import { contents, leaksIn, type Secret, shownText, watchCommandLines } from "../support/leaks.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { eventually } from "../support/world.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-bitbucket");
-const MAIN = join(OUT, "main.js");
+const MAIN = compiledMain();
 
 let folder: string;
 let dataDir: string;
@@ -36,8 +32,6 @@ let base: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-bitbucket-"));
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   registry = await startRegistry({ auth: true });
   base = await pushBaseImage(registry);
   github = await createGithubHost();

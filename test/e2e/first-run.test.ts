@@ -1,29 +1,23 @@
 /** The compiled program, from a machine that was told nothing to a service that takes what GitHub sends: one process, no variable, no restart. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-import { afterEach, beforeAll, beforeEach, expect, it } from "@jest/globals";
+import { afterEach, beforeEach, expect, it } from "@jest/globals";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { freePort } from "../support/free-port.ts";
 import { formIn, openSetup } from "../support/setup-browser.ts";
 import { eventually } from "../support/world.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-first-run");
+const MAIN = compiledMain();
 
 let folder: string;
 let port: number;
 let github: GithubHost;
 let running: ChildProcess | null;
-
-beforeAll(() => {
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
-}, 120_000);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-first-run-"));
@@ -42,7 +36,7 @@ afterEach(async () => {
 });
 
 function spawnMain(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  return spawn(process.execPath, [join(OUT, "main.js"), ...argv], {
+  return spawn(process.execPath, [MAIN, ...argv], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", PORT: String(port), LOG_FORMAT: "json", ...env },
     stdio: ["pipe", "pipe", "pipe"],

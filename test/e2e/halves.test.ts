@@ -1,11 +1,8 @@
-/** `serve` and `work` as processes of their own, on one PostgreSQL database, with real builds. */
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import { type BitbucketHost, createBitbucketHost } from "../hosts/bitbucket/index.ts";
@@ -13,13 +10,13 @@ import { createGithubHost, type GithubHost, type HostRepository } from "../hosts
 import { pushBaseImage } from "../support/base-image.ts";
 import { DOORS } from "../support/bitbucket-door.ts";
 import { openProgramDoor } from "../support/bitbucket-program.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { type Program, type ProgramOptions, startProgram, startProgramWorker } from "../support/program.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { eventually } from "../support/world.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-halves");
+const MAIN = compiledMain();
 /** Of the program: a lease, and a third of it between heartbeats. */
 const LEASE_MS = 15_000;
 
@@ -38,8 +35,6 @@ let options: Omit<ProgramOptions, "dataDir">;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-halves-"));
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   registry = await startRegistry({ auth: true });
   base = await pushBaseImage(registry);
   github = await createGithubHost({ tokenFormat: "stateless" });
@@ -50,7 +45,7 @@ beforeAll(async () => {
   await repository.commit({ message: "Begin", files: { "README.md": "hello" } });
   const key = randomBytes(32).toString("base64");
   options = {
-    main: join(OUT, "main.js"),
+    main: MAIN,
     github,
     bitbucket,
     registry,

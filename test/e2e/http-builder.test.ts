@@ -11,12 +11,13 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, it } from "@jest/globals";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { readImage } from "../support/image.ts";
 import { startTokenProgram, type TokenProgram } from "../support/token-program.ts";
 import { eventually } from "../support/world.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-http-builder");
+const MAIN = compiledMain();
 const BUILDER_TOKEN = "a-token-of-builders-of-more-than-thirty-two-characters";
 const KEY = Buffer.alloc(32, 7);
 
@@ -35,8 +36,6 @@ const children: ChildProcess[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-http-builder-"));
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   endpoint = createServer(async (req, res) => {
     offers.push({ headers: req.headers, body: await text(req) });
     res.writeHead(202).end();
@@ -48,7 +47,7 @@ beforeAll(async () => {
   await writeFile(join(folder, "buildah"), `#!/bin/sh\nexec ${buildah} ${store} "$@"\n`, { mode: 0o755 });
   github = await createGithubHost();
   lab = await startTokenProgram({
-    main: join(OUT, "main.js"),
+    main: MAIN,
     github,
     dataDir: join(folder, "data"),
     env: {

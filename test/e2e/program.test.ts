@@ -1,14 +1,14 @@
 /** The compiled program with a real registry, real git and real builds. */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
 import { pushBaseImage } from "../support/base-image.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { readImage } from "../support/image.ts";
 import { contents, leaksIn, type Secret, shownText, watchCommandLines } from "../support/leaks.ts";
 import { type Program, startProgram } from "../support/program.ts";
@@ -16,7 +16,7 @@ import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { eventually } from "../support/world.ts";
 
 const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const MAIN = compiledMain();
 const WEBHOOK_SECRET = "webhook-secret-that-must-appear-nowhere-0123456789";
 const ADMIN_TOKEN = "admin-token-that-must-appear-nowhere-0123456789";
 
@@ -32,10 +32,6 @@ let published = { sha: "", summary: "" };
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-"));
-  execFileSync(process.execPath, [
-    join(ROOT, "node_modules/typescript/bin/tsc"),
-    ...["-p", join(ROOT, "tsconfig.build.json"), "--outDir", join(ROOT, ".cache/e2e")],
-  ]);
   registry = await startRegistry({ auth: true });
   base = await pushBaseImage(registry);
   github = await createGithubHost({ tokenFormat: "stateless" });
@@ -56,7 +52,7 @@ afterAll(async () => {
 
 function start(): Promise<Program> {
   return startProgram({
-    main: join(ROOT, ".cache/e2e/main.js"),
+    main: MAIN,
     github,
     registry,
     dataDir,

@@ -2,23 +2,22 @@
  * One instance and two real registries: one that trusts its tokens, and one with TLS of an authority nobody else knows, and
  * accounts of its own. A namespace in each, a signed push to each, built by the real builder.
  */
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
 import { type Authority, createAuthority } from "../support/authority.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { startTokenProgram, type TokenProgram } from "../support/token-program.ts";
 import { eventually } from "../support/world.ts";
 
 const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-registries");
+const MAIN = compiledMain();
 
 let folder: string;
 let github: GithubHost;
@@ -30,13 +29,11 @@ let web: HostRepository;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-registries-"));
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   github = await createGithubHost();
   authority = createAuthority(folder);
   second = await startRegistry({ auth: true, tls: authority });
   const env = { BUILD_CONCURRENCY: "2", NAMESPACE_POLICY: "automatic" };
-  lab = await startTokenProgram({ main: join(OUT, "main.js"), github, dataDir: join(folder, "data"), env });
+  lab = await startTokenProgram({ main: MAIN, github, dataDir: join(folder, "data"), env });
   [api, web] = await Promise.all([installed("acme", "api"), installed("beta", "web")]);
 }, 240_000);
 
@@ -63,7 +60,7 @@ interface Ran {
 
 /** `wharfinger …`, as the operator types it beside the running program. */
 async function wharfinger(args: readonly string[], input = ""): Promise<Ran> {
-  const child = spawn(process.execPath, [join(OUT, "main.js"), ...args], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
     env: { ...lab.program.environment },
   });

@@ -1,14 +1,14 @@
 /** The compiled program and a real registry that trusts its tokens, which is how operators are told to set them up. */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
 import { type ImageRegistry, openUploads, pushImage, tagsOf } from "../registry/images.ts";
 import { pushBaseImage } from "../support/base-image.ts";
+import { compiledMain } from "../support/compiled.ts";
 import {
   type Attempt,
   type AttemptAnswer,
@@ -21,8 +21,7 @@ import { startTokenProgram, type TokenProgram } from "../support/token-program.t
 import { eventually } from "../support/world.ts";
 
 const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-tokens");
+const MAIN = compiledMain();
 
 let folder: string;
 let dataDir: string;
@@ -37,11 +36,9 @@ let web: HostRepository;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-tokens-"));
   dataDir = join(folder, "data");
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   github = await createGithubHost();
   const env = { BUILD_CONCURRENCY: "2", NAMESPACE_POLICY: "automatic" };
-  lab = await startTokenProgram({ main: join(OUT, "main.js"), github, dataDir, env });
+  lab = await startTokenProgram({ main: MAIN, github, dataDir, env });
   all = { ...lab.registry, issue: lab.issue };
   base = await pushBaseImage(lab.registry, { repository: "acme/base", issue: lab.issue });
   await pushImage(all, "other/secret", { tag: "1" });

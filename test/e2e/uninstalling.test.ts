@@ -2,25 +2,23 @@
  * Accounts that uninstall, on both hosts and through both of Bitbucket's doors: what is left is asked of the hosts, of the
  * registry and of the disk, and not of the program.
  */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type BitbucketHost, createBitbucketHost, type HostWorkspace } from "../hosts/bitbucket/index.ts";
 import { createGithubHost, type GithubHost } from "../hosts/github/index.ts";
 import { type ImageRegistry, openUploads, tagsOf } from "../registry/images.ts";
 import { pushBaseImage } from "../support/base-image.ts";
 import { openProgramDoor } from "../support/bitbucket-program.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { contents, leaksIn } from "../support/leaks.ts";
 import { attempt } from "../support/registry-attempt.ts";
 import { startTokenProgram, type TokenProgram } from "../support/token-program.ts";
 import { eventually } from "../support/world.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-uninstalling");
-const MAIN = join(OUT, "main.js");
+const MAIN = compiledMain();
 
 let folder: string;
 let dataDir: string;
@@ -33,8 +31,6 @@ let base: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-uninstalling-"));
   dataDir = join(folder, "data");
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   github = await createGithubHost();
   bitbucket = await createBitbucketHost();
   lab = await startTokenProgram({ main: MAIN, github, bitbucket, dataDir });

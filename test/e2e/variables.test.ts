@@ -1,24 +1,22 @@
 /** From an owner's secret, set on the command line, to the image of a signed push that mounts it. Real registry, git and builds. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createRegistryClient } from "../../src/registry/client.ts";
 import { createGithubHost, type GithubHost, type HostCheckRun, type HostRepository } from "../hosts/github/index.ts";
 import { pushBaseImage } from "../support/base-image.ts";
+import { compiledMain } from "../support/compiled.ts";
 import { readImage } from "../support/image.ts";
 import { contents, leaksIn, shownText, watchCommandLines } from "../support/leaks.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { eventually } from "../support/world.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const OUT = join(ROOT, ".cache/e2e-variables");
-const MAIN = join(OUT, "main.js");
+const MAIN = compiledMain();
 const TOKEN = "npm_a-secret-that-must-appear-nowhere/0123456789";
 const KEY = "-----BEGIN KEY-----\nYS1zZWNyZXQtdGhhdC1tdXN0LWFwcGVhci1ub3doZXJl\n-----END KEY-----\n";
 
@@ -33,8 +31,6 @@ let base: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wharfinger-e2e-variables-"));
   dataDir = join(folder, "data");
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", OUT]);
   registry = await startRegistry({ auth: true });
   base = await pushBaseImage(registry);
   github = await createGithubHost();
