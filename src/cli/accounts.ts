@@ -1,6 +1,6 @@
 /** Installations as people name them on the command line. */
 import { oneLine } from "../core/markdown.ts";
-import { hostKey, type Installation } from "../core/model.ts";
+import { type Account, hostKey, type Installation } from "../core/model.ts";
 import type { CliStore } from "./parts.ts";
 
 type Found =
@@ -28,6 +28,20 @@ export async function findInstallation(store: Pick<CliStore, "listInstallations"
   return { ok: false, why };
 }
 
+/** What people may call an account, in small letters: LOGIN, PROVIDER:LOGIN, PROVIDER:HOST:LOGIN. */
+export function accountNames({
+  provider,
+  host,
+  login,
+}: Pick<Account, "provider" | "host" | "login">): readonly string[] {
+  return [login, `${provider}:${login}`, `${provider}:${host}:${login}`].map((name) => name.toLowerCase());
+}
+
+/** An account as it is listed, by one of its names: `github:acme`, on a further host `github:ghes:acme`. */
+export function accountName({ provider, host, login }: Pick<Account, "provider" | "host" | "login">): string {
+  return host === "default" ? `${provider}:${login}` : `${provider}:${host}:${login}`;
+}
+
 export function unknownAccount(account: string): string {
   return `no installation ${JSON.stringify(account)} is known here. All of them: wharfinger policy`;
 }
@@ -41,8 +55,7 @@ function named(all: readonly Installation[], account: string): readonly Installa
   if (exact.length > 0) return exact;
   const login = account.toLowerCase();
   return all.filter((one) => {
-    const name = one.account.login.toLowerCase();
-    const byLogin = one.state !== "removed" && [name, `${one.provider}:${name}`].includes(login);
+    const byLogin = one.state !== "removed" && accountNames({ ...one, login: one.account.login }).includes(login);
     return byLogin || one.id === account;
   });
 }

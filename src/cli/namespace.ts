@@ -6,7 +6,7 @@ import type { Claim, Grant, Ledger, NamespaceSummary } from "../engine/claims-st
 import type { Decided, NamespaceDesk } from "../engine/namespace-desk.ts";
 import { claimJson, ledgerJson, namespaceJson } from "../engine/namespace-shapes.ts";
 import type { Page, PageQuery, Store } from "../engine/store-port.ts";
-import { findInstallation } from "./accounts.ts";
+import { accountName, findInstallation } from "./accounts.ts";
 import { examples } from "./help.ts";
 import { type CliParts, withConfig } from "./parts.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
@@ -146,7 +146,7 @@ async function everything<T>(page: (query: PageQuery) => Promise<Page<T>>): Prom
 
 /** Names are whatever somebody has called themselves. */
 function nameOf(account: HostId, login: string): string {
-  return oneLine(`${account.provider}:${login} (${hostKey(account)})`);
+  return oneLine(`${accountName({ ...account, login })} (${hostKey(account)})`);
 }
 
 function writersOf({ writers }: NamespaceSummary): string {

@@ -2,7 +2,7 @@ import { oneLine } from "../core/markdown.ts";
 import { hostKey, type Installation } from "../core/model.ts";
 import { POLICY_SETTINGS, type PolicySetting, parsePolicyArguments, policyArguments } from "../core/policy-settings.ts";
 import { installationJson } from "../engine/shapes.ts";
-import { allInstallations, findInstallation, unknownAccount } from "./accounts.ts";
+import { accountName, allInstallations, findInstallation, unknownAccount } from "./accounts.ts";
 import type { CliStore } from "./parts.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
@@ -74,10 +74,12 @@ function row(first: string, { meaning, allowed }: Pick<PolicySetting, "meaning" 
 }
 
 function heading(installation: Installation): string {
-  const { provider, account, state, namespace, claim } = installation;
+  const { account, state, namespace, claim } = installation;
   const none = claim === undefined ? "no namespace" : `waits for a namespace (claim ${claim.id})`;
   const where = namespace === null ? none : `namespace ${namespace}`;
-  return oneLine(`${provider}:${account.login} (${hostKey(installation)}): ${state}, ${where}`);
+  return oneLine(
+    `${accountName({ ...installation, login: account.login })} (${hostKey(installation)}): ${state}, ${where}`,
+  );
 }
 
 function jsonLine(value: object): string {

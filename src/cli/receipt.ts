@@ -4,6 +4,7 @@ import { hostKey } from "../core/model.ts";
 import type { Receipt } from "../core/receipt.ts";
 import { receiptJson, receiptStanding } from "../engine/receipt-shapes.ts";
 import type { ReceiptStore } from "../engine/receipts-port.ts";
+import { accountName, accountNames } from "./accounts.ts";
 import { examples } from "./help.ts";
 import { type CliParts, withConfig, withStore } from "./parts.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
@@ -36,8 +37,7 @@ export async function receipt(
 async function receiptOf(account: string, store: ReceiptsStore): Promise<Receipt | null> {
   const login = account.toLowerCase();
   const means = ({ installation, account: owner }: Receipt) =>
-    [hostKey(installation), installation.id].includes(account) ||
-    [owner.login, `${owner.provider}:${owner.login}`].some((name) => name.toLowerCase() === login);
+    [hostKey(installation), installation.id].includes(account) || accountNames(owner).includes(login);
   return (await allReceipts(store)).find(means) ?? null;
 }
 
@@ -61,7 +61,7 @@ function heading({
   installation,
   removedAt,
 }: Pick<Receipt, "account" | "installation" | "removedAt">): string {
-  return oneLine(`${account.provider}:${account.login} (${hostKey(installation)}): removed ${removedAt}`);
+  return oneLine(`${accountName(account)} (${hostKey(installation)}): removed ${removedAt}`);
 }
 
 function description(one: Receipt): string {

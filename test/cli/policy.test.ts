@@ -121,6 +121,14 @@ bitbucket:acme-bb (bitbucket:default:{5d2b}): active, namespace acme
     expect((await policy(twins, "bitbucket:acme", "brake=5")).changed).toEqual([["bitbucket:default:9", { brake: 5 }]]);
   });
 
+  it("takes and shows the host, where an account is on a further one", async () => {
+    const ghes = anInstallation("7", "acme", { host: "ghes" });
+    const ran = await policy([ACME, ghes], "github:ghes:acme", "brake=5");
+    expect([ran.code, ran.changed]).toEqual([0, [["github:ghes:7", { brake: 5 }]]]);
+    expect((await policy([ACME, ghes])).out).toContain("github:ghes:acme (github:ghes:7): active");
+    expect((await policy([ACME, ghes], "github:acme")).err).toContain("github:default:7 and github:ghes:7");
+  });
+
   it("says so where the installation went away meanwhile", async () => {
     const openStore = async () => ({ ...storeOf(ALL, []), setPolicy: async () => null });
     expect(await run(["policy", "acme", "brake=5"], { openStore })).toMatchObject({
