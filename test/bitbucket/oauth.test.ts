@@ -87,6 +87,16 @@ describe("signing in with Bitbucket", () => {
     expect(await identity().finish({ code: late, verifier: VERIFIER })).toMatchObject({ ok: false });
   });
 
+  it("says what the consumer may not ask, where somebody forgot to tick it", async () => {
+    const acme = bitbucket.workspace("acme");
+    doors = new Map([[acme.uuid, ["connection"]]]);
+    const { scopes } = bitbucket.consumer;
+    bitbucket.consumer.scopes = ["account"];
+    const outcome = await identity().finish({ code: await codeOf("acme-owner"), verifier: VERIFIER });
+    bitbucket.consumer.scopes = scopes;
+    expect(outcome).toMatchObject({ ok: false, retryable: false, message: expect.stringContaining("repository") });
+  });
+
   it("fails, for now, where Bitbucket does not say everything", async () => {
     const acme = bitbucket.workspace("acme");
     doors = new Map([[acme.uuid, ["connection"]]]);

@@ -3,6 +3,7 @@
  * are and agrees, and the exchange of the code. Bitbucket documents no PKCE.
  */
 import { randomBytes } from "node:crypto";
+import type { Scope } from "./contract.ts";
 import { escapeHtml, htmlPage } from "./html.ts";
 import type { ApiAnswer } from "./operation.ts";
 import { Refusal } from "./refusal.ts";
@@ -16,6 +17,8 @@ export interface Consumer {
   readonly clientSecret: string;
   /** Where people are sent back to; null: the consumer has none, and nobody can sign in. */
   callbackUrl: string | null;
+  /** What it asks of people; a consumer's are ticked when it is made. */
+  scopes: readonly Scope[];
   readonly codes: Map<string, { readonly user: UserState; readonly expiresAt: number }>;
   /** Tokens of people. */
   readonly tokens: Map<string, { readonly user: UserState; readonly expiresAt: number }>;
@@ -23,7 +26,10 @@ export interface Consumer {
 
 export function createConsumer(): Consumer {
   const clientSecret = randomBytes(16).toString("hex");
-  return { clientId: "stand-in-consumer", clientSecret, callbackUrl: null, codes: new Map(), tokens: new Map() };
+  return {
+    ...{ clientId: "stand-in-consumer", clientSecret, callbackUrl: null, scopes: ["account", "repository"] },
+    ...{ codes: new Map(), tokens: new Map() },
+  };
 }
 
 /** Null: the address is another. */
@@ -92,7 +98,7 @@ export function exchangeCode(state: State, authorization: string | undefined, fo
       access_token: token,
       expires_in: seconds,
       refresh_token: randomBytes(12).toString("base64url"),
-      scopes: "account",
+      scopes: consumer.scopes.join(" "),
       token_type: "bearer",
     },
     headers: { "cache-control": "no-store" },

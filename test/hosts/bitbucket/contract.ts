@@ -253,6 +253,7 @@ export interface BitbucketHost {
     readonly clientId: string;
     readonly clientSecret: string;
     callbackUrl: string | null;
+    scopes: readonly Scope[];
     readonly tokens: ReadonlyMap<string, unknown>;
   };
   readonly calls: readonly ApiCall[];

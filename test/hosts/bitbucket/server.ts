@@ -127,7 +127,8 @@ export function createServers(world: World): Servers {
       const user = handler.person === true ? personOf(state, headers.authorization) : null;
       if (user === null) token = identify(handler, headers.authorization);
       if (isLimited(url.pathname)) enter(state, token);
-      for (const scope of CONFORMANCE.scopes(matched.operation)) requireScope(token, scope);
+      for (const scope of CONFORMANCE.scopes(matched.operation))
+        requireScope(user === null ? token : state.consumer, scope);
       const body = readRequest(incoming, matched, violate);
       answer = await handler.handle(world, {
         method: incoming.method,

@@ -69,7 +69,7 @@ export function reaches(token: TokenState, repository: RepositoryState): boolean
 }
 
 /** Refuses a call without the scope, as Bitbucket says it. */
-export function requireScope(token: TokenState | null, scope: Scope): void {
+export function requireScope(token: Pick<TokenState, "scopes"> | null, scope: Scope): void {
   if (token === null || allowsScope(token.scopes, scope)) return;
   throw new Refusal(403, "Your credentials lack one or more required privilege scopes.", {
     detail: { required: [scope], granted: token.scopes },
