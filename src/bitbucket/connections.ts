@@ -101,10 +101,11 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return there.find(same) ?? null;
   }
 
-  async function notesOn({ workspace }: TokenRights): Promise<string[]> {
+  async function notesOn(id: string, { workspace }: TokenRights): Promise<string[]> {
     const notes: string[] = [];
     if (isLocal(publicUrl)) {
-      notes.push(`PUBLIC_URL is ${publicUrl}, which Bitbucket can not reach: set it, then use --rotate.`);
+      const then = `once PUBLIC_URL is an address it reaches, run wharfinger connect bitbucket --rotate ${id}.`;
+      notes.push(`Bitbucket can not reach ${publicUrl}: ${then}`);
     }
     if ((await grants.connectClientsOf(workspace.id)).length > 0) {
       notes.push(
@@ -131,7 +132,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     if (!events.ok) return events;
     const [secret = ""] = connection.secrets;
     const byHand = (why: string): ByHand => ({ why, url, secret, events: events.value });
-    const notes = await notesOn(rights);
+    const notes = await notesOn(id, rights);
 
     await grants.addConnection(connection, newsOf("connected", connection), by);
     if (rights.noWebhooks !== null) return changed(id, byHand(rights.noWebhooks), notes);
