@@ -41,6 +41,11 @@ export interface IncomingDelivery {
   readonly receivedAt: number;
   /** When its turn to be processed is; see turns.ts. Milliseconds since 1970; left out: when it was received. */
   readonly turn?: number;
+  /**
+   * It was not received but fetched: when the host tried to deliver it (milliseconds since 1970, by its clock) and the
+   * status it saw, null: no answer. Left out: it was received.
+   */
+  readonly missed?: { readonly sentAt: number; readonly status: number | null };
   readonly body: Buffer;
 }
 

@@ -82,7 +82,7 @@ function openBody(
       const payload = parseBody(body);
       if (payload === null) return malformed("The body is not a JSON object in UTF-8.");
       if (isEcho(name.event, payload, options.appId)) return { answer: { status: 200, body: { known: true } } };
-      return describe(payload, { ...name, host: options.host, receivedAt: options.clock.now(), body });
+      return describeDelivery(payload, { ...name, host: options.host, receivedAt: options.clock.now(), body });
     },
   };
 }
@@ -131,7 +131,7 @@ function parseBody(body: Buffer): Record<string, unknown> | null {
 }
 
 /** With what the journal needs to know of a payload before anything else reads it. Anything odd is simply not there. */
-function describe(
+export function describeDelivery(
   payload: Record<string, unknown>,
   known: Pick<IncomingDelivery, "event" | "deliveryId" | "host" | "receivedAt" | "body">,
 ): IncomingDelivery {

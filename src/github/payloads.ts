@@ -240,6 +240,27 @@ export const checkRunSchema = z.object({
 
 export const checkRunsSchema = z.object({ check_runs: z.array(checkRunSchema) });
 
+/** Ids of attempts are only ever sent back. `status_code` 0: there was no answer. */
+const attemptId = z.number().positive().transform(String);
+const guid = z.string().regex(/^[ -~]{1,200}$/, "not the id of a delivery");
+
+export const attemptsSchema = z.array(
+  z.object({
+    id: attemptId,
+    guid,
+    delivered_at: z.iso.datetime({ offset: true }),
+    status_code: z.number(),
+    event: z.string(),
+    action: z.string().nullish(),
+  }),
+);
+
+export const missedSchema = z.object({
+  guid,
+  event: z.string().regex(/^[a-z0-9_]{1,64}$/, "not the name of an event"),
+  request: z.object({ payload: z.record(z.string(), z.unknown()) }),
+});
+
 export const errorSchema = z.object({
   message: z.string(),
   errors: z
