@@ -8,6 +8,7 @@ import type { RequestOrigin, SignedRequest } from "../core/build-request.ts";
 import type { CheckFacts } from "../core/check.ts";
 import type { FileCheck } from "../core/config-check.ts";
 import type { RepositoryName } from "../core/events.ts";
+import type { Missed } from "../core/missed.ts";
 import type {
   Account,
   Build,
@@ -37,6 +38,7 @@ import type { ClaimStore } from "./claims-store-port.ts";
 import type { FurtherRepositoryStore } from "./further-repositories-port.ts";
 import type { IdempotencyStore } from "./idempotency-port.ts";
 import type { LifecycleStore } from "./lifecycle-port.ts";
+import type { MissedLook, MissedStore } from "./missed-port.ts";
 import type { NoticeStore } from "./notices-port.ts";
 import type { OperationsStore } from "./operations-port.ts";
 import type { PauseStore } from "./pause-port.ts";
@@ -74,6 +76,8 @@ export interface Delivery {
   /** A sentence: why it was ignored or failed; null otherwise. */
   readonly note: string | null;
   readonly attempts: number;
+  /** Left out: it was received. */
+  readonly missed?: Missed;
   readonly builds: readonly string[];
   readonly decisions: readonly Decision[];
   /** What was decided of each rule; empty where nothing was planned. Left out of lists. */
@@ -307,6 +311,7 @@ export interface Store
     PauseStore,
     IdempotencyStore,
     LifecycleStore,
+    MissedStore,
     OperationsStore,
     ReceiptStore,
     SessionStore {
@@ -532,4 +537,6 @@ export interface StoreStats {
   readonly builds: Readonly<Record<BuildState, number>>;
   readonly oldestQueued: string | null;
   readonly checksDue: number;
+  /** By host: those that keep what they could not deliver, and were looked at within the last day. */
+  readonly missed: readonly MissedLook[];
 }

@@ -6,7 +6,19 @@ import type { Database, Sql } from "./database.ts";
 import { deliveryKey } from "./journal.ts";
 import { afterKey, page, rowsWanted } from "./pages.ts";
 import { COPY_PREFIX, originalsOf } from "./replays.ts";
-import { integer, key, keyNumber, marks, milliseconds, type Row, text, textOrNull, time, type Value } from "./rows.ts";
+import {
+  integer,
+  integerOrNull,
+  key,
+  keyNumber,
+  marks,
+  milliseconds,
+  type Row,
+  text,
+  textOrNull,
+  time,
+  type Value,
+} from "./rows.ts";
 import { storedTrace } from "./traces.ts";
 
 type Deliveries = Pick<
@@ -22,7 +34,7 @@ type Deliveries = Pick<
 
 /** All columns but the body and the trace, which are large. */
 const COLUMNS = `id, provider, host, delivery_id, event, action, repository_id, repository_name, installation_id,
-  received_at, outcome, note, attempts`;
+  received_at, outcome, note, attempts, sent_at, sent_status`;
 
 export function createDeliveries(database: Database, clock: Clock): Deliveries {
   async function one(where: string, bind: readonly Value[]): Promise<Delivery | null> {
@@ -164,6 +176,9 @@ async function readDeliveries(sql: Sql, rows: readonly Row[]): Promise<readonly 
       outcome: text(row, "outcome") as DeliveryOutcome,
       note: textOrNull(row, "note"),
       attempts: integer(row, "attempts"),
+      ...(row["sent_at"] !== null && {
+        missed: { sentAt: time(row, "sent_at"), status: integerOrNull(row, "sent_status") },
+      }),
       builds: (builds.get(id) ?? []).map((build) => text(build, "id")),
       decisions: (decisions.get(id) ?? []).map(readDecision),
       trace: [],

@@ -2,7 +2,7 @@ import type { IncomingDelivery } from "../engine/ports.ts";
 import type { Journal } from "../engine/store-port.ts";
 import { lockKey } from "./attendance.ts";
 import { toStore } from "./bodies.ts";
-import type { Database } from "./database.ts";
+import type { Database, Sql } from "./database.ts";
 import { storable } from "./postgres.ts";
 import { type Row, text, type Value } from "./rows.ts";
 
@@ -49,9 +49,24 @@ export function createJournal(database: Database): Journal {
     async append(batch) {
       if (batch.length === 0) return [];
       const { statement, bind } = await journalStatement(database.dialect, batch);
-      return positions(batch, await database.prepared(statement, bind));
+      const missed = batch.filter((delivery) => delivery.missed !== undefined);
+      if (missed.length === 0) return positions(batch, await database.prepared(statement, bind));
+      return database.transaction(async (sql) => {
+        const stored = positions(batch, await sql.prepared(statement, bind));
+        for (const [index, delivery] of batch.entries()) if (stored[index]) await markMissed(sql, delivery);
+        return stored;
+      });
     },
   };
+}
+
+/** Few are: the statement of all others says nothing of it. */
+async function markMissed(sql: Sql, { provider, host, deliveryId, missed }: IncomingDelivery): Promise<void> {
+  if (missed === undefined) return;
+  await sql.query(
+    "UPDATE deliveries SET sent_at = $4, sent_status = $5 WHERE provider = $1 AND host = $2 AND delivery_key = $3",
+    [provider, host, deliveryKey(deliveryId), missed.sentAt, missed.status],
+  );
 }
 
 /** What stores a batch, by itself or as the end of a transaction. */

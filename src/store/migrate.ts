@@ -23,6 +23,7 @@ import { badges } from "./migrations/0020-badges.ts";
 import { buildLists } from "./migrations/0021-build-lists.ts";
 import { notices } from "./migrations/0022-notices.ts";
 import { failureLists } from "./migrations/0023-failure-lists.ts";
+import { missedDeliveries } from "./migrations/0024-missed-deliveries.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -56,6 +57,7 @@ const MIGRATIONS: readonly Migration[] = [
   buildLists,
   notices,
   failureLists,
+  missedDeliveries,
 ];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */

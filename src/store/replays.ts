@@ -22,7 +22,8 @@ const WAS_CLOSED = "reason IN ('paused', 'suspended', 'no-namespace')";
 export const CLOSED_REASONS: readonly string[] = ["paused", "suspended", "no-namespace"];
 
 /** A re-run says nothing of where its lane is. */
-const SAYS_WHERE = "(d.build IS NULL OR EXISTS (SELECT 1 FROM builds b WHERE b.id = d.build AND b.cause = 'event'))";
+export const SAYS_WHERE =
+  "(d.build IS NULL OR EXISTS (SELECT 1 FROM builds b WHERE b.id = d.build AND b.cause = 'event'))";
 
 function waitingStatement(where: string): string {
   return `

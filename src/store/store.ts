@@ -26,6 +26,7 @@ import { createJournal } from "./journal.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { createLogRows } from "./log-rows.ts";
 import { migrate, schemaProblem } from "./migrate.ts";
+import { createMissedRows } from "./missed.ts";
 import { createNamespaceCodes } from "./namespace-codes.ts";
 import { createNamespaces } from "./namespaces.ts";
 import { createNoticeRows } from "./notices.ts";
@@ -125,6 +126,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createSettings(parts, vault),
     ...createUpkeep(parts),
     ...createOperations(parts),
+    ...createMissedRows(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {
       listeners.add(listener);

@@ -21,6 +21,7 @@ import { idempotencyContract } from "./store.idempotency.ts";
 import { installationsContract } from "./store.installations.ts";
 import { isolationContract } from "./store.isolation.ts";
 import { lifecycleContract } from "./store.lifecycle.ts";
+import { missedContract } from "./store.missed.ts";
 import { noticesContract } from "./store.notices.ts";
 import { operationsContract } from "./store.operations.ts";
 import { pausesContract } from "./store.pauses.ts";
@@ -68,6 +69,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     auditContract(current);
     badgesContract(current);
     noticesContract(current);
+    missedContract(current);
     auditedContract(current);
     plansContract(current);
     pausesContract(current);

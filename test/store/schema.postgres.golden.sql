@@ -261,8 +261,11 @@ COLUMN deliveries.packed boolean NOT NULL DEFAULT false
 COLUMN deliveries.body bytea
 COLUMN deliveries.trace bytea
 COLUMN deliveries.turn bigint NOT NULL DEFAULT 0
+COLUMN deliveries.sent_at bigint
+COLUMN deliveries.sent_status integer
 CONSTRAINT deliveries PRIMARY KEY (id)
 CONSTRAINT deliveries UNIQUE (delivery_key, host, provider)
+CREATE INDEX deliveries_fetched ON public.deliveries USING btree (received_at) WHERE (sent_at IS NOT NULL)
 CREATE INDEX deliveries_installation ON public.deliveries USING btree (provider, host, installation_id, id)
 CREATE INDEX deliveries_pending ON public.deliveries USING btree (stream, id) WHERE (outcome = 'pending'::text)
 CREATE INDEX deliveries_planned ON public.deliveries USING btree (repository_id, id) WHERE (outcome = 'planned'::text)
@@ -337,6 +340,26 @@ COLUMN migrations.name text NOT NULL
 COLUMN migrations.applied_at text NOT NULL
 CONSTRAINT migrations PRIMARY KEY (name)
 CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (name)
+COLUMN missed_looks.provider text NOT NULL
+COLUMN missed_looks.host text NOT NULL
+COLUMN missed_looks.reached bigint
+COLUMN missed_looks.begun_at bigint NOT NULL
+COLUMN missed_looks.looked_at bigint
+COLUMN missed_looks.problem text
+COLUMN missed_looks.not_before bigint NOT NULL DEFAULT 0
+COLUMN missed_looks.lease_until bigint NOT NULL
+COLUMN missed_looks.attempt bigint NOT NULL
+CONSTRAINT missed_looks PRIMARY KEY (provider, host)
+CREATE UNIQUE INDEX missed_looks_pkey ON public.missed_looks USING btree (provider, host)
+COLUMN missed_tries.provider text NOT NULL
+COLUMN missed_tries.host text NOT NULL
+COLUMN missed_tries.delivery_id text NOT NULL
+COLUMN missed_tries.sent_at bigint NOT NULL
+COLUMN missed_tries.tries integer NOT NULL
+COLUMN missed_tries.tried_at bigint NOT NULL
+COLUMN missed_tries.not_before bigint
+CONSTRAINT missed_tries PRIMARY KEY (provider, host, delivery_id)
+CREATE UNIQUE INDEX missed_tries_pkey ON public.missed_tries USING btree (provider, host, delivery_id)
 COLUMN namespace_codes.namespace text NOT NULL
 COLUMN namespace_codes.hash text NOT NULL
 COLUMN namespace_codes.valid_until bigint NOT NULL

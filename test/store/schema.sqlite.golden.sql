@@ -251,9 +251,11 @@ CREATE TABLE deliveries (
   not_before BIGINT NOT NULL DEFAULT 0,
   lease_until BIGINT NOT NULL DEFAULT 0,
   packed BOOLEAN NOT NULL DEFAULT FALSE,
-  body BLOB, trace BLOB, turn BIGINT NOT NULL DEFAULT 0,
+  body BLOB, trace BLOB, turn BIGINT NOT NULL DEFAULT 0, sent_at BIGINT, sent_status INTEGER,
   UNIQUE (delivery_key, host, provider)
 );
+
+CREATE INDEX deliveries_fetched ON deliveries (received_at) WHERE sent_at IS NOT NULL;
 
 CREATE INDEX deliveries_installation ON deliveries (provider, host, installation_id, id);
 
@@ -328,6 +330,30 @@ epoch BIGINT NOT NULL
   );
 
 CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL);
+
+CREATE TABLE missed_looks (
+provider TEXT NOT NULL,
+host TEXT NOT NULL,
+reached BIGINT,
+begun_at BIGINT NOT NULL,
+looked_at BIGINT,
+problem TEXT,
+not_before BIGINT NOT NULL DEFAULT 0,
+lease_until BIGINT NOT NULL,
+attempt BIGINT NOT NULL,
+PRIMARY KEY (provider, host)
+  );
+
+CREATE TABLE missed_tries (
+provider TEXT NOT NULL,
+host TEXT NOT NULL,
+delivery_id TEXT NOT NULL,
+sent_at BIGINT NOT NULL,
+tries INTEGER NOT NULL,
+tried_at BIGINT NOT NULL,
+not_before BIGINT,
+PRIMARY KEY (provider, host, delivery_id)
+  );
 
 CREATE TABLE namespace_codes (
 namespace TEXT NOT NULL PRIMARY KEY REFERENCES namespaces (name),

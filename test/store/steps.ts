@@ -23,4 +23,5 @@ export const STEPS: readonly string[] = [
   "0021-build-lists",
   "0022-notices",
   "0023-failure-lists",
+  "0024-missed-deliveries",
 ];

@@ -476,6 +476,16 @@ function createStore(world: World): WebOptions["store"] {
         builds: { queued: 2, running: 1, succeeded: 5, failed: 0, canceled: 0, superseded: 0, timed_out: 0, held: 0 },
         oldestQueued: null,
         checksDue: 4,
+        missed: [
+          {
+            provider: "github",
+            host: "default",
+            lookedAt: "2026-11-20T11:58:00Z",
+            problem: null,
+            fetched: 3,
+            lost: 0,
+          },
+        ],
       })),
   };
 }
