@@ -15,6 +15,7 @@ import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
 import { createGithubHost } from "./github/host.ts";
 import { createInstallPage } from "./github/install-page.ts";
+import { createMissedDeliveries } from "./github/missed.ts";
 import { createGithubPermissionBook } from "./github/permission-book.ts";
 import { createGithubReporter } from "./github/reporter.ts";
 import { ensureKeyFile } from "./keys.ts";
@@ -222,6 +223,7 @@ export function createGithubParts(github: Omit<GithubConfig, "privateKeyPath">, 
     reporter: createGithubReporter({ access }),
     installPage: createInstallPage(access),
     permissions: createGithubPermissionBook(github.url),
+    missed: createMissedDeliveries(access, clock),
     budgets: async ({ id }) => [access.rateOf(id)].filter((known) => known !== null),
   };
 }

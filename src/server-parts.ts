@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { Outcome } from "./core/model.ts";
 import type { GrantStore } from "./engine/grants-port.ts";
 import type { Identity } from "./engine/identity-port.ts";
+import type { DeliverySource } from "./engine/missed-port.ts";
 import type { Notifier } from "./engine/notices-port.ts";
 import type { PermissionBook } from "./engine/permissions-port.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from "./engine/ports.ts";
@@ -31,6 +32,8 @@ export interface HostParts {
   readonly permissions?: PermissionBook;
   /** What is left of the calls it lets us make; left out: not known. */
   readonly budgets?: HostWatch["budgets"];
+  /** What it could not deliver; left out: it keeps nothing. */
+  readonly missed?: DeliverySource;
 }
 
 /** The Connect add-on: installs are proven before they count. */
@@ -84,6 +87,8 @@ export interface ServerSettings
   readonly operators?: readonly string[];
   /** Defaults: {@link LEASE_MS}, {@link STOP_GRACE_MS}. */
   readonly leaseMs?: number;
+  /** Between two looks for what hosts could not deliver; left out: three minutes. */
+  readonly missedMs?: number;
   readonly stopGraceMs?: number;
 }
 

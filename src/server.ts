@@ -12,6 +12,7 @@ import { createInbox } from "./engine/inbox.ts";
 import { createInstallations } from "./engine/installations.ts";
 import { startLoop } from "./engine/loop.ts";
 import { withMemory } from "./engine/memory.ts";
+import { createMissed } from "./engine/missed.ts";
 import { createNamespaceDesk } from "./engine/namespace-desk.ts";
 import { createNoticeDesk, createNotices } from "./engine/notices.ts";
 import { createPauses } from "./engine/pauses.ts";
@@ -50,6 +51,7 @@ const MINUTE_MS = 60 * 1_000;
 /** At the same time; of one image never more than one. */
 const PROMOTIONS = 4;
 const HOUR_MS = 60 * 60 * 1_000;
+const MISSED_MS = 3 * MINUTE_MS;
 
 /** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
 export async function startServer(parts: Parts, settings: ServerSettings): Promise<Running> {
@@ -150,6 +152,17 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
   const views = createViews(settings.views, version);
   const surveys = createSurveys({ hosts, pauses, clock, log });
   const stopping = new AbortController();
+  const missedMs = settings.missedMs ?? MISSED_MS;
+  const missed = createMissed({
+    sources: parts.hosts.flatMap((one) => one.missed ?? []),
+    store,
+    accept: inbox.accept,
+    everyMs: missedMs,
+    clock,
+    log,
+    signal: stopping.signal,
+    onFetched: metrics.fetched,
+  });
   const permissions = (installation: Installation) =>
     parts.hosts
       .find(({ host }) => host.provider === installation.provider && host.host === installation.host)
@@ -247,6 +260,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       reporting: startLoop({ name: "report", idleMs: POLL_MS, log, step: reports.step }),
       uninstalling: startLoop({ name: "uninstall", idleMs: MINUTE_MS, log, step: uninstall.step }),
       telling: startLoop({ name: "tell", idleMs: POLL_MS, log, step: notices.step }),
+      missing: startLoop({ name: "missed", idleMs: missedMs, log, step: missed.step }),
       caring: startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step }),
       proving: parts.addon ? startLoop({ name: "prove", idleMs: POLL_MS, log, step: parts.addon.prover.step }) : null,
     };
@@ -279,6 +293,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       httpBuilders?.stop(),
       closeServer(server, CLOSE_MS).then(() => inbox.drain()),
       loops?.processing.stop(),
+      loops?.missing.stop(),
       loops?.caring.stop(),
       loops?.telling.stop(),
       loops?.uninstalling.stop(),

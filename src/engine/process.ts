@@ -24,10 +24,11 @@ import { resolveRepositories } from "./further-repositories.ts";
 import { digestsOf, gather } from "./gather.ts";
 import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
+import type { LanePlace } from "./missed-port.ts";
 import { planOrder } from "./orders.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
-import { lanesOf, type Moving, onlyLanes } from "./replay.ts";
+import { type LaneMove, lanesOf, type Moving, movesOf, onlyLanes } from "./replay.ts";
 import type { ClaimedDelivery, DeliveryOutcome, PlanRecord, RequestWriter, Store } from "./store-port.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
@@ -66,6 +67,7 @@ export interface ProcessorOptions {
     | "deliveryBody"
     | "pausesOf"
     | "lanesMovedSince"
+    | "lanesBeside"
     | "coveredRepositories"
     | "endSessionsOf"
     | "repositoryOf"
@@ -85,6 +87,9 @@ const REFUSALS: readonly Skip["reason"][] = ["image-not-owned", "tag-not-granted
 
 const LEFT = { revoked: "took back what they let us do for them", left: "left the account" } as const;
 
+/** Of a delivery that was fetched late. */
+const OVERTAKEN = "nothing to do: what it moved has moved on while its host could not deliver it";
+
 /** What became of one event. */
 type Handled =
   | { readonly kind: "planned"; readonly record: PlanRecord }
@@ -94,6 +99,8 @@ type Handled =
 interface Origin {
   readonly attempts: number;
   readonly replayOf: string | null;
+  /** Its id, if it was fetched after its host could not deliver it. */
+  readonly fetched: string | null;
 }
 
 /** `step` processes what is due and answers whether there was anything. */
@@ -186,7 +193,13 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       if (begun) throw new Error("a delivery with more than one event");
       begun = true;
       try {
-        result = { handled: await handle(host, event, { attempts: delivery.attempts, replayOf: replayOf ?? null }) };
+        result = {
+          handled: await handle(host, event, {
+            attempts: delivery.attempts,
+            replayOf: replayOf ?? null,
+            fetched: delivery.missed === undefined ? null : delivery.id,
+          }),
+        };
       } catch (error) {
         result = { error };
       }
@@ -227,12 +240,20 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     }
   }
 
-  async function planChanges(host: Host, told: Moving, { attempts, replayOf }: Origin): Promise<Outcome<Handled>> {
+  async function planChanges(host: Host, told: Moving, origin: Origin): Promise<Outcome<Handled>> {
+    const { attempts, replayOf, fetched } = origin;
+    const limited = pauseOf(told.installation);
+    if (fetched !== null) {
+      if (limited !== null) return limited;
+      const still = heeding(told.installation, await whatStillHolds(host, told, fetched));
+      if (!still.ok) return still;
+      if (still.value === null) return ok({ kind: "ignored", note: OVERTAKEN });
+      return heeding(told.installation, await planNow(host, still.value, attempts));
+    }
     const event = replayOf === null ? told : await whatIsNewest(told, replayOf);
     if (event === null) {
       return ok({ kind: "ignored", note: `nothing to do: what delivery ${replayOf} moved has moved on since` });
     }
-    const limited = pauseOf(event.installation);
     return limited ?? heeding(event.installation, await planNow(host, event, attempts));
   }
 
@@ -241,6 +262,27 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const lanes = lanesOf(event);
     const moved = await store.lanesMovedSince(original, event.repository, lanes);
     return onlyLanes(event, new Set(lanes.filter((lane) => !moved.has(lane))));
+  }
+
+  /**
+   * Of a delivery that was fetched late: what nothing newer has come for. It stands in the journal behind what came while it
+   * was missing, and would move tags back. What follows the last known change was not overtaken; else the time at which the
+   * host sent it says whether it may have been, and the host where its ref is.
+   */
+  async function whatStillHolds(host: Host, event: Moving, delivery: string): Promise<Outcome<Moving | null>> {
+    const places = await store.lanesBeside(delivery, event.repository, lanesOf(event));
+    const held = new Set<string>();
+    for (const move of movesOf(event)) {
+      const place = places.get(move.lane);
+      if (place === undefined || follows(move, place) || !(place.later || precedes(move, place))) held.add(move.lane);
+      else if (move.ref !== null) {
+        const tip = await host.tip(event.installation, event.repository, move.ref);
+        if (!tip.ok && tip.retryable) return tip;
+        // Where the host says nothing (it is suspended, say), the time alone counts.
+        if (tip.ok && (tip.value?.commit ?? null) === move.commit) held.add(move.lane);
+      }
+    }
+    return ok(onlyLanes(event, held));
   }
 
   function pauseOf(installation: HostId): Outcome<never> | null {
@@ -397,6 +439,14 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   return { step };
+}
+
+function follows({ before }: LaneMove, { after }: LanePlace): boolean {
+  return after !== null && after === before;
+}
+
+function precedes({ after }: LaneMove, { before }: LanePlace): boolean {
+  return before !== null && before === after;
 }
 
 /** Nobody waits for what is built of a closed pull request. */

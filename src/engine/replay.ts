@@ -3,7 +3,17 @@
  * once more and planned by what is true then; before that anybody may ask what would be built.
  */
 import type { PullRequestEvent, PushEvent } from "../core/events.ts";
-import { failed, hostKey, laneOf, type Outcome, ok, type PlannedBuild, type Skip } from "../core/model.ts";
+import {
+  failed,
+  hostKey,
+  laneOf,
+  type Outcome,
+  ok,
+  type PlannedBuild,
+  parseSha,
+  type Sha,
+  type Skip,
+} from "../core/model.ts";
 import type { Scope } from "../core/pause.ts";
 import { planBuilds } from "../core/plan.ts";
 import { pullRequestChange } from "../core/pulls.ts";
@@ -105,6 +115,28 @@ export type Moving = PushEvent | PullRequestEvent;
 export function lanesOf(event: Moving): readonly string[] {
   if (event.type === "push") return event.changes.map(laneOf);
   return [laneOf(pullRequestChange(event, { head: null, before: null, target: null }))];
+}
+
+/** A lane that an event says moved. `ref`: null of a pull request. */
+export interface LaneMove {
+  readonly lane: string;
+  readonly before: Sha | null;
+  readonly after: Sha | null;
+  readonly commit: Sha | null;
+  readonly ref: string | null;
+}
+
+export function movesOf(event: Moving): readonly LaneMove[] {
+  if (event.type === "push") {
+    return event.changes.map((change) => {
+      const { before, after, commit, ref } = change;
+      return { lane: laneOf(change), before, after, commit, ref };
+    });
+  }
+  const { before, commit } = event.source;
+  const closed = event.action === "merged" || event.action === "declined";
+  const after = closed ? null : parseSha(commit);
+  return lanesOf(event).map((lane) => ({ lane, before: parseSha(before), after, commit: after, ref: null }));
 }
 
 /** The event as far as it is about these lanes; null: it is about none of them. */

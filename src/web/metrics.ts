@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { Build } from "../core/model.ts";
+import type { Build, HostId } from "../core/model.ts";
 import type { BuildResult, DeliveryOutcome, StoreStats } from "../engine/store-port.ts";
 
 /** What is counted while things happen; the rest is asked of the store when somebody looks. */
@@ -8,6 +8,8 @@ export interface Metrics {
   answered(status: number, ms: number): void;
   /** A delivery was processed. */
   processed(outcome: DeliveryOutcome): void;
+  /** Deliveries that a host could not deliver were fetched. */
+  fetched(source: Pick<HostId, "provider" | "host">, count: number): void;
   /** A build ended. */
   ended(build: Build, result: BuildResult): void;
   /** Prometheus' text format; `stats` null: the database did not answer. */
@@ -51,6 +53,12 @@ export function createMetrics(): Metrics {
     buckets: [5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200],
     registers,
   });
+  const fetched = new Counter({
+    name: "wharfinger_missed_deliveries_fetched_total",
+    help: "Deliveries that a host could not deliver and that were fetched, by host.",
+    labelNames: ["provider", "host"],
+    registers,
+  });
   const gauges = createGauges(registers);
   return {
     answered(status, ms) {
@@ -59,6 +67,9 @@ export function createMetrics(): Metrics {
     },
     processed(outcome) {
       deliveries.inc({ outcome });
+    },
+    fetched({ provider, host }, count) {
+      fetched.inc({ provider, host }, count);
     },
     ended(_build, result) {
       ends.inc({ state: result.state, failure: result.failure?.class ?? "" });
@@ -89,6 +100,12 @@ function createGauges(registers: Registry[]): { set(stats: StoreStats | null, no
     labelNames: ["state"],
     registers,
   });
+  const looks = new Gauge({
+    name: "wharfinger_missed_deliveries_looked_seconds",
+    help: "Time since a host's list of deliveries was last looked through, by host; missing: it never was.",
+    labelNames: ["provider", "host"],
+    registers,
+  });
   return {
     set(stats, now) {
       up.set(stats === null ? 0 : 1);
@@ -100,6 +117,10 @@ function createGauges(registers: Registry[]): { set(stats: StoreStats | null, no
       pendingAge.set(age(stats.oldestPending));
       queuedAge.set(age(stats.oldestQueued));
       checks.set(stats.checksDue);
+      looks.reset();
+      for (const { provider, host, lookedAt } of stats.missed) {
+        if (lookedAt !== null) looks.set({ provider, host }, age(lookedAt));
+      }
       for (const [state, count] of Object.entries(stats.builds)) {
         builds.set({ state }, count);
       }

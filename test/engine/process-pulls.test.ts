@@ -82,6 +82,7 @@ async function process(event: HostEvent, setting: Setting = {}) {
       deliveryBody: async () => null,
       pausesOf: async () => [],
       lanesMovedSince: async () => new Set(),
+      lanesBeside: async () => new Map(),
       heldBuilds: async () => setting.held ?? [],
       approveBuild: async () => [],
       ...setting.store,

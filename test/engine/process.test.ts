@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import type { HostEvent, RerunEvent } from "../../src/core/events.ts";
 import { type Build, failed, type Installation, type LinkState, type Outcome, ok } from "../../src/core/model.ts";
+import type { LanePlace } from "../../src/engine/missed-port.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { Host, Seen } from "../../src/engine/ports.ts";
 import { createProcessor, type ProcessorOptions } from "../../src/engine/process.ts";
@@ -15,7 +16,18 @@ import {
   testClock,
   writeRequest,
 } from "../contract/store.samples.ts";
-import { buildOf, claimOf, deferred, hostOf, INSTALLATION, type Line, PUSH, recordingLog, settled } from "./fakes.ts";
+import {
+  buildOf,
+  claimOf,
+  deferred,
+  hostOf,
+  INSTALLATION,
+  type Line,
+  PULL,
+  PUSH,
+  recordingLog,
+  settled,
+} from "./fakes.ts";
 
 const AWAY = failed("GitHub answered 502", { retryable: true }) as Outcome<never> & { readonly ok: false };
 const LIMITED = failed("rate limit", { retryable: true, retryAfter: 600 });
@@ -78,6 +90,7 @@ function processorOf(setting: Setting) {
     deliveryBody: async () => null,
     pausesOf: async () => [],
     lanesMovedSince: async () => new Set(),
+    lanesBeside: async () => new Map(),
     heldBuilds: async () => setting.held ?? [],
     async approveBuild(id, by) {
       told.push(`approved ${id} by ${by.kind === "person" ? by.actor.login : "the operator"}`);
@@ -185,6 +198,74 @@ describe("processing", () => {
     expect(asked).toEqual([["1", "1", ["refs/heads/main", "refs/heads/dev"]]]);
     expect(plans[0]?.changes.map(({ ref }) => ref)).toEqual(["refs/heads/main"]);
     expect(plans[0]?.plan.requests.map(({ sha: at }) => at)).toEqual([sha("b")]);
+  });
+
+  describe("of a delivery that was fetched late", () => {
+    const NEWER = { before: sha("x"), after: sha("y"), later: true };
+    const TIP_B = { tip: async () => ok({ commit: sha("b"), committedAt: null }) };
+    const TIP_Y = { tip: async () => ok({ commit: sha("y"), committedAt: null }) };
+    const { delivery, body } = claimOf("2");
+    const claim = { delivery: { ...delivery, missed: { sentAt: "2026-11-20T09:00:00.000Z", status: null } }, body };
+    const dropped = "ignored 2: nothing to do: what it moved has moved on while its host could not deliver it";
+    const deletion = { ...PUSH, changes: [{ ...change("a", "b"), after: null, commit: null }] };
+    const opened = { ...PULL, action: "opened" as const, source: { ...PULL.source, before: null } };
+
+    it.each<[string, LanePlace | null, Partial<Host>, HostEvent, string]>([
+      ["plans what never moved", null, {}, PUSH, "planned 2"],
+      ["plans what has not moved since", { ...NEWER, later: false }, {}, PUSH, "planned 2"],
+      [
+        "plans what follows the last change, whatever the clocks say",
+        { ...NEWER, after: sha("a") },
+        {},
+        PUSH,
+        "planned 2",
+      ],
+      ["drops what has moved on, as the host says", NEWER, TIP_Y, PUSH, dropped],
+      ["plans what the host says is there, whatever the clocks say", NEWER, TIP_B, PUSH, "planned 2"],
+      [
+        "drops what was followed already, whatever the clocks say",
+        { ...NEWER, before: sha("b"), later: false },
+        TIP_Y,
+        PUSH,
+        dropped,
+      ],
+      ["plans what moved there again", { ...NEWER, before: sha("b") }, TIP_B, PUSH, "planned 2"],
+      ["drops what was deleted and is there again", NEWER, TIP_Y, deletion, dropped],
+      ["plans what is deleted", NEWER, { tip: async () => ok(null) }, deletion, "planned 2"],
+      [
+        "waits where the host is away",
+        NEWER,
+        { tip: async () => AWAY },
+        PUSH,
+        "postponed 2 by 5 s: GitHub answered 502",
+      ],
+      ["goes by the clocks where the host refuses", NEWER, { tip: async () => REFUSED }, PUSH, dropped],
+      ["drops what a pull request was before", NEWER, {}, PULL, dropped],
+      ["plans a pull request's next head", { ...NEWER, after: sha("a") }, {}, PULL, "planned 2"],
+      ["drops a pull request that is closed since", { ...NEWER, after: null }, {}, opened, dropped],
+      ["plans a pull request that has not changed since", { ...NEWER, later: false }, {}, opened, "planned 2"],
+    ])("%s", async (_what, place, host, event, expected) => {
+      const asked: unknown[] = [];
+      const lanesBeside: ProcessorOptions["store"]["lanesBeside"] = async (id, { id: of }, lanes) => {
+        asked.push([id, of]);
+        return new Map(place === null ? [] : lanes.map((lane) => [lane, place]));
+      };
+      await processorOf({ claims: [claim], events: [event], host, store: { lanesBeside } }).step();
+      expect(asked).toEqual([["2", "1"]]);
+      expect(told[0]).toBe(expected);
+    });
+
+    it("asks nothing while the host wants to be left alone", async () => {
+      const { step, again } = processorOf({
+        claims: [claim],
+        host: { tip: async () => LIMITED },
+        store: { lanesBeside: async (_id, _of, lanes) => new Map(lanes.map((lane) => [lane, NEWER])) },
+      });
+      await step();
+      expect(told).toEqual(["postponed 2 by 600 s: rate limit"]);
+      await again(claim);
+      expect(told[1]).toBe("postponed 2 by 600 s: the host asked us to wait");
+    });
   });
 
   it("has nothing to do where all of it has", async () => {

@@ -85,6 +85,8 @@ export interface WorldOptions {
   readonly operators?: (github: GithubHost) => readonly string[];
   readonly leaseMs?: number;
   readonly stopGraceMs?: number;
+  /** Between two looks for what hosts could not deliver; left out: the product's own. */
+  readonly missedMs?: number;
   /** Left out: accounts of GitHub, or of Bitbucket where there is one, get theirs by themselves. */
   readonly namespaces?: NamespacePolicy;
 }
@@ -181,6 +183,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       },
       retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+      ...(options.missedMs === undefined ? {} : { missedMs: options.missedMs }),
       stopGraceMs: options.stopGraceMs ?? 50,
     });
     github.setWebhook({ url: `${running.url}/webhooks/github`, secret: SECRET });

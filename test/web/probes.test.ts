@@ -72,6 +72,7 @@ describe("metrics", () => {
       "wharfinger_deliveries_oldest_pending_seconds 30",
       "wharfinger_builds_oldest_queued_seconds 0",
       "wharfinger_checks_due 4",
+      'wharfinger_missed_deliveries_looked_seconds{provider="github",host="default"} 120',
       'wharfinger_builds{state="queued"} 2',
       'wharfinger_builds{state="succeeded"} 5',
     ]) {
