@@ -1,4 +1,5 @@
 import { oneLine } from "../core/markdown.ts";
+import { missedText } from "../core/missed.ts";
 import type { Build, Verdict } from "../core/model.ts";
 import { tracedDeliveryJson } from "../engine/shapes.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
@@ -42,6 +43,9 @@ function explanation(delivery: Delivery, builds: readonly Build[]): string[] {
     `event     ${oneLine(action === null ? event : `${event}.${action}`)} from ${from}`,
     ...(repositoryName === null ? [] : [`about     ${oneLine(repositoryName)}`]),
     `received  ${delivery.receivedAt}`,
+    ...(delivery.missed === undefined
+      ? []
+      : [`fetched   ${missedText(provider, delivery.missed, delivery.receivedAt)}`]),
     `outcome   ${delivery.outcome}${delivery.note === null ? "" : `: ${oneLine(delivery.note)}`}`,
     "",
     ...decisionLines(delivery, new Map(builds.map((build) => [build.id, build]))),

@@ -17,6 +17,7 @@ export function deliveryJson(delivery: Delivery): object {
     receivedAt: delivery.receivedAt,
     outcome: delivery.outcome,
     note: delivery.note,
+    missed: delivery.missed === undefined ? null : { sentAt: delivery.missed.sentAt, status: delivery.missed.status },
     builds: delivery.builds,
     decisions: delivery.decisions.map(({ ref, sha, image, rule, build, reason, detail }) => {
       return { ref, sha, image, rule, build, reason, detail };

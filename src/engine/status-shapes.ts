@@ -3,13 +3,16 @@ import type { Waiting } from "./operations-port.ts";
 import type { InstallationStatus, InstanceStatus, RateBudget } from "./status.ts";
 
 export function instanceStatusJson(instance: InstanceStatus): object {
-  const { deliveriesPending, oldestPending, builds, oldestQueued, checksDue, since, refusals } = instance;
+  const { deliveriesPending, oldestPending, builds, oldestQueued, checksDue, since, refusals, missed } = instance;
   return {
     since,
     deliveries: { count: deliveriesPending, oldest: oldestPending },
     builds: { queued: { count: builds.queued, oldest: oldestQueued }, running: builds.running, held: builds.held },
     checks: { count: checksDue },
     refusals: refusals.map(({ path, status, count, last }) => ({ path, status, count, last })),
+    missed: missed.map(({ provider, host, lookedAt, problem, fetched, lost }) => {
+      return { provider, host, lookedAt, problem, fetched, lost };
+    }),
   };
 }
 

@@ -135,6 +135,13 @@ export const DELIVERY = z
     receivedAt: TIME,
     outcome: z.enum(["pending", "planned", "applied", "ignored", "failed"]),
     note: z.string().nullable(),
+    missed: z
+      .object({
+        sentAt: TIME.meta({ description: "When its host tried to deliver it." }),
+        status: z.int().nullable().meta({ description: "Null: there was no answer." }),
+      })
+      .nullable()
+      .meta({ description: "Its host could not deliver it, and it was fetched. Null: it was received." }),
     builds: z.array(z.string()),
     decisions: z.array(DECISION),
   })

@@ -4,7 +4,7 @@ import type { Status } from "../engine/status.ts";
 import { installationStatusJson, instanceStatusJson } from "../engine/status-shapes.ts";
 import type { Page, Store } from "../engine/store-port.ts";
 import type { ApiKit, RouteSpec } from "./api-kit.ts";
-import { ACCOUNT, HOST_ID, TIME, TIME_OR_NULL } from "./api-shapes.ts";
+import { ACCOUNT, HOST_ID, PROVIDER, TIME, TIME_OR_NULL } from "./api-shapes.ts";
 import { NO_BODY, PAGE_QUERY } from "./requests.ts";
 import { pageJson } from "./wire.ts";
 
@@ -24,6 +24,20 @@ const INSTANCE = z
     refusals: z
       .array(z.object({ path: z.string(), status: z.int(), count: z.int(), last: TIME }))
       .meta({ description: "Webhooks that were not taken, by path and answer, the last first." }),
+    missed: z
+      .array(
+        z.object({
+          provider: PROVIDER,
+          host: z.string(),
+          lookedAt: TIME_OR_NULL.meta({ description: "When all of the host's list was last looked through." }),
+          problem: z.string().nullable().meta({ description: "Why the last look, or a part of it, failed." }),
+          fetched: z.int(),
+          lost: z.int().meta({ description: "Given up: they could not be fetched." }),
+        }),
+      )
+      .meta({
+        description: "Looking for what hosts could not deliver: of each that keeps it, what the last 24 hours brought.",
+      }),
   })
   .meta({ id: "InstanceStatus" });
 

@@ -1,4 +1,5 @@
 import { BUILD_ORDER } from "../core/build-order.ts";
+import { missedText } from "../core/missed.ts";
 import { type Build, type BuildState, isFinal, type Provider, shownTags } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
 import { buildAddress, deliveryAddress } from "./addresses.ts";
@@ -124,6 +125,8 @@ export interface DeliveryView {
   readonly received: TimeView;
   /** What it led to, in a few words. */
   readonly result: string;
+  /** A sentence, of what was fetched; null: it was received. */
+  readonly missed: string | null;
 }
 
 export function deliveryView(delivery: Delivery, now: number): DeliveryView {
@@ -135,6 +138,7 @@ export function deliveryView(delivery: Delivery, now: number): DeliveryView {
     outcome: delivery.outcome,
     received: timeView(delivery.receivedAt, now),
     result: resultOf(delivery),
+    missed: delivery.missed === undefined ? null : missedText(delivery.provider, delivery.missed, delivery.receivedAt),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What the status page shows. Times are told as they are known; what nobody knows is said to be unknown. */
 import { hostKey, type InstallationState } from "../core/model.ts";
+import type { MissedLook } from "../engine/missed-port.ts";
 import type { Waiting } from "../engine/operations-port.ts";
 import type { InstallationStatus, InstanceStatus, Refusal } from "../engine/status.ts";
 import { installationAddress } from "./addresses.ts";
@@ -100,6 +101,14 @@ function warningsOf({ askedToWait, installation }: InstallationStatus, now: numb
   return warnings;
 }
 
+export interface MissedView {
+  readonly host: string;
+  readonly looked: TimeView | null;
+  /** A sentence that begins like `3 fetched in the last day`. */
+  readonly found: string;
+  readonly problem: string | null;
+}
+
 export interface InstanceStatusView {
   readonly since: TimeView;
   readonly deliveries: WaitingView;
@@ -107,11 +116,13 @@ export interface InstanceStatusView {
   readonly running: number;
   readonly held: number;
   readonly checksDue: number;
+  /** Of each host that keeps what it could not deliver. */
+  readonly missed: readonly MissedView[];
   readonly refusals: readonly (Omit<Refusal, "last"> & { readonly last: TimeView; readonly meaning: string })[];
 }
 
 export function instanceStatusView(status: InstanceStatus, now: number): InstanceStatusView {
-  const { deliveriesPending, oldestPending, builds, oldestQueued, checksDue, since, refusals } = status;
+  const { deliveriesPending, oldestPending, builds, oldestQueued, checksDue, since, refusals, missed } = status;
   return {
     since: timeView(since, now),
     deliveries: waitingView({ count: deliveriesPending, oldest: oldestPending }, now),
@@ -119,10 +130,21 @@ export function instanceStatusView(status: InstanceStatus, now: number): Instanc
     running: builds.running,
     held: builds.held,
     checksDue,
+    missed: missed.map((one) => ({
+      host: hostName(one),
+      looked: one.lookedAt === null ? null : timeView(one.lookedAt, now),
+      found: foundText(one),
+      problem: one.problem,
+    })),
     refusals: refusals.map(({ last, ...refusal }) => {
       return { ...refusal, last: timeView(last, now), meaning: meaningOf(refusal.status) };
     }),
   };
+}
+
+function foundText({ fetched, lost }: MissedLook): string {
+  const given = lost === 0 ? "" : `, ${lost} could not be fetched: redeliver ${lost === 1 ? "it" : "them"} on the host`;
+  return `${fetched} fetched in the last day${given}`;
 }
 
 /** What an answer to a webhook most likely means, and what to do. */
@@ -140,5 +162,5 @@ const MEANINGS: Readonly<Record<number, string>> = {
   408: "Its body did not arrive in time.",
   413: "It was too large.",
   415: "It was not JSON. Set the webhook's content type to application/json.",
-  503: "We could not store it in time. Bitbucket sends it again; redeliver it on GitHub.",
+  503: "We could not store it in time. Bitbucket sends it again; from GitHub it is fetched.",
 };

@@ -68,6 +68,13 @@ everything → skip: no-match
 `);
   });
 
+  it("says of one that was fetched that it was", async () => {
+    const { out } = await explain(aDelivery({ missed: { sentAt: "2026-11-20T11:45:57.000Z", status: 503 } }));
+    expect(out).toContain(
+      "received  2026-11-20T11:49:57Z\nfetched   GitHub could not deliver it (503), and it was fetched 4 min later.\n",
+    );
+  });
+
   it("leaves out what was not recorded", async () => {
     expect((await explain(aDelivery({ trace: [] }))).out).not.toContain("Every rule");
   });

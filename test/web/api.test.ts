@@ -191,6 +191,7 @@ describe("what the API answers", () => {
       receivedAt: "2026-11-20T11:49:57Z",
       outcome: "planned",
       note: null,
+      missed: null,
       builds: ["b1"],
       decisions: aDelivery().decisions,
       trace: aDelivery().trace,

@@ -28,6 +28,30 @@ describe("the status page", () => {
     expect(html.match(/not known: nothing was asked since this process began/g)).toHaveLength(2);
   });
 
+  it("tells operators how looking for missed deliveries goes, host by host", async () => {
+    expect((await world.get(STATUS)).html).not.toContain("Missed deliveries");
+    const [place, ghes] = [SEVEN, { ...SEVEN, host: "ghes" }];
+    await world.store.claimLook(place, { leaseMs: 1, gapMs: 0 });
+    await world.store.claimLook(ghes, { leaseMs: 1, gapMs: 0 });
+    const missed = { sentAt: 0, status: 503 };
+    await world.store.append([delivery("a", { receivedAt: world.clock.now(), missed })]);
+    await world.store.endLook(place, 1, { reached: null, complete: true, problem: null, notBefore: null });
+    const attempt = { id: "1", deliveryId: "g", sentAt: world.clock.now(), status: null, wanted: true };
+    await world.store.recordMissedTry({ ...ghes, attempt, notBefore: null });
+    const problem = "GitHub answered 403 <b>.";
+    await world.store.endLook(ghes, 1, { reached: null, complete: false, problem, notBefore: null });
+    const { html } = await world.get(STATUS);
+    const row = /<section class="box setting" aria-labelledby="missed">.*?<\/section>/s.exec(html)?.[0] ?? "";
+    const text = row.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ");
+    expect(text).toBe(
+      " Missed deliveries GitHub last looked just now , 1 fetched in the last day GitHub (ghes) not looked through yet," +
+        " 0 fetched in the last day, 1 could not be fetched: redeliver it on the host" +
+        " Looking fails: GitHub answered 403 &lt;b&gt;. ",
+    );
+    const { html: shown } = await world.get("/deliveries/1");
+    expect(shown).toContain("GitHub could not deliver it (503), and it was fetched");
+  });
+
   it("tells people of the installations their host says they may see, and nothing of the instance", async () => {
     world.roles.set("ann", "read");
     world.refusals.note("/webhooks/github", 401);
