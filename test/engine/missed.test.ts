@@ -186,6 +186,7 @@ describe("a look at a host", () => {
     given();
     expect(await bench.step()).toBe(false);
     expect(ids()).toEqual(expected);
+    expect(asked("fetch")).toHaveLength(expected.length);
     expect(bench.ends).toEqual([
       {
         reached: Math.max(...bench.attempts.map(({ sentAt }) => sentAt)),

@@ -252,7 +252,7 @@ describe("a process that is killed while it fetches", () => {
     });
   }
 
-  it.each([0, 1, 2, 3, 5, 6, 7])("at call %i loses nothing, and nothing is done twice", async (after) => {
+  it.each([0, 1, 3, 6, 7])("at call %i loses nothing, and nothing is done twice", async (after) => {
     await begin();
     await world.stop();
     const told = await unheard();
