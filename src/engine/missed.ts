@@ -10,8 +10,8 @@ import type { Clock, IncomingDelivery, Logger } from "./ports.ts";
 const OVERLAP_MS = 15 * 60_000;
 /** Longer than any single call; prolonged after each page and each handful of deliveries. */
 const LEASE_MS = 2 * 60_000;
-/** Fetched at the same time. They are stored in their order all the same. */
-const AT_ONCE = 8;
+/** Fetched at the same time: each may have 25 MB. They are stored in their order all the same. */
+const AT_ONCE = 4;
 /** Ids asked for in one statement. */
 const IDS_AT_ONCE = 500;
 const MAX_TRIES = 3;

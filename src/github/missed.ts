@@ -1,9 +1,9 @@
 /** What GitHub could not deliver to the App: it keeps it for three days, an Enterprise Server for seven. */
-import { failed, ok } from "../core/model.ts";
+import { failed, type Outcome, ok } from "../core/model.ts";
 import type { DeliveryAttempt, DeliverySource } from "../engine/missed-port.ts";
 import type { Clock } from "../engine/ports.ts";
 import type { GithubAccess } from "./access.ts";
-import { type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
+import { type ApiAnswer, type ApiRequest, apiPath, misshapen, nextPage, refusal } from "./api.ts";
 import { describeDelivery } from "./entrance.ts";
 import { attemptsSchema, missedSchema } from "./payloads.ts";
 
@@ -32,7 +32,7 @@ export function createMissedDeliveries(access: Pick<GithubAccess, "host" | "asAp
     async fetch({ id, deliveryId }) {
       const answer = await access.asApp({ method: "GET", path: apiPath([...DELIVERIES, id]) });
       if (!answer.ok) return answer;
-      if (answer.value.status !== 200) return refusal(answer.value);
+      if (answer.value.status !== 200) return unfetched(answer.value);
       const found = missedSchema.safeParse(answer.value.body);
       // Another's GUID: ids above 2^53 do not survive being parsed.
       if (!found.success || found.data.guid !== deliveryId) return misshapen(answer.value);
@@ -42,6 +42,13 @@ export function createMissedDeliveries(access: Pick<GithubAccess, "host" | "asAp
       return ok(describeDelivery(request.payload, { event, deliveryId, host, receivedAt: clock.now(), body }));
     },
   };
+}
+
+/** Only what is gone is gone: any other refusal is of the App, for which the list was open a moment ago, and may pass. */
+function unfetched(answer: ApiAnswer): Outcome<never> {
+  const refused = refusal(answer);
+  if (refused.ok || answer.status === 404 || answer.status === 410) return refused;
+  return { ...refused, retryable: true };
 }
 
 function toAttempt(item: (typeof attemptsSchema)["_output"][number]): DeliveryAttempt {

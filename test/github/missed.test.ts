@@ -191,6 +191,16 @@ describe("a delivery that is fetched", () => {
     expect([body.toString("utf8"), action]).toEqual(['{"action":"a\\u0000","text":"\\ud800"}', null]);
   });
 
+  it.each([
+    [404, false],
+    [410, false],
+    [403, true],
+    [400, true],
+  ])("that is answered with %i may be asked for again: %s", async (status, retryable) => {
+    const { source } = answering(status, { message: "No." });
+    expect(await source.fetch(ATTEMPT)).toMatchObject({ ok: false, retryable, retryAfter: null });
+  });
+
   it.each<[string, unknown]>([
     ["another delivery", { ...DELIVERY, guid: "h" }],
     ["no payload", { ...DELIVERY, request: { headers: {}, payload: null } }],
