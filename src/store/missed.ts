@@ -79,7 +79,7 @@ export function createMissedRows({ database, clock }: StoreParts): MissedStore {
       const rows = await database.query(
         `SELECT r.ref, r.before_sha, r.after_sha, EXISTS (
            SELECT 1 FROM decisions d JOIN deliveries e ON e.id = d.delivery
-           WHERE d.repository = r.repository AND d.lane = r.ref AND e.id <> $2 AND ${SAYS_WHERE}
+           WHERE d.repository = r.repository AND d.lane = r.ref AND ${SAYS_WHERE}
              AND COALESCE(e.sent_at, e.received_at) > (SELECT l.sent_at FROM deliveries l WHERE l.id = $2)
              AND e.event NOT LIKE 'wharfinger.%' AND NOT EXISTS (SELECT 1 FROM replays p WHERE p.copy = e.id)
          ) AS later

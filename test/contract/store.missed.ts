@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { DeliveryAttempt } from "../../src/engine/missed-port.ts";
 import type { Opened } from "./store.contract.ts";
-import { change, delivery, record, repository, sha, skip } from "./store.samples.ts";
+import { change, cover, delivery, record, repository, sha, skip } from "./store.samples.ts";
 
 const GITHUB = { provider: "github", host: "default" } as const;
 const GHES = { provider: "github", host: "ghes" } as const;
@@ -190,6 +190,30 @@ export function missedContract(opened: Opened): void {
       await store.append([delivery("after", at("09:00:01"))]);
       await planned("after", change("c", "d"));
       expect((await ask()).get(lane)).toEqual({ before: sha("c"), after: sha("d"), later: true });
+    });
+
+    it("leaving out what was planned once more, or asked for by hand", async () => {
+      const { store } = opened();
+      await cover(store, record([], []));
+      await store.append([
+        delivery("before", at("08:59:59")),
+        delivery("order", { ...at("09:10:00"), event: "wharfinger.build" }),
+        delivery("late", { ...at("09:30:00"), missed: MISSED }),
+      ]);
+      const moved = change("a", "b");
+      // Nothing is paused any more when it is recorded: it is journalled once more at once.
+      for (const reason of ["paused", "paths-unchanged"] as const) {
+        const [claim] = await store.claimDeliveries({ limit: 1, leaseMs: 60_000 });
+        await store.recordPlan(claim?.delivery.id ?? "", record([moved], [], { skips: [skip(moved, null, reason)] }));
+      }
+      const { items } = await store.listDeliveries({ limit: 10, cursor: null });
+      const copy = items.find(({ deliveryId }) => deliveryId.startsWith("replay-"));
+      await store.recordPlan(copy?.id ?? "", record([moved], [], { skips: [skip(moved, null)] }));
+      expect(items.map(({ deliveryId }) => deliveryId)).toEqual([copy?.deliveryId, "late", "order", "before"]);
+      const { id = "" } = (await store.findDelivery("late")) ?? {};
+      expect(await store.lanesBeside(id, repository("1"), [lane])).toEqual(
+        new Map([[lane, { before: sha("a"), after: sha("b"), later: false }]]),
+      );
     });
 
     it("by when the others were sent, where they came late themselves", async () => {

@@ -27,6 +27,8 @@ interface Bench {
   ends: LookEnd[];
   tries: Map<string, MissedTry>;
   held: boolean;
+  /** Positions that were kept while a look went on. */
+  holds: (number | null)[];
   claims: { leaseMs: number; gapMs: number }[];
   asked: string[];
   fetched: number[];
@@ -68,6 +70,7 @@ function createBench(): Bench {
       return { attempt: 1, reached: bench.reached, problem };
     },
     async holdLook(_place, _attempt, { reached }) {
+      bench.holds.push(reached);
       if (bench.held) bench.reached = reached ?? bench.reached;
       return bench.held;
     },
@@ -131,6 +134,7 @@ function createBench(): Bench {
     ends: [],
     tries: new Map(),
     held: true,
+    holds: [],
     claims: [],
     asked: [],
     fetched: [],
@@ -331,7 +335,7 @@ describe("what can not be fetched", () => {
     bench.attempts = Array.from({ length: 40 }, (_, index) => attempt(`n-${index}`, index + 1));
     for (const { deliveryId } of bench.attempts) bench.fetches.set(deliveryId, () => down);
     await bench.step();
-    expect(asked("fetch")).toHaveLength(8);
+    expect(asked("fetch")).toHaveLength(4);
     expect(bench.ends.at(-1)).toMatchObject({ complete: false, reached: ago(40) });
   });
 
@@ -389,6 +393,7 @@ describe("the position", () => {
       throw new Error("a bug");
     });
     await bench.step();
+    expect(bench.holds.slice(1)).toEqual([17, 13, 9, 5].map(ago));
     expect(bench.reached).toBe(ago(5));
     expect(bench.ends.at(-1)).toMatchObject({ complete: false, problem: "an internal error; the log has the details" });
     expect(bench.lines.map(({ level, message }) => [level, message])).toContainEqual([
@@ -415,9 +420,9 @@ describe("the position", () => {
       return null;
     });
     await bench.step();
-    expect(ids()).toHaveLength(8);
+    expect(ids()).toHaveLength(4);
     expect(bench.ends.at(-1)).toEqual({
-      reached: ago(13),
+      reached: ago(17),
       complete: false,
       problem: "GitHub answered 502.",
       notBefore: null,

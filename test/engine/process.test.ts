@@ -210,6 +210,8 @@ describe("processing", () => {
     const deletion = { ...PUSH, changes: [{ ...change("a", "b"), after: null, commit: null }] };
     const opened = { ...PULL, action: "opened" as const, source: { ...PULL.source, before: null } };
 
+    const ended = { ...PULL, action: "declined" as const };
+
     it.each<[string, LanePlace | null, Partial<Host>, HostEvent, string]>([
       ["plans what never moved", null, {}, PUSH, "planned 2"],
       ["plans what has not moved since", { ...NEWER, later: false }, {}, PUSH, "planned 2"],
@@ -243,6 +245,7 @@ describe("processing", () => {
       ["drops what a pull request was before", NEWER, {}, PULL, dropped],
       ["plans a pull request's next head", { ...NEWER, after: sha("a") }, {}, PULL, "planned 2"],
       ["drops a pull request that is closed since", { ...NEWER, after: null }, {}, opened, dropped],
+      ["plans the end of a pull request", { ...NEWER, before: sha("b"), later: false }, {}, ended, "planned 2"],
       ["plans a pull request that has not changed since", { ...NEWER, later: false }, {}, opened, "planned 2"],
     ])("%s", async (_what, place, host, event, expected) => {
       const asked: unknown[] = [];

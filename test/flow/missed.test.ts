@@ -4,7 +4,7 @@ import type { Build } from "../../src/core/model.ts";
 import type { DeliverySource, MissedStore } from "../../src/engine/missed-port.ts";
 import type { Parts } from "../../src/server-parts.ts";
 import type { HostAccount, HostRepository, PushResult } from "../hosts/github/index.ts";
-import { ADMIN_TOKEN, createWorld, eventually, SECRET, type World } from "../support/world.ts";
+import { ADMIN_TOKEN, createWorld, eventually, SECRET, type World, type WorldOptions } from "../support/world.ts";
 
 const FILES = {
   Dockerfile: "FROM scratch\n",
@@ -27,7 +27,7 @@ let repository: HostRepository;
 /** Wraps what the program is given at its next start. */
 let wrap: (parts: Parts) => Parts;
 
-async function begin(options: { readonly missedMs?: number } = {}): Promise<void> {
+async function begin(options: Pick<WorldOptions, "missedMs" | "enterprise"> = {}): Promise<void> {
   world = await createWorld({ ...options, parts: (parts) => wrap(parts) });
   acme = world.github.organization("acme");
   repository = await world.github.repository(acme, "api");
@@ -168,6 +168,29 @@ describe("what happens while the program is stopped", () => {
     await world.restart();
     await looked();
     expect([(await journal()).length, calls()]).toEqual([before, 4]);
+  });
+
+  it("is fetched from every GitHub host, each from its own list", async () => {
+    await begin({ enterprise: true });
+    const ours = world.ghes.organization("acme");
+    const theirs = await world.ghes.repository(ours, "web");
+    await theirs.commit({ message: "Begin", files: FILES });
+    const { delivery: installed } = await world.ghes.install(ours, { repositories: [theirs] });
+    await processed(installed.guid);
+    await world.stop();
+    const far = await world.ghes.push(theirs, { files: { "a.txt": "far" } });
+    const near = await push("main");
+    world.ghes.inject({
+      match: ({ route }) => route === "/app/hook/deliveries",
+      effect: { status: 500, body: { message: "Server Error" } },
+    });
+    await world.restart();
+    // One host that is away holds up no other.
+    expect(await processed(near.delivery.guid)).toMatchObject({ outcome: "planned", missed: { status: null } });
+    expect((await journal()).map(({ deliveryId }) => deliveryId)).not.toContain(far.delivery.guid);
+    await world.restart();
+    expect(await processed(far.delivery.guid)).toMatchObject({ missed: { status: null } });
+    expect(world.ghes.violations).toEqual([]);
   });
 
   it("does not move tags back where a newer push of the branch has come since", async () => {
