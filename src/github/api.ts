@@ -23,6 +23,8 @@ export interface ApiRequest {
   readonly body?: object;
   /** For what may be too much to list: an answer of more than {@link MAX_ANSWER_BYTES} has no body instead of failing. */
   readonly mayBeTooLarge?: true;
+  /** For ids above 2^53: integers of 16 digits and more are strings of them in the answer. */
+  readonly largeIds?: true;
 }
 
 export interface ApiAnswer {
@@ -165,7 +167,7 @@ async function exchange(
         return `GitHub's answer to ${describe(request)} is larger than ${MAX_ANSWER_BYTES} bytes.`;
       }
       const { status, headers } = response;
-      return { status, headers, body: tooLarge ? null : parseJson(text), tooLarge, request };
+      return { status, headers, body: tooLarge ? null : parseJson(text, request), tooLarge, request };
     }
     await response.body?.cancel();
     if (!URL.canParse(location, address)) return `GitHub redirected ${describe(request)} to an unusable address.`;
@@ -205,10 +207,13 @@ async function readText(response: Response): Promise<string | null> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function parseJson(text: string): unknown {
+/** Strings, passed over whole, and integers that a number may not hold. */
+const LARGE = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g;
+
+function parseJson(text: string, { largeIds }: Pick<ApiRequest, "largeIds">): unknown {
   if (text === "") return null;
   try {
-    return JSON.parse(text);
+    return JSON.parse(largeIds ? text.replace(LARGE, (found) => (found.startsWith('"') ? found : `"${found}"`)) : text);
   } catch {
     // A proxy's error page, say. The status is judged without it, and a 200 without JSON fails its schema.
     return null;

@@ -18,7 +18,7 @@ export function createMissedDeliveries(access: Pick<GithubAccess, "host" | "asAp
 
     async list(page) {
       // Without GitHub's own filter by status: an attempt that got no answer is neither a success nor a failure there.
-      const request: ApiRequest = { method: "GET", path: page ?? FIRST };
+      const request: ApiRequest = { method: "GET", path: page ?? FIRST, largeIds: true };
       const answer = await access.asApp(request);
       if (!answer.ok) return answer;
       if (answer.value.status !== 200) return refusal(answer.value);
@@ -34,7 +34,6 @@ export function createMissedDeliveries(access: Pick<GithubAccess, "host" | "asAp
       if (!answer.ok) return answer;
       if (answer.value.status !== 200) return unfetched(answer.value);
       const found = missedSchema.safeParse(answer.value.body);
-      // Another's GUID: ids above 2^53 do not survive being parsed.
       if (!found.success || found.data.guid !== deliveryId) return misshapen(answer.value);
       const { event, request } = found.data;
       // GitHub vouches for it by answering: there is no signature to check, and the bytes are not the ones it signed.

@@ -240,10 +240,11 @@ export const checkRunSchema = z.object({
 
 export const checkRunsSchema = z.object({ check_runs: z.array(checkRunSchema) });
 
-/** Ids of attempts are only ever sent back. `status_code` 0: there was no answer. */
-const attemptId = z.number().positive().transform(String);
+/** Above 2^53 since February 2026 (octokit/request.js #797); read with `largeIds`. */
+const attemptId = z.union([id, z.string().regex(/^[1-9]\d{15,19}$/, "not an id")]);
 const guid = z.string().regex(/^[ -~]{1,200}$/, "not the id of a delivery");
 
+/** `status_code` 0: there was no answer. */
 export const attemptsSchema = z.array(
   z.object({
     id: attemptId,

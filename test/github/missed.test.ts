@@ -57,7 +57,7 @@ describe.each(HOST_KINDS)("what could not be delivered, on $kind", (kind) => {
     expect(attempts.map(({ deliveryId }) => deliveryId)).toEqual(guids.reverse());
     const [newest] = github.deliveries.toReversed();
     expect(attempts[0]).toEqual({
-      id: String(newest?.id),
+      id: newest?.id,
       deliveryId: newest?.guid,
       sentAt: Date.parse(newest?.deliveredAt ?? ""),
       status: null,
@@ -158,6 +158,18 @@ describe("the list of deliveries", () => {
     expect(network.asked().map(({ path }) => path)[0]).toBe("/app/hook/deliveries?per_page=100");
     expect(await source.list("https://elsewhere.test/app/hook/deliveries")).toMatchObject({ ok: false });
   });
+
+  it.each(["9007199254740993", "3804004623172239367", "18446744073709551615", "1000000000000000", "42"])(
+    "tells of the id %s digit by digit, and leaves digits in strings alone",
+    async (id) => {
+      const guid = 'a \\" 3804004623172239366, "b": 3804004623172239366';
+      const more = `"id":${id},"duration":0.12345678901234567,"far":1234567890123456e2,`;
+      const item = JSON.stringify({ ...ITEM, guid }).replace('"id":12,', more);
+      const { source } = answering(200, `[${item}]`);
+      const [attempt] = given(await source.list(null)).attempts;
+      expect(attempt).toMatchObject({ id, deliveryId: guid });
+    },
+  );
 
   it("is not read in a circle", async () => {
     const page = "https://api.github.test/app/hook/deliveries?cursor=v1_1";

@@ -184,7 +184,8 @@ export interface EventDelivery {
 
 /** One attempt in the app's delivery log. */
 export interface DeliveryAttempt {
-  readonly id: number;
+  /** Digits of an integer above 2^53, as GitHub's are. */
+  readonly id: string;
   readonly guid: string;
   readonly event: string;
   readonly action: string | null;

@@ -42,8 +42,8 @@ describe.each(HOST_KINDS)("the delivery log, on $kind", (kind) => {
     return list.map((item) => (isObject(item) ? item["guid"] : null));
   }
 
-  function idOf(guid: string): number {
-    return host.deliveries.find((item) => item.guid === guid)?.id ?? 0;
+  function idOf(guid: string): string {
+    return host.deliveries.find((item) => item.guid === guid)?.id ?? "";
   }
 
   it("tells failures from successes by the status alone: no answer is neither", async () => {

@@ -127,7 +127,7 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
       const made = await call(host, token, "POST /repos/acme/api/check-runs", { body: { name: "w", head_sha: sha } });
       const run = String(made.body["id"]);
       await host.settled();
-      const delivery = host.deliveries.at(-1)?.id ?? 0;
+      const delivery = host.deliveries.at(-1)?.id ?? "";
       const asked: [string, string, number][] = [
         [app, "GET /app", 200],
         [app, "GET /app/installations", 200],

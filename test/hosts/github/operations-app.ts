@@ -2,6 +2,7 @@
 
 import { isObject, listAt } from "../json.ts";
 import type { DeliveryAttempt, TokenFormat } from "./contract.ts";
+import { countOf } from "./delivery-ids.ts";
 import { rateOf } from "./limits.ts";
 import { type ApiRequest, installationToken, type OperationHandler, paginate, type World } from "./operation.ts";
 import { Refusal } from "./refusal.ts";
@@ -201,7 +202,7 @@ function isKept(state: State, attempt: DeliveryAttempt): boolean {
 }
 
 function findDelivery(state: State, request: ApiRequest): DeliveryAttempt {
-  const id = Number(request.params["delivery_id"]);
+  const id = request.params["delivery_id"];
   const found = state.deliveries.find((attempt) => attempt.id === id && isKept(state, attempt));
   if (found === undefined) throw new Refusal(404);
   return found;
@@ -216,7 +217,7 @@ function deliveryItem(state: State, attempt: DeliveryAttempt) {
   const repositoryId = idOf("repository");
   const repository = state.repositories.find((item) => item.id === repositoryId);
   return {
-    id: attempt.id,
+    id: countOf(attempt.id),
     guid: attempt.guid,
     delivered_at: attempt.deliveredAt,
     redelivery: attempt.redelivery,

@@ -5,6 +5,7 @@ import type { Matched } from "../openapi.ts";
 import { conditional } from "./conditional.ts";
 import { createGithubConformance } from "./conformance.ts";
 import type { ApiCall, Effect, Injection } from "./contract.ts";
+import { withDeliveryIds } from "./delivery-ids.ts";
 import { answerGit } from "./git-http.ts";
 import { answerInstall } from "./installs.ts";
 import { type Caller, count, enter, rateHeaders, rateOf } from "./limits.ts";
@@ -219,7 +220,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
 
   function send(response: ServerResponse, answer: ApiAnswer): number {
     const { body } = answer;
-    const text = body === undefined ? "" : body instanceof Uint8Array ? body : JSON.stringify(body);
+    const text = body === undefined ? "" : body instanceof Uint8Array ? body : withDeliveryIds(JSON.stringify(body));
     response.writeHead(answer.status, {
       ...(text === "" ? {} : { "content-type": "application/json; charset=utf-8" }),
       "x-github-media-type": "github.v3; format=json",

@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { v1 } from "uuid";
 import { textAt } from "../json.ts";
 import type { DeliveryAttempt, EventDelivery } from "./contract.ts";
+import { deliveryIdOf } from "./delivery-ids.ts";
 import { type State, timestamp } from "./state.ts";
 
 export interface Sender {
@@ -58,7 +59,7 @@ export function createSender(state: State, timeoutMs: number): Sender {
       AbortSignal.any([AbortSignal.timeout(timeoutMs), closing.signal]),
     );
     state.deliveries.push({
-      id: state.nextId(),
+      id: deliveryIdOf(state.nextId()),
       guid: message.guid,
       event: message.event,
       action: actionOf(message.body),
