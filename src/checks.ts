@@ -9,6 +9,7 @@ import { checkGithub, checkGithubApp } from "./checks-github.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
 import { githubWebhookPath } from "./config-github.ts";
+import { isLoopback } from "./core/loopback.ts";
 import type { Installation } from "./core/model.ts";
 import { DEFAULT_REGISTRY } from "./core/registry-settings.ts";
 import type { Connections } from "./engine/connections-port.ts";
@@ -268,8 +269,8 @@ async function checkPublicUrl(config: Config): Promise<CheckResult> {
     `Bitbucket's webhook URLs are ${publicUrl}/webhooks/bitbucket/… (wharfinger connect bitbucket)`,
     ...(bitbucket.connect ? [`the Connect add-on is at ${publicUrl}/atlassian-connect.json`] : []),
   ].join("; ");
-  const local = url.hostname === "localhost" || url.hostname === "[::1]" || /^127\./.test(url.hostname);
-  if (local) return good(`${publicUrl}: only this machine reaches it; hosts need a public address. ${webhooks}`);
+  if (isLoopback(publicUrl))
+    return good(`${publicUrl}: only this machine reaches it; hosts need a public address. ${webhooks}`);
   if (url.protocol !== "https:")
     return bad(`${publicUrl} is not https`, "Put a TLS proxy in front and set PUBLIC_URL.");
   return good(webhooks);

@@ -5,6 +5,7 @@ import { type GithubConfig, githubHostsOf, githubOf, namesGithub } from "./confi
 import { namespacePolicyOf } from "./config-namespaces.ts";
 import { type Environment, isSet, TABLE, VARIABLES, type Values, type VariableName } from "./config-table.ts";
 import type { NamespacePolicy } from "./core/lifecycle/claim.ts";
+import { isLoopback } from "./core/loopback.ts";
 import { ensureKeyFile, readKeyFile } from "./keys.ts";
 
 /** The whole configuration, read and checked. Null: not set. */
@@ -92,7 +93,7 @@ export interface RegistryConfig {
 export type { Environment, GithubConfig };
 
 /** Every App on a GitHub host, the default one's first. */
-export function githubHosts({ github, githubHosts: further }: Pick<Config, "github" | "githubHosts">) {
+export function githubApps({ github, githubHosts: further }: Pick<Config, "github" | "githubHosts">) {
   return github === null ? further : [github, ...further];
 }
 
@@ -145,7 +146,7 @@ export function parseConfig(env: Environment): ConfigResult {
   // Without problems every variable was read.
   const bitbucket = bitbucketOf(values as Values, env);
   const publicUrl = values.PUBLIC_URL ? new URL(values.PUBLIC_URL) : null;
-  if (bitbucket.connect && publicUrl?.protocol === "http:" && !isLoopback(publicUrl.hostname)) {
+  if (bitbucket.connect && publicUrl?.protocol === "http:" && !isLoopback(publicUrl.href)) {
     warnings.push("PUBLIC_URL is http://: Bitbucket installs the add-on from https:// only.");
   }
   return {
@@ -299,9 +300,9 @@ function readRegistry(values: Partial<Values>, problems: Problem[], warnings: st
   if (!url) {
     return null;
   }
-  const { protocol, host, hostname } = new URL(url);
+  const { protocol, host } = new URL(url);
   const insecure = protocol === "http:";
-  if (insecure && !isLoopback(hostname)) {
+  if (insecure && !isLoopback(url)) {
     warnings.push("REGISTRY_URL is http://: images and the registry's password travel unencrypted.");
   }
   const credentials = username && password ? { username, password } : null;
@@ -386,8 +387,4 @@ function assemble(
 
 function problem(name: VariableName, wrong: string): Problem {
   return { variable: name, wrong, todo: VARIABLES[name].todo };
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type BitbucketOptions, createBitbucketParts } from "./bitbucket-parts.ts";
 import { createBuildahBuilder } from "./builders/buildah.ts";
 import { createOfferSender } from "./builders/webhook.ts";
-import { type Config, type GithubConfig, githubHosts, type RegistryConfig, secretKeys } from "./config.ts";
+import { type Config, type GithubConfig, githubApps, type RegistryConfig, secretKeys } from "./config.ts";
 import { githubWebhookPath } from "./config-github.ts";
 import type { Builder, Clock, Logger, LogStore } from "./engine/ports.ts";
 import type { Registries } from "./engine/registries.ts";
@@ -61,7 +61,7 @@ export async function createParts(
     readonly environment?: Readonly<Record<string, string | undefined>>;
   } = {},
 ): Promise<Parts> {
-  const { github, registry } = configured(config);
+  const registry = demandRegistry(config);
   // Whatever is the first to make it: what builds and pushes leave there is for this user only.
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const buildsHere = builds && config.builder === "buildah";
@@ -95,9 +95,9 @@ export async function createParts(
     builder: buildsHere ? createConfiguredBuildah(config, registries, log) : null,
     ...createConfiguredHttpBuilders(config, clock),
     notifiers: createNotifiers(config.notices),
-    ...createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment }),
+    ...createConfiguredHosts(config, { grants: store, log, clock, environment }),
     connections: store.listConnections,
-    identities: createIdentities({ ...config, github }, { grants: store, clock, log }),
+    identities: createIdentities(config, { grants: store, clock, log }),
     clock,
     log,
   };
@@ -109,7 +109,7 @@ export function createConfiguredHosts(
   given: Omit<BitbucketOptions, "publicUrl">,
 ): Required<Pick<Parts, "hosts" | "addon">> {
   const { addon, ...parts } = createBitbucketParts(bitbucket, { ...given, publicUrl });
-  const github = githubHosts(config).map((one) => createGithubParts(one, given.log, given.clock));
+  const github = githubApps(config).map((one) => createGithubParts(one, given.log, given.clock));
   return { hosts: [...github, parts], addon };
 }
 
@@ -121,7 +121,7 @@ function createConfiguredHttpBuilders({ httpBuilders }: Config, clock: Clock): P
 
 /** Everything `work` needs: no key that signs anything is among it. Throws as {@link createParts} does. */
 export async function createWorkerParts(config: Config, log: Logger, clock: Clock = systemClock): Promise<WorkerParts> {
-  const { github, registry } = configured(config);
+  const registry = demandRegistry(config);
   if (config.builder === "webhook") {
     throw new StartError(["BUILDER is webhook: builders claim from `serve`, and `work` has nothing to do."]);
   }
@@ -134,7 +134,7 @@ export async function createWorkerParts(config: Config, log: Logger, clock: Cloc
     store,
     logs: logsOf(store, config, log),
     builder: createConfiguredBuildah(config, registries, log),
-    hosts: createConfiguredHosts({ ...config, github }, { grants: store, log, clock, environment: {} }).hosts,
+    hosts: createConfiguredHosts(config, { grants: store, log, clock, environment: {} }).hosts,
     registries,
     requestKeys: async () => (await store.requestKeys()).map((key) => key.publicKey),
     clock,
@@ -143,12 +143,9 @@ export async function createWorkerParts(config: Config, log: Logger, clock: Cloc
 }
 
 /** Whether there is a host to hear from is known before (`startProblems`): connections of Bitbucket are in the database. */
-function configured({ github, registry }: Config): {
-  readonly github: GithubConfig | null;
-  readonly registry: RegistryConfig;
-} {
+function demandRegistry({ registry }: Config): RegistryConfig {
   if (registry === null) throw new StartError(["A registry must be configured."]);
-  return { github, registry };
+  return registry;
 }
 
 export function createConfiguredBuildah(

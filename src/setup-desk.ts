@@ -9,6 +9,7 @@ import { checkGithub } from "./checks-github.ts";
 import { type Config, parseConfig, startProblems } from "./config.ts";
 import { settingSources, withStored } from "./config-stored.ts";
 import { type Environment, VARIABLES, type VariableName } from "./config-table.ts";
+import { isLoopback } from "./core/loopback.ts";
 import { failed, type Outcome, ok } from "./core/model.ts";
 import { registryExample } from "./core/registry-advice.ts";
 import { DEFAULT_REGISTRY } from "./core/registry-settings.ts";
@@ -94,7 +95,7 @@ export function createSetupDesk(options: SetupDeskOptions): SetupDesk {
       ...(done.has("operator") ? [] : [NO_OPERATOR]),
       ...(read.ok ? overridesOf(together) : read.problems),
     ];
-    return { publicUrl, settings, connections, done, problems };
+    return { publicUrl, local: isLoopback(publicUrl), settings, connections, done, problems };
   }
 
   async function tryBuilder(): Promise<readonly Trial[]> {
@@ -324,10 +325,6 @@ const ADDRESS_ADVICE =
 
 const ONLY_HERE = ", but only this machine reaches that address: GitHub and Bitbucket can not";
 
-function isLocal(address: string): boolean {
-  return /^(?:localhost|\[::1\]|127\.[\d.]+)$/.test(new URL(address).hostname);
-}
-
 /** Sends no credential, and follows nobody. */
 async function reach(publicUrl: string, identity: string): Promise<Outcome<string>> {
   const address = `${publicUrl}/healthz`;
@@ -335,7 +332,7 @@ async function reach(publicUrl: string, identity: string): Promise<Outcome<strin
   try {
     const answer = await fetch(address, { redirect: "manual", signal: AbortSignal.timeout(PROBE_MS) });
     const text = await start(answer);
-    if (text.includes(identity)) return ok(`this process answers there${isLocal(publicUrl) ? ONLY_HERE : ""}`);
+    if (text.includes(identity)) return ok(`this process answers there${isLoopback(publicUrl) ? ONLY_HERE : ""}`);
     return wrong(`answered ${answer.status}, and it was not this process that did`);
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

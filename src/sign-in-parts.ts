@@ -1,6 +1,6 @@
 /** With which hosts people can sign in. */
 import { createBitbucketIdentity } from "./bitbucket/oauth.ts";
-import { type Config, githubHosts } from "./config.ts";
+import { type Config, githubApps } from "./config.ts";
 import type { GrantStore } from "./engine/grants-port.ts";
 import type { Identity } from "./engine/identity-port.ts";
 import type { Clock, Logger } from "./engine/ports.ts";
@@ -13,7 +13,7 @@ export function createIdentities(
   { grants, ...given }: { readonly clock: Clock; readonly log: Logger; readonly grants: GrantStore },
 ): readonly Identity[] {
   const found: Identity[] = [];
-  for (const { host, appId, clientId, clientSecret, url: webUrl, apiUrl } of githubHosts(config)) {
+  for (const { host, appId, clientId, clientSecret, url: webUrl, apiUrl } of githubApps(config)) {
     if (clientId === null || clientSecret === null) continue;
     const redirectUri = `${publicUrl}${signInPath({ provider: "github", host })}/callback`;
     found.push(createGithubIdentity({ ...given, host, appId, clientId, clientSecret, webUrl, apiUrl, redirectUri }));

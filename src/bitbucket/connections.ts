@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { By } from "../core/audit.ts";
+import { isLoopback } from "../core/loopback.ts";
 import { failed, type Outcome, ok } from "../core/model.ts";
 import type {
   ByHand,
@@ -103,7 +104,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
   async function notesOn(id: string, { workspace }: TokenRights): Promise<string[]> {
     const notes: string[] = [];
-    if (isLocal(publicUrl)) {
+    if (isLoopback(publicUrl)) {
       const then = `once PUBLIC_URL is an address it reaches, run wharfinger connect bitbucket --rotate ${id}.`;
       notes.push(`Bitbucket can not reach ${publicUrl}: ${then}`);
     }
@@ -151,7 +152,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   /** What Bitbucket does not take from us it does not take from a person either. */
   async function undone(connection: Omit<Connection, "createdAt">, why: string): Promise<Outcome<never>> {
     await drop(connection);
-    const hint = isLocal(publicUrl) ? ` PUBLIC_URL is ${publicUrl}, which Bitbucket can not reach.` : "";
+    const hint = isLoopback(publicUrl) ? ` PUBLIC_URL is ${publicUrl}, which Bitbucket can not reach.` : "";
     return failed(`The webhook could not be created; nothing of the connection is left. ${why}${hint}`, {
       retryable: false,
     });
@@ -334,9 +335,4 @@ function placeOf(login: string, repository: Connection["repository"]): string {
   return repository === null
     ? `settings of workspace ${login} → Webhooks`
     : `settings of repository ${repository.fullName} → Webhooks`;
-}
-
-function isLocal(address: string): boolean {
-  const { hostname } = new URL(address);
-  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
 }

@@ -25,6 +25,8 @@ export interface SetupProblem {
 
 export interface SetupState {
   readonly publicUrl: string;
+  /** Only this machine reaches it. */
+  readonly local: boolean;
   /** By the variable's name; what is not there is not set. */
   readonly settings: Readonly<Record<string, SetupSetting>>;
   readonly connections: readonly ShownConnection[];
