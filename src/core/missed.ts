@@ -1,5 +1,6 @@
 /** Words for a delivery that its host could not deliver, and that was fetched from it afterwards. */
 import type { Provider } from "./model.ts";
+import { PROVIDER_NAMES } from "./provider-names.ts";
 
 /** Of a delivery that was fetched. */
 export interface Missed {
@@ -9,12 +10,10 @@ export interface Missed {
   readonly status: number | null;
 }
 
-const NAMES: Readonly<Record<Provider, string>> = { github: "GitHub", bitbucket: "Bitbucket" };
-
 /** `GitHub could not deliver it (503), and it was fetched 4 min later.` */
 export function missedText(provider: Provider, { sentAt, status }: Missed, fetchedAt: string): string {
   const late = lateness(Date.parse(fetchedAt) - Date.parse(sentAt));
-  return `${NAMES[provider]} could not deliver it (${status ?? "no answer"}), and it was fetched ${late} later.`;
+  return `${PROVIDER_NAMES[provider]} could not deliver it (${status ?? "no answer"}), and it was fetched ${late} later.`;
 }
 
 function lateness(ms: number): string {

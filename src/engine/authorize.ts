@@ -1,6 +1,7 @@
 /** Whether somebody may do something, as their host says at that moment; for looking, as it said within a minute. */
 import { oneLine } from "../core/markdown.ts";
-import { type Actor, type HostId, hostKey, type Provider, type Repository } from "../core/model.ts";
+import { type Actor, type HostId, hostKey, type Repository } from "../core/model.ts";
+import { PROVIDER_NAMES } from "../core/provider-names.ts";
 import { ACTIONS, type Action, mayDo } from "../core/roles.ts";
 import type { Host, Logger } from "./ports.ts";
 import type { SeenRoles } from "./seen-roles.ts";
@@ -28,8 +29,6 @@ export interface AuthorizerParts {
   readonly seen?: SeenRoles;
   readonly log: Logger;
 }
-
-const NAMES: Readonly<Record<Provider, string>> = { github: "GitHub", bitbucket: "Bitbucket" };
 
 export function createAuthorizer({ hosts, seen, log }: AuthorizerParts): Authorizer {
   return {
@@ -63,7 +62,7 @@ export function createAuthorizer({ hosts, seen, log }: AuthorizerParts): Authori
       if (mayDo(role.value, action)) return { kind: "allowed" };
       const where = asked === null ? "in the account" : "there";
       return refuse(
-        `that takes the role ${rule.least}; ${NAMES[provider]} gives them ${role.value} ${where}.`,
+        `that takes the role ${rule.least}; ${PROVIDER_NAMES[provider]} gives them ${role.value} ${where}.`,
         `role-${role.value}`,
       );
     },

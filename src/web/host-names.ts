@@ -1,8 +1,7 @@
-import type { HostId, Provider } from "../core/model.ts";
-
-const NAMES: Readonly<Record<Provider, string>> = { github: "GitHub", bitbucket: "Bitbucket" };
+import type { HostId } from "../core/model.ts";
+import { PROVIDER_NAMES } from "../core/provider-names.ts";
 
 /** For people: `GitHub`, `GitHub (ghes)`. */
 export function hostName({ provider, host }: Pick<HostId, "provider" | "host">): string {
-  return host === "default" ? NAMES[provider] : `${NAMES[provider]} (${host})`;
+  return host === "default" ? PROVIDER_NAMES[provider] : `${PROVIDER_NAMES[provider]} (${host})`;
 }
