@@ -29,24 +29,24 @@ const MAX_TRIES = 20;
 
 export function createLandingPages({ store, sessions, views, installPages, ...who }: LandingParts): Router {
   const kit = createPageKit({ views, ...who });
-  const further = [...installPages.keys()].filter((host) => host !== "default");
-  // Whoever asked an owner need not be anybody here yet, and is told nothing of anybody's.
-  const showRequest = route(async (req, res) => {
-    const page = (await installPages.get(hostIn(req))?.()) ?? null;
-    const data = { title: "Waiting for an owner", section: null, formToken: null } as const;
-    res.send(views.render("setup-request", { ...data, link: page?.ok ? page.value : null }));
-  });
-  const paths = ["/setup/github", ...further.map((host) => `/setup/github/${host}`)];
-  kit.router.get(paths, (req, res, next) => {
-    if (req.query["setup_action"] === "request") showRequest(req, res, next);
-    else next();
-  });
-
-  for (const path of paths) kit.page(path, land);
+  for (const host of new Set(["default", ...installPages.keys()])) {
+    const path = host === "default" ? "/setup/github" : `/setup/github/${host}`;
+    // Whoever asked an owner need not be anybody here yet, and is told nothing of anybody's.
+    const showRequest = route(async (_req, res) => {
+      const page = (await installPages.get(host)?.()) ?? null;
+      const data = { title: "Waiting for an owner", section: null, formToken: null } as const;
+      res.send(views.render("setup-request", { ...data, link: page?.ok ? page.value : null }));
+    });
+    kit.router.get(path, (req, res, next) => {
+      if (req.query["setup_action"] === "request") showRequest(req, res, next);
+      else next();
+    });
+    kit.page(path, (req, res, visit) => land(host, req, res, visit));
+  }
   return kit.router;
 
-  async function land(req: Request, res: Response, visit: Visit): Promise<void> {
-    const id = idIn(req);
+  async function land(host: string, req: Request, res: Response, visit: Visit): Promise<void> {
+    const id = idIn(host, req);
     if (id === null) {
       res.redirect(303, "/installations");
       return;
@@ -66,11 +66,6 @@ export function createLandingPages({ store, sessions, views, installPages, ...wh
   }
 }
 
-/** The host whose path it is. */
-function hostIn({ path }: Request): string {
-  return path.slice("/setup/github/".length) || "default";
-}
-
 async function sees(store: LandingParts["store"], visit: Visit, id: HostId): Promise<boolean> {
   if ((await store.getInstallation(id)) === null) return false;
   const answer = await visit.may("account.see", { installation: id, repository: null });
@@ -79,9 +74,9 @@ async function sees(store: LandingParts["store"], visit: Visit, id: HostId): Pro
   return true;
 }
 
-function idIn(req: Request): HostId | null {
-  const { installation_id: id } = req.query;
-  return typeof id === "string" && /^[1-9]\d{0,15}$/.test(id) ? { provider: "github", host: hostIn(req), id } : null;
+function idIn(host: string, { query }: Request): HostId | null {
+  const { installation_id: id } = query;
+  return typeof id === "string" && /^[1-9]\d{0,15}$/.test(id) ? { provider: "github", host, id } : null;
 }
 
 function triesOf({ query }: Request): number {
