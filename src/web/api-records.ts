@@ -22,7 +22,7 @@ import {
 } from "./api-builds-shapes.ts";
 import { type ApiKit, type Call, ownedBy, type RouteSpec } from "./api-kit.ts";
 import { ACTOR, listOf, pageOf } from "./api-shapes.ts";
-import { notAllowed, WebError } from "./errors.ts";
+import { NO_BUILD, NO_DELIVERY, notAllowed, WebError } from "./errors.ts";
 import { type Logs, OFFSET_QUERY, sendLog } from "./log.ts";
 import { type BodySpec, installationIn, NO_BODY, NO_QUERY, noInstallation, PAGE_QUERY } from "./requests.ts";
 import { buildJson, pageJson, requestJson } from "./wire.ts";
@@ -257,7 +257,7 @@ export function addRecords(
   api.serve(ONE_DELIVERY, async ({ param }) => {
     const delivery = await store.findDelivery(param("id"));
     if (delivery !== null) return tracedDeliveryJson(delivery);
-    throw new WebError(404, "not-found", "There is no such delivery. It may be past its retention.");
+    throw new WebError(404, "not-found", NO_DELIVERY);
   });
   api.serve(BUILDS, async ({ query, within }) => {
     const { limit, cursor, installation } = query;
@@ -348,7 +348,7 @@ function badActor(given: unknown): WebError {
 }
 
 function noBuild(): WebError {
-  return new WebError(404, "not-found", "There is no such build. It may be past its retention.");
+  return new WebError(404, "not-found", NO_BUILD);
 }
 
 export async function knownBuild(store: Pick<Store, "getBuild">, id: string | undefined) {

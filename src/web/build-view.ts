@@ -6,6 +6,7 @@ import { unretriable } from "../core/retry.ts";
 import type { Action } from "../core/roles.ts";
 import type { Place } from "../engine/authorize.ts";
 import type { Decision, Store } from "../engine/store-port.ts";
+import { NO_BUILD } from "./errors.ts";
 import { buildView, pullCommand, stepViews, timeView } from "./present.ts";
 import { holdView } from "./verdicts.ts";
 import { nothingHere, type Visit } from "./visit.ts";
@@ -33,7 +34,7 @@ export async function seenBuild(
   action: "build.see" | "build.log" = "build.see",
 ): Promise<Build> {
   const build = await store.getBuild(id ?? "");
-  if (build === null) throw nothingHere(visit, "There is no such build. It may be past its retention.");
+  if (build === null) throw nothingHere(visit, NO_BUILD);
   await visit.see(action, placeOf(build));
   return build;
 }

@@ -17,6 +17,10 @@ export class WebError extends Error {
   }
 }
 
+/** Of what an id may have stood for once. */
+export const NO_BUILD = "There is no such build. It may be past its retention.";
+export const NO_DELIVERY = "There is no such delivery. It may be past its retention.";
+
 /** What may be told of an error. A bug's words are for the log, never for the reader. */
 export function publicError(error: unknown): WebError {
   if (error instanceof WebError) {

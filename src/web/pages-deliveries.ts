@@ -6,6 +6,7 @@ import type { Clock } from "../engine/ports.ts";
 import type { Delivery, Store } from "../engine/store-port.ts";
 import { buildAddress } from "./addresses.ts";
 import type { ApiStore } from "./api.ts";
+import { NO_DELIVERY } from "./errors.ts";
 import { hostName } from "./host-names.ts";
 import { paging } from "./paging.ts";
 import { decisionView, deliveryView } from "./present.ts";
@@ -40,7 +41,7 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
   page("/deliveries/:id", async (req, res, visit) => {
     const delivery = await store.findDelivery(req.params["id"] ?? "");
     if (delivery === null) {
-      throw nothingHere(visit, "There is no such delivery. It may be past its retention.");
+      throw nothingHere(visit, NO_DELIVERY);
     }
     const [visible] = await onlySeen(visit, [delivery], await places(visit, [delivery]));
     if (visible === undefined) throw nothingHere(visit);
