@@ -12,6 +12,7 @@ import type { Entrance } from "../src/engine/ports.ts";
 import { createGithubEntrance } from "../src/github/entrance.ts";
 import { createIntake, serverLimits } from "../src/intake/receive.ts";
 import { migrateStore, openStore } from "../src/store/store.ts";
+import { freePort } from "../test/support/free-port.ts";
 import type { ServerName } from "./intake.ts";
 import { CLIENT_KEY, CONNECTION, SECRET, WORKSPACE } from "./intake-payloads.ts";
 import { BASE_URL, GITHUB_PATH } from "./intake-requests.ts";
@@ -92,21 +93,13 @@ async function probot(app: ApplicationFunction): Promise<Listening> {
   });
   const server = new Server({
     host: "127.0.0.1",
+    // Probot reads port 0 as its default port, 3000.
     port: await freePort(),
     Probot: Probot.defaults({ appId: 1, privateKey, secret: SECRET }),
   });
   await server.load(app);
   const { port } = (await server.start()).address() as AddressInfo;
   return { port, path: "/api/github/webhooks" };
-}
-
-/** Probot reads port 0 as its default port, 3000. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function doNothing(): Promise<Listening> {

@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { createOfferSender } from "../../src/builders/webhook.ts";
 import { OfferBody } from "../../src/web/builder-schema.ts";
+import { freePort } from "../support/free-port.ts";
 
 const NOW = Date.parse("2026-11-20T10:00:00.123Z");
 const KEYS = [Buffer.alloc(32, 1), Buffer.alloc(24, 2)];
@@ -98,14 +99,11 @@ describe("an offer", () => {
   });
 
   it("to nobody is a failure, not an error", async () => {
-    const port = (server.address() as AddressInfo).port;
-    server.close();
+    const port = await freePort();
     expect(await send(5_000, new AbortController().signal, `http://127.0.0.1:${port}/`)).toMatchObject({
       ok: false,
       retryable: true,
       message: "ECONNREFUSED",
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
   });
 });

@@ -125,14 +125,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   // A restart finds the key it left.
   const request = requestParts();
   let store: OpenedStore | null = null;
-  let port = 0;
+  // It comes back where it was: Bitbucket keeps the address an app was installed from.
+  const port = await freePort();
   let running: Running | null = null;
 
   async function start(): Promise<void> {
     await migrateStore(database.url);
     store = await openStore({ url: database.url, clock, vault });
-    // Bitbucket keeps the address an app was installed from.
-    if (bitbucket !== null && port === 0) port = await freePort();
     const publicUrl = bitbucket === null ? "http://wharfinger.test" : `http://127.0.0.1:${port}`;
     const { addon, ...hostParts } =
       bitbucket === null
