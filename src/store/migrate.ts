@@ -24,6 +24,7 @@ import { buildLists } from "./migrations/0021-build-lists.ts";
 import { notices } from "./migrations/0022-notices.ts";
 import { failureLists } from "./migrations/0023-failure-lists.ts";
 import { missedDeliveries } from "./migrations/0024-missed-deliveries.ts";
+import { comparisons } from "./migrations/0025-comparisons.ts";
 import { text } from "./rows.ts";
 
 /** One step of the schema, as statements for each database. A step that was released is never changed. */
@@ -58,6 +59,7 @@ const MIGRATIONS: readonly Migration[] = [
   notices,
   failureLists,
   missedDeliveries,
+  comparisons,
 ];
 
 /** Brings the schema up to date; answers the names of the steps that ran. All of them run, or none. */

@@ -162,6 +162,25 @@ COLUMN code_attempts.failures integer NOT NULL
 COLUMN code_attempts.since bigint NOT NULL
 CONSTRAINT code_attempts PRIMARY KEY (account)
 CREATE UNIQUE INDEX code_attempts_pkey ON public.code_attempts USING btree (account)
+COLUMN compared_refs.repository text NOT NULL
+COLUMN compared_refs.packed bytea NOT NULL
+CONSTRAINT compared_refs FOREIGN KEY (repository) REFERENCES comparisons(repository) ON DELETE CASCADE
+CONSTRAINT compared_refs PRIMARY KEY (repository)
+CREATE UNIQUE INDEX compared_refs_pkey ON public.compared_refs USING btree (repository)
+COLUMN comparisons.repository text NOT NULL
+COLUMN comparisons.due_at bigint NOT NULL
+COLUMN comparisons.wanted_at bigint
+COLUMN comparisons.lease_until bigint NOT NULL DEFAULT 0
+COLUMN comparisons.attempt bigint NOT NULL
+COLUMN comparisons.looked_at bigint
+COLUMN comparisons.compared_at bigint
+COLUMN comparisons.failures integer NOT NULL DEFAULT 0
+COLUMN comparisons.problem text
+COLUMN comparisons.suspects text NOT NULL DEFAULT '[]'::text
+CONSTRAINT comparisons FOREIGN KEY (repository) REFERENCES repositories(key)
+CONSTRAINT comparisons PRIMARY KEY (repository)
+CREATE INDEX comparisons_due ON public.comparisons USING btree (due_at, repository)
+CREATE UNIQUE INDEX comparisons_pkey ON public.comparisons USING btree (repository)
 COLUMN config_checks.repository text NOT NULL
 COLUMN config_checks.sha text NOT NULL
 COLUMN config_checks.kind text NOT NULL
@@ -274,6 +293,12 @@ CREATE UNIQUE INDEX deliveries_delivery_key_host_provider_key ON public.deliveri
 CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
 CREATE TRIGGER deliveries_ended AFTER UPDATE OF outcome ON public.deliveries FOR EACH ROW WHEN (((old.outcome = 'pending'::text) AND (new.outcome <> 'pending'::text))) EXECUTE FUNCTION announce('deliveries')
 CREATE TRIGGER deliveries_stored AFTER INSERT ON public.deliveries FOR EACH STATEMENT EXECUTE FUNCTION announce('deliveries')
+COLUMN found_changes.id bigint NOT NULL IDENTITY ALWAYS
+COLUMN found_changes.found_at bigint NOT NULL
+COLUMN found_changes.changes integer NOT NULL
+CONSTRAINT found_changes PRIMARY KEY (id)
+CREATE INDEX found_changes_time ON public.found_changes USING btree (found_at)
+CREATE UNIQUE INDEX found_changes_pkey ON public.found_changes USING btree (id)
 COLUMN further_repositories.id bigint NOT NULL IDENTITY ALWAYS
 COLUMN further_repositories.installation text NOT NULL
 COLUMN further_repositories.repository text NOT NULL
@@ -456,6 +481,7 @@ COLUMN refs.ref text NOT NULL
 COLUMN refs.generation bigint NOT NULL
 COLUMN refs.before_sha text
 COLUMN refs.after_sha text
+COLUMN refs.found boolean NOT NULL DEFAULT false
 CONSTRAINT refs FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT refs PRIMARY KEY (repository, ref)
 CREATE UNIQUE INDEX refs_pkey ON public.refs USING btree (repository, ref)

@@ -152,6 +152,26 @@ failures INTEGER NOT NULL,
 since BIGINT NOT NULL
   );
 
+CREATE TABLE compared_refs (
+repository TEXT NOT NULL PRIMARY KEY REFERENCES comparisons (repository) ON DELETE CASCADE,
+packed BLOB NOT NULL
+  );
+
+CREATE TABLE comparisons (
+repository TEXT NOT NULL PRIMARY KEY REFERENCES repositories (key),
+due_at BIGINT NOT NULL,
+wanted_at BIGINT,
+lease_until BIGINT NOT NULL DEFAULT 0,
+attempt BIGINT NOT NULL,
+looked_at BIGINT,
+compared_at BIGINT,
+failures INTEGER NOT NULL DEFAULT 0,
+problem TEXT,
+suspects TEXT NOT NULL DEFAULT '[]'
+  );
+
+CREATE INDEX comparisons_due ON comparisons (due_at, repository);
+
 CREATE TABLE config_checks (
 repository TEXT NOT NULL REFERENCES repositories (key),
 sha TEXT NOT NULL,
@@ -264,6 +284,14 @@ CREATE INDEX deliveries_pending ON deliveries (stream, id) WHERE outcome = 'pend
 CREATE INDEX deliveries_planned ON deliveries (repository_id, id) WHERE outcome = 'planned';
 
 CREATE INDEX deliveries_waiting ON deliveries (turn, id) WHERE outcome = 'pending';
+
+CREATE TABLE found_changes (
+id INTEGER PRIMARY KEY AUTOINCREMENT,
+found_at BIGINT NOT NULL,
+changes INTEGER NOT NULL
+  );
+
+CREATE INDEX found_changes_time ON found_changes (found_at);
 
 CREATE TABLE further_repositories (
 id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -451,7 +479,7 @@ CREATE TABLE refs (
   ref TEXT NOT NULL,
   generation BIGINT NOT NULL,
   before_sha TEXT,
-  after_sha TEXT,
+  after_sha TEXT, found BOOLEAN NOT NULL DEFAULT FALSE,
   PRIMARY KEY (repository, ref)
 );
 

@@ -24,4 +24,5 @@ export const STEPS: readonly string[] = [
   "0022-notices",
   "0023-failure-lists",
   "0024-missed-deliveries",
+  "0025-comparisons",
 ];
