@@ -14,6 +14,7 @@ import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, IncomingDelivery } from "./ports.ts";
 import { refNow } from "./ref-now.ts";
 import type { Delivery, RequestWriter, Store } from "./store-port.ts";
+import { streamOf } from "./streams.ts";
 
 export interface BuildActions {
   /** A queued or held build is canceled at once, a running one asked to stop. Audited. */
@@ -195,7 +196,7 @@ function deliveryOf({ installation, repository, ref, image, by }: Ordered, now: 
     deliveryId: `build-${randomUUID()}`,
     event: BUILD_ORDER,
     action: null,
-    stream: provider === "bitbucket" ? `repo:${installation.id}/${id}` : `repo:${id}`,
+    stream: streamOf(installation, repository),
     repositoryId: id,
     repositoryName: fullName,
     installationId: installation.id,
