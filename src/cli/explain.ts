@@ -1,3 +1,5 @@
+import { FOUND } from "../core/found.ts";
+import { foundWords } from "../core/found-words.ts";
 import { oneLine } from "../core/markdown.ts";
 import { missedText } from "../core/missed.ts";
 import type { Build, Verdict } from "../core/model.ts";
@@ -37,12 +39,14 @@ export async function explain(
 /** Everything of the delivery came from outside: each text is made one line without terminal sequences. */
 function explanation(delivery: Delivery, builds: readonly Build[]): string[] {
   const { event, action, repositoryName, provider, host } = delivery;
-  const from = host === "default" ? provider : `${provider} (${host})`;
+  const found = event === FOUND;
+  const from = `${found ? "on" : "from"} ${host === "default" ? provider : `${provider} (${host})`}`;
   return [
     `delivery  ${delivery.id} (${oneLine(delivery.deliveryId)})`,
-    `event     ${oneLine(action === null ? event : `${event}.${action}`)} from ${from}`,
+    `event     ${oneLine(action === null ? event : `${event}.${action}`)} ${from}`,
     ...(repositoryName === null ? [] : [`about     ${oneLine(repositoryName)}`]),
     `received  ${delivery.receivedAt}`,
+    ...(found ? [`found     ${foundWords(provider)}`] : []),
     ...(delivery.missed === undefined
       ? []
       : [`fetched   ${missedText(provider, delivery.missed, delivery.receivedAt)}`]),

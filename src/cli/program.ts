@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { BUILD_ORDER } from "../core/build-order.ts";
+import { FOUND } from "../core/found.ts";
 import type { Provider } from "../core/model.ts";
 import { addAccess } from "./access.ts";
 import { addApiToken } from "./api-token.ts";
@@ -244,6 +245,12 @@ async function runPlan<C>(flags: PlanFlags, parts: CliParts<C>): Promise<ExitCod
   return plan({ ...options, payload: flags.payload ?? "-" }, parts.terminal, parts.parsers);
 }
 
+/** What no host has sent, and why nothing is planned of it without one. */
+const OWN_EVENTS: ReadonlyMap<string, string> = new Map([
+  [BUILD_ORDER, "was ordered here, and only its host knows where its ref is"],
+  [FOUND, "was found here by comparing branches and tags, and has no payload of its host"],
+]);
+
 /** Plans a stored delivery's body: who sent it and what it is, is recorded. */
 async function planDelivery<C>(
   id: string,
@@ -258,11 +265,10 @@ async function planDelivery<C>(
     parts.terminal.err(`plan: delivery ${JSON.stringify(id)} ${what}\n`);
     return 2;
   }
-  if (delivery.event === BUILD_ORDER) {
+  const own = OWN_EVENTS.get(delivery.event);
+  if (own !== undefined) {
     const told = `what was decided: wharfinger explain ${delivery.id}`;
-    parts.terminal.err(
-      `plan: delivery ${delivery.id} was ordered here, and only its host knows where its ref is; ${told}\n`,
-    );
+    parts.terminal.err(`plan: delivery ${delivery.id} ${own}; ${told}\n`);
     return 2;
   }
   if (options.config === null) {

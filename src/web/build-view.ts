@@ -1,11 +1,12 @@
 /** What the page of one build shows, but for its log. */
 import { failureAdvice } from "../core/failure-advice.ts";
+import { FOUND } from "../core/found.ts";
 import { type Build, isFinal } from "../core/model.ts";
 import { reproduceLines } from "../core/reproduce.ts";
 import { unretriable } from "../core/retry.ts";
 import type { Action } from "../core/roles.ts";
 import type { Place } from "../engine/authorize.ts";
-import type { Decision, Store } from "../engine/store-port.ts";
+import type { Delivery, Store } from "../engine/store-port.ts";
 import { NO_BUILD } from "./errors.ts";
 import { buildView, pullCommand, stepViews, timeView } from "./present.ts";
 import { holdView } from "./verdicts.ts";
@@ -44,6 +45,8 @@ export async function buildPageData(parts: BuildViewParts, build: Build, visit: 
   const { store, registryHost, buildActions } = parts;
   const view = buildView(build, now);
   const { failure, planned } = build;
+  // Null when it is past retention.
+  const delivery = await store.getDelivery(build.deliveryId);
   return {
     title: `${view.stateText}: ${build.image}`,
     section: "builds",
@@ -52,7 +55,7 @@ export async function buildPageData(parts: BuildViewParts, build: Build, visit: 
     digest: build.digest,
     older: build.tags?.older ?? [],
     requestDigest: build.requestDigest,
-    trigger: TRIGGERS[build.trigger],
+    trigger: triggerText(build, delivery),
     attempt: build.attempt,
     fullSha: planned.sha,
     inputs: planned.inputs,
@@ -67,8 +70,14 @@ export async function buildPageData(parts: BuildViewParts, build: Build, visit: 
     delivery: build.deliveryId,
     trust: planned.trust,
     hold: await holdView(store, build, now),
-    decision: await decisionOf(store, build),
+    // The one that led to the build.
+    decision: delivery?.decisions.find((decision) => decision.build === build.id) ?? null,
   } as const;
+}
+
+function triggerText({ trigger }: Build, delivery: Delivery | null): string {
+  if (trigger === "event" && delivery?.event === FOUND) return "found, its host had not told of it";
+  return TRIGGERS[trigger];
 }
 
 /** Where one has to be allowed something that is about a build. */
@@ -97,10 +106,4 @@ async function offers(build: Build, visit: Visit, active: boolean): Promise<Offe
     may("build.start", active && ended && planned.kind !== "pull_request"),
   ]);
   return { approve, cancel, retry, start };
-}
-
-/** The decision that led to the build; null when its delivery is past retention. */
-async function decisionOf(store: Pick<Store, "getDelivery">, build: Build): Promise<Decision | null> {
-  const delivery = await store.getDelivery(build.deliveryId);
-  return delivery?.decisions.find((decision) => decision.build === build.id) ?? null;
 }

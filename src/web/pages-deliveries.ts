@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { BUILD_ORDER } from "../core/build-order.ts";
+import { FOUND } from "../core/found.ts";
 import { type Build, hostKey } from "../core/model.ts";
 import type { Place } from "../engine/authorize.ts";
 import type { Clock } from "../engine/ports.ts";
@@ -57,13 +58,14 @@ export function addDeliveryPages({ page, send }: PageKit, { store, clock }: Deli
     const found = await store.listBuilds({ limit: 100, cursor: null, deliveryId: delivery.id });
     const builds = new Map(found.items.map((build): [string, Build] => [build.id, build]));
     const view = deliveryView(delivery, clock.now());
-    const ordered = delivery.event === BUILD_ORDER;
+    const told = delivery.event !== BUILD_ORDER && delivery.event !== FOUND;
     send(res, visit, "delivery", {
       title: `${view.event} of ${delivery.repositoryName ?? hostName(delivery)}`,
       section: "deliveries",
       delivery: view,
-      hostId: ordered ? null : delivery.deliveryId,
-      from: ordered ? null : hostName(delivery),
+      hostId: told ? delivery.deliveryId : null,
+      from: told ? hostName(delivery) : null,
+      on: delivery.event === FOUND ? hostName(delivery) : null,
       attempts: delivery.attempts,
       note: delivery.note,
       decisions: delivery.decisions.map((decision) => decisionView(decision, builds)),

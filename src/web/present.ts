@@ -1,4 +1,6 @@
 import { BUILD_ORDER } from "../core/build-order.ts";
+import { FOUND } from "../core/found.ts";
+import { foundWords } from "../core/found-words.ts";
 import { missedText } from "../core/missed.ts";
 import { type Build, type BuildState, isFinal, type Provider, shownTags } from "../core/model.ts";
 import type { Decision, Delivery } from "../engine/store-port.ts";
@@ -127,6 +129,8 @@ export interface DeliveryView {
   readonly result: string;
   /** A sentence, of what was fetched; null: it was received. */
   readonly missed: string | null;
+  /** Sentences, of what was found; null: it was told, or ordered. */
+  readonly found: string | null;
 }
 
 export function deliveryView(delivery: Delivery, now: number): DeliveryView {
@@ -139,12 +143,14 @@ export function deliveryView(delivery: Delivery, now: number): DeliveryView {
     received: timeView(delivery.receivedAt, now),
     result: resultOf(delivery),
     missed: delivery.missed === undefined ? null : missedText(delivery.provider, delivery.missed, delivery.receivedAt),
+    found: delivery.event === FOUND ? foundWords(delivery.provider) : null,
   };
 }
 
-/** What was ordered here came from no host, and has no name of one. */
+/** What was ordered or found here came from no host, and has no name of one. */
 function eventText({ event, action }: Delivery): string {
   if (event === BUILD_ORDER) return "started by hand";
+  if (event === FOUND) return "changes found";
   return action === null ? event : `${event}.${action}`;
 }
 

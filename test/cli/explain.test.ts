@@ -75,6 +75,16 @@ everything → skip: no-match
     );
   });
 
+  it("says of what was found that its host had not told of it", async () => {
+    const { out } = await explain(aDelivery({ event: "wharfinger.found", provider: "bitbucket", host: "second" }));
+    expect(out).toContain(`event     wharfinger.found on bitbucket (second)
+about     acme/api
+received  2026-11-20T11:49:57Z
+found     Bitbucket had sent nothing of this. It was found by comparing the repository's branches and tags with what they were.
+outcome   planned
+`);
+  });
+
   it("leaves out what was not recorded", async () => {
     expect((await explain(aDelivery({ trace: [] }))).out).not.toContain("Every rule");
   });

@@ -179,12 +179,16 @@ describe("plan --delivery", () => {
     expect(err).toContain("wharfinger explain 1\n");
   });
 
-  it("leaves what was ordered here to explain: no host has told of it", async () => {
-    const ordered = { ...stored, findDelivery: async () => aDelivery({ event: "wharfinger.build" }) };
-    const openStore = () => Promise.resolve(ordered);
+  it.each([
+    ["ordered", "wharfinger.build"],
+    ["found", "wharfinger.found"],
+  ])("leaves what was %s here to explain: no host has told of it", async (how, event) => {
+    const own = { ...stored, findDelivery: async () => aDelivery({ event }) };
+    const openStore = () => Promise.resolve(own);
     expect(await run(["plan", "--delivery", "1"], { openStore })).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/was ordered here.*wharfinger explain 1\n$/),
+      out: "",
+      err: expect.stringMatching(new RegExp(`was ${how} here.*wharfinger explain 1\n$`)),
     });
   });
 

@@ -336,3 +336,39 @@ describe("the page of an order", () => {
     expect(await textOf(opened, "/deliveries")).toContain("started by hand");
   });
 });
+
+describe("the page of changes that were found", () => {
+  const found = aDelivery({ event: "wharfinger.found", deliveryId: "found-4711" });
+
+  it("says that their host had not told of them, and names no id of it", async () => {
+    const opened = await open({ deliveries: [found, aDelivery({ id: "2" })] });
+    const text = await textOf(opened, "/deliveries/1");
+    expect(text).toMatch(/changes found\s+<span class="muted">of acme\/api/);
+    expect(text).toContain("<dt>How</dt><dd>GitHub had sent nothing of this. It was found by comparing");
+    expect(text).toMatch(/<dt>Found<\/dt>.*<dt>On<\/dt><dd>GitHub<\/dd>/s);
+    expect(text).not.toMatch(/found-4711|wharfinger\.found|<dt>From|<dt>Received/);
+    expect(await textOf(opened, "/deliveries")).toContain("changes found");
+    const told = await textOf(opened, "/deliveries/2");
+    expect(told).toContain("<dt>Received</dt>");
+    expect(told).not.toMatch(/had sent nothing|<dt>How|<dt>On/);
+  });
+
+  it("names the host that did not tell", async () => {
+    const ours = { ...found, provider: "bitbucket" as const, host: "second" };
+    const text = await textOf(await open({ deliveries: [ours] }), "/deliveries/1");
+    expect(text).toContain("<dt>On</dt><dd>Bitbucket (second)</dd>");
+    expect(text).toContain("Bitbucket had sent nothing of this.");
+  });
+
+  it.each<[Build["trigger"], boolean, string]>([
+    ["event", true, "(found, its host had not told of it)"],
+    ["retry", true, "(by a retry)"],
+    ["event", false, "(by an event)"],
+  ])("is said of a build that was made by %s, where %s", async (trigger, isFound, words) => {
+    const opened = await open({ builds: [aBuild({ trigger })], deliveries: [isFound ? found : aDelivery()] });
+    const text = await textOf(opened, "/builds/b1");
+    expect(text).toContain(words);
+    // Of a delivery that is known the reason is shown beside it.
+    expect(text).toContain("The branch main is built as latest.");
+  });
+});
