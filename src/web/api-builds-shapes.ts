@@ -128,8 +128,12 @@ export const DELIVERY = z
   .object({
     id: z.string(),
     provider: PROVIDER,
-    deliveryId: z.string().meta({ description: "The host's own id." }),
-    event: z.string(),
+    deliveryId: z.string().meta({ description: "The host's own id, or ours of what no host has sent." }),
+    event: z.string().meta({
+      description:
+        "As its host calls it. `wharfinger.build` was ordered here; `wharfinger.found` was found by comparing branches and " +
+        "tags, and its host had not told of it.",
+    }),
     action: z.string().nullable(),
     repository: z.string().nullable(),
     receivedAt: TIME,
