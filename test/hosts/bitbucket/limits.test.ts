@@ -190,6 +190,45 @@ describe("git", () => {
     expect(host.gitCalls.at(-1)?.status).toBe(404);
   });
 
+  it("lists all refs at once, annotated tags as their object and as what they lead to", async () => {
+    await repository.push([
+      { tag: "v1", to: sha },
+      { tag: "v2", to: sha, annotated: true },
+    ]);
+    const { token } = host.accessToken({ workspace: acme, scopes: ["repository"] });
+    const { stdout } = await runClient(["ls-remote", repository.cloneUrl], token, "x-token-auth");
+    const object = await repository.ref("refs/tags/v2");
+    expect(object).not.toBe(sha);
+    expect(stdout.trim().split("\n")).toEqual([
+      `${sha}\tHEAD`,
+      `${sha}\trefs/heads/main`,
+      `${sha}\trefs/tags/v1`,
+      `${object}\trefs/tags/v2`,
+      `${sha}\trefs/tags/v2^{}`,
+    ]);
+  });
+
+  it("is refused with a token that has expired or was revoked", async () => {
+    const access = host.accessToken({ workspace: acme, scopes: ["repository"] });
+    expect(await list(repository.cloneUrl, access.token)).toBe(sha);
+    host.revoke(access);
+    await expect(list(repository.cloneUrl, access.token)).rejects.toThrow();
+    expect(host.gitCalls.at(-1)?.status).toBe(401);
+  });
+
+  it("fails as it is told to, apart from the API", async () => {
+    const { token } = host.accessToken({ workspace: acme, scopes: ["repository"] });
+    const git = { of: "git", match: ({ route }: { readonly route: string | null }) => route === null } as const;
+    host.inject({ ...git, effect: { status: 500 } });
+    await expect(list(repository.cloneUrl, token)).rejects.toThrow(/500/);
+    host.inject({ ...git, effect: { reset: true } });
+    await expect(list(repository.cloneUrl, token)).rejects.toThrow();
+    expect(host.gitCalls.map(({ status }) => status)).toEqual([500, 0]);
+    host.inject({ match: () => true, effect: { status: 502 } });
+    expect(await list(repository.cloneUrl, token)).toBe(sha);
+    expect((await call(host, token, `GET ${REPO}`)).status).toBe(502);
+  });
+
   it("is open where the repository is public, and not writable", async () => {
     await host.setPrivate(repository, false);
     expect(await list(repository.cloneUrl, null)).toBe(sha);

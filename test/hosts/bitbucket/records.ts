@@ -63,6 +63,7 @@ export interface ApiCall {
 export interface GitCall {
   readonly method: string;
   readonly path: string;
+  /** 0 when there was no answer. */
   readonly status: number;
   readonly at: number;
 }
@@ -83,6 +84,8 @@ export type Effect =
   | { readonly afterwards: "reset" | InjectedAnswer };
 
 export interface Injection {
+  /** Of the REST API and the token endpoint (default), or of git, whose paths have no `route`. */
+  readonly of?: "api" | "git";
   readonly match: (call: { readonly method: string; readonly path: string; readonly route: string | null }) => boolean;
   /** Default: 1. */
   readonly times?: number;

@@ -94,8 +94,14 @@ export function createServers(world: World): Servers {
     return state.tokens.get(credential)?.kind ?? "other";
   }
 
-  function takeInjection(entry: ApiCall): Effect | null {
-    const found = injections.find(({ injection, left }) => left > 0 && injection.match(entry));
+  function takeGitInjection(call: { readonly method: string; readonly path: string }): Effect | null {
+    return takeInjection({ ...call, route: null }, "git");
+  }
+
+  function takeInjection(call: Parameters<Injection["match"]>[0], kind: "api" | "git" = "api"): Effect | null {
+    const found = injections.find(({ injection, left }) => {
+      return left > 0 && (injection.of ?? "api") === kind && injection.match(call);
+    });
     if (found === undefined) return null;
     found.left -= 1;
     return found.injection.effect;
@@ -200,7 +206,7 @@ export function createServers(world: World): Servers {
 
   async function answerWeb(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", state.url);
-    if (isGitPath(url.pathname)) return answerGit(state, request, response);
+    if (isGitPath(url.pathname)) return answerGit(state, request, response, takeGitInjection);
     const method = request.method ?? "";
     const body = await readBody(request);
     if (method === "POST" && url.pathname === TOKEN_ENDPOINT) {

@@ -209,6 +209,35 @@ describe("a delivery", () => {
     ]);
   });
 
+  it("to a Connect app counts the envelope, too", async () => {
+    await host.install(acme, { descriptor: descriptorOf(app.url) });
+    addHook();
+    const envelope = '{"event":"repo:push","data":}'.length;
+    const filled = (bytes: number) => `{"a":"${"x".repeat(bytes - 8)}"}`;
+    const doors = async (bytes: number) =>
+      (await host.deliver("repo:push", filled(bytes), { workspace: acme, repository })).map(({ door }) => door);
+    expect(await doors(256 * 1024 - envelope)).toEqual(["connect", "webhook"]);
+    expect(await doors(256 * 1024 - envelope + 1)).toEqual(["webhook"]);
+    expect(await doors(256 * 1024 + 1)).toEqual([]);
+    expect(host.unsent.map(({ door, bytes }) => [door, bytes])).toEqual([
+      ["connect", 256 * 1024 + 1],
+      ["connect", 256 * 1024 + envelope + 1],
+      ["webhook", 256 * 1024 + 1],
+    ]);
+  });
+
+  it("is not sent of a push that is told in more than 256 KB, though its refs have moved", async () => {
+    addHook();
+    const { sha } = await repository.commit({ files: { a: "1" } });
+    const tags = (count: number) => Array.from({ length: count }, (_, n) => ({ tag: `v${n}`, to: sha }));
+    expect((await repository.push(tags(10))).deliveries).toHaveLength(1);
+    const big = await repository.push(tags(200).map((one) => ({ ...one, tag: `${one.tag}-${"x".repeat(150)}` })));
+    expect(big.deliveries).toEqual([]);
+    expect(app.received).toHaveLength(1);
+    expect(host.unsent).toMatchObject([{ event: "repo:push", door: "webhook" }]);
+    expect(await repository.ref(`refs/tags/v199-${"x".repeat(150)}`)).toBe(sha);
+  });
+
   it("can be sent again later: the same name and bytes, signed with the secret of that time", async () => {
     const { install } = await host.install(acme, { descriptor: descriptorOf(app.url) });
     const [first] = await push();

@@ -21,6 +21,25 @@ export function readGitPath(pathname: string): {
   return { owner, name, service };
 }
 
+/** What tests put in the place of an answer. To read changes nothing: answers that are lost afterwards are lost. */
+type Injected =
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown }
+  | { readonly hang: true }
+  | { readonly reset: true };
+
+export function answerInjected(
+  effect: Injected | { readonly afterwards: "reset" | Extract<Injected, { readonly status: number }> },
+  response: ServerResponse,
+): void {
+  if ("afterwards" in effect)
+    answerInjected(effect.afterwards === "reset" ? { reset: true } : effect.afterwards, response);
+  else if ("reset" in effect) response.socket?.destroy();
+  else if ("status" in effect) {
+    response.writeHead(effect.status, { "content-type": "text/plain", ...effect.headers });
+    response.end(String(effect.body ?? `Injected ${effect.status}`));
+  }
+}
+
 /** Lets git answer for a bare repository. Resolves when the answer is out. */
 export async function runBackend(
   asked: { readonly gitDir: string; readonly service: string; readonly query: string; readonly user: string },

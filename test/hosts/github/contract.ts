@@ -18,6 +18,8 @@ export interface GithubHostOptions {
   readonly secondaryLimits?: SecondaryLimits;
   /** Entries of a tree that are listed at once, the others being left out. Default: GitHub's 100 000. */
   readonly longestTree?: number;
+  /** Branches that may be pushed at once; of a push with more nobody hears. Default: GitHub's 5000. */
+  readonly mostBranches?: number;
   /** How long a webhook may take to answer. Default: GitHub's 10 000 ms, 30 000 on an Enterprise Server. */
   readonly webhookTimeoutMs?: number;
 }
@@ -176,7 +178,10 @@ export interface HostAnnotation {
 /** One event, delivered or not. GitHub gives each event a GUID whether or not anybody listens. */
 export interface EventDelivery {
   readonly guid: string;
-  /** False: no webhook is set, or the app is not installed there (or suspended), so nothing was sent. */
+  /**
+   * False: no webhook is set, the app is not installed there (or suspended), or GitHub tells nobody of so much. Nothing
+   * was sent, and nothing is in the app's delivery log.
+   */
   readonly sent: boolean;
   /** Answer of the webhook; null when it did not answer in time, could not be reached, or nothing was sent. */
   readonly status: number | null;
@@ -219,6 +224,12 @@ export interface TagInput {
   readonly message?: string;
 }
 
+/** One ref of a push that moves several. */
+export type PushedRef =
+  | TagInput
+  /** A full ref is made at a commit that is there, moved to it, or deleted (null). */
+  | { readonly ref: string; readonly to: string | null };
+
 /** One call of the REST API. */
 export interface ApiCall {
   readonly method: string;
@@ -236,6 +247,7 @@ export interface ApiCall {
 export interface GitCall {
   readonly method: string;
   readonly path: string;
+  /** 0 when there was no answer. */
   readonly status: number;
   readonly at: number;
 }
@@ -256,6 +268,8 @@ export type Effect =
   | { readonly afterwards: "reset" | InjectedAnswer };
 
 export interface Injection {
+  /** Of the REST API (default), or of git, whose paths have no `route`. */
+  readonly of?: "api" | "git";
   readonly match: (call: { readonly method: string; readonly path: string; readonly route: string | null }) => boolean;
   /** Default: 1. */
   readonly times?: number;
@@ -350,8 +364,14 @@ export interface GithubHost {
   forcePush(repository: HostRepository, input: CommitInput): Promise<PushResult>;
   /** Makes or moves one tag and sends `push`. `sha` of the answer is what the tag points to. */
   pushTag(repository: HostRepository, input: TagInput): Promise<PushResult>;
-  /** Several tags in one push. More than three: GitHub sends no event at all, and neither does this. */
+  /** {@link pushRefs} with tags only. */
   pushTags(repository: HostRepository, tags: readonly TagInput[]): Promise<readonly PushResult[]>;
+  /**
+   * Several refs in one push, with an event for each of them. Not for its tags when they are more than three, whether they
+   * are made, moved or deleted; for nothing of it when there are more branches than GitHub tells of. `sha` of the answers
+   * is what a ref points to, empty where it was deleted.
+   */
+  pushRefs(repository: HostRepository, refs: readonly PushedRef[]): Promise<readonly PushResult[]>;
   /** Deletes a full ref and sends `push`. */
   deleteRef(repository: HostRepository, ref: string): Promise<EventDelivery>;
 

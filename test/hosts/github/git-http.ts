@@ -1,17 +1,29 @@
 /** Git over smart HTTP behind the tokens of the API. Read only. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { readGitPath, runBackend } from "../git/http-backend.ts";
+import { answerInjected, readGitPath, runBackend } from "../git/http-backend.ts";
+import type { Effect } from "./contract.ts";
 import { Refusal } from "./refusal.ts";
 import { findRepository, type RepositoryState, type State } from "./state.ts";
 import { allows, findToken, reaches } from "./tokens.ts";
 
 /** Answers one request for a path of git's. Resolves when the answer is out. */
-export async function answerGit(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function answerGit(
+  state: State,
+  request: IncomingMessage,
+  response: ServerResponse,
+  injected: (call: { readonly method: string; readonly path: string }) => Effect | null,
+): Promise<void> {
   const url = new URL(request.url ?? "/", state.url);
+  const call = { method: request.method ?? "", path: url.pathname + url.search };
   response.once("close", () => {
-    const { statusCode: status } = response;
-    state.gitCalls.push({ method: request.method ?? "", path: url.pathname + url.search, status, at: Date.now() });
+    const status = response.headersSent ? response.statusCode : 0;
+    state.gitCalls.push({ ...call, status, at: Date.now() });
   });
+  const effect = injected(call);
+  if (effect !== null) {
+    answerInjected(effect, response);
+    return;
+  }
   try {
     const { repository, moved, service } = authorizeGit(state, request, url);
     if (moved) {

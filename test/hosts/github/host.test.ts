@@ -46,10 +46,13 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
       });
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
-    const address = server.address();
-    const port = address !== null && typeof address === "object" ? address.port : 0;
-    host = await createGithubHost({ ...kind, webhook: { url: `http://127.0.0.1:${port}/hook`, secret: SECRET } });
+    host = await createGithubHost({ ...kind, webhook: { url: `${hookUrl()}/hook`, secret: SECRET } });
   });
+
+  function hookUrl(): string {
+    const address = server.address();
+    return address !== null && typeof address === "object" ? `http://127.0.0.1:${address.port}` : "";
+  }
 
   afterEach(async () => {
     await host.close();
@@ -223,6 +226,67 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
       expect(three.map((item) => item.delivery.status)).toEqual([202, 202, 202]);
     });
 
+    it("are not sent for more than three tags at once that are moved or deleted, and for branches beside them", async () => {
+      const acme = host.organization("acme");
+      const api = await host.repository(acme, "api");
+      const { sha } = await api.commit({ files: { a: "1" } });
+      const { sha: next } = await api.commit({ files: { a: "2" } });
+      await host.install(acme);
+      const names = ["a", "b", "c", "d"];
+      for (const tag of names) await host.pushTag(api, { tag, sha });
+      received = [];
+      const main = { ref: "refs/heads/main", to: sha };
+      const moved = await host.pushRefs(api, [...names.map((tag) => ({ tag, sha: next, annotated: true })), main]);
+      expect(moved.map((item) => item.delivery.sent)).toEqual([false, false, false, false, true]);
+      const mixed = [{ ref: "refs/tags/a", to: null }, ...["b", "c"].map((tag) => ({ tag, sha })), { tag: "e", sha }];
+      expect((await host.pushRefs(api, mixed)).map((item) => item.delivery.sent)).toEqual([false, false, false, false]);
+      expect(await Promise.all(["a", "b", "e"].map((tag) => api.ref(`refs/tags/${tag}`)))).toEqual([null, sha, sha]);
+      const left = ["refs/tags/b", "refs/tags/c", "refs/tags/d"].map((ref) => ({ ref, to: null }));
+      const deleted = await host.pushRefs(api, [...left, { ref: "refs/heads/side", to: next }]);
+      expect(deleted.map((item) => [item.sha, item.delivery.sent])).toEqual([
+        ["", true],
+        ["", true],
+        ["", true],
+        [next, true],
+      ]);
+      expect(received.map(({ payload: { ref, after } }) => [ref, after])).toEqual([
+        ["refs/heads/main", sha],
+        ...left.map(({ ref }) => [ref, "0".repeat(40)]),
+        ["refs/heads/side", next],
+      ]);
+      await expect(host.pushRefs(api, [{ ref: "refs/tags/b", to: null }])).rejects.toThrow("no refs/tags/b");
+    });
+
+    it("are not sent for a push of more branches than GitHub tells of", async () => {
+      const webhook = { url: `${hookUrl()}/few`, secret: SECRET };
+      const few = await createGithubHost({ ...kind, webhook, mostBranches: 3 });
+      const acme = few.organization("acme");
+      const api = await few.repository(acme, "api");
+      const { sha } = await api.commit({ files: { a: "1" } });
+      await few.install(acme);
+      received = [];
+      const branches = (names: string[]) => names.map((name) => ({ ref: `refs/heads/${name}`, to: sha }));
+      const tag = { tag: "v1", sha };
+      const sent = async (refs: Parameters<GithubHost["pushRefs"]>[1]) =>
+        (await few.pushRefs(api, refs)).map((item) => item.delivery.sent);
+      expect(await sent([...branches(["a", "b", "c", "d"]), tag])).toEqual([false, false, false, false, false]);
+      expect(received).toEqual([]);
+      expect([await api.ref("refs/heads/d"), await api.ref("refs/tags/v1")]).toEqual([sha, sha]);
+      expect(await sent([...branches(["e", "f", "g"]), { tag: "v2", sha }])).toEqual([true, true, true, true]);
+      expect(received).toHaveLength(4);
+      expect(few.violations).toEqual([]);
+      await few.close();
+    });
+
+    it("are not sent above 25 MB, and then stand in no log", async () => {
+      const filled = (bytes: number) => `{"a":"${"x".repeat(bytes - 8)}"}`;
+      expect(await host.deliver("push", filled(25 * 1024 ** 2))).toMatchObject({ sent: true, status: 202 });
+      const more = await host.deliver("push", filled(25 * 1024 ** 2 + 1));
+      expect(more).toEqual({ guid: expect.any(String), sent: false, status: null });
+      expect(received).toHaveLength(1);
+      expect(host.deliveries.map(({ guid }) => guid)).not.toContain(more.guid);
+    });
+
     it("tell the life of an installation, and stop while it is suspended", async () => {
       const acme = host.organization("acme");
       const api = await host.repository(acme, "api", { private: true });
@@ -244,7 +308,11 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
       await host.rerequest(run);
       await host.rerequestSuite(api, sha);
       await host.suspend(installation);
+      expect((await call(host, token, "GET /repos/acme/api")).status).toBe(403);
+      await expect(mint(host, installation)).rejects.toThrow("403");
       expect((await host.push(api, { files: { a: "2" } })).delivery).toMatchObject({ sent: false, status: null });
+      expect((await host.pushTag(api, { tag: "v1", sha })).delivery.sent).toBe(false);
+      expect((await host.deleteRef(api, "refs/tags/v1")).sent).toBe(false);
       expect((await host.rerequest(run)).sent).toBe(false);
       await host.unsuspend(installation);
       await host.uninstall(installation);

@@ -45,6 +45,8 @@ import {
 } from "./state.ts";
 import { createSender, notSent } from "./webhooks.ts";
 
+/** Of a push with more branches than this GitHub tells nobody anything. */
+const MOST_BRANCHES = 5000;
 const GITHUBS_PATIENCE_MS = 10_000;
 const ENTERPRISE_PATIENCE_MS = 30_000;
 
@@ -61,6 +63,7 @@ export async function createGithubHost(options: GithubHostOptions = {}): Promise
     hourlyLimit: options.hourlyLimit === undefined ? (enterprise ? null : HOURLY_LIMIT) : options.hourlyLimit,
     secondaryLimits: options.secondaryLimits ?? null,
     longestTree: options.longestTree ?? 100_000,
+    mostBranches: options.mostBranches ?? MOST_BRANCHES,
   });
   const patience = enterprise ? ENTERPRISE_PATIENCE_MS : GITHUBS_PATIENCE_MS;
   const sender = createSender(state, options.webhookTimeoutMs ?? patience);

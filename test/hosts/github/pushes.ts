@@ -1,7 +1,7 @@
 /** Pushes: refs of the real repository move, then the app is told as GitHub tells it. */
 
 import { createTagObject, git, readRef, writeRef } from "../git/git.ts";
-import type { EventDelivery, GithubHost, HostRepository, TagInput } from "./contract.ts";
+import type { EventDelivery, GithubHost, HostRepository, PushedRef, PushResult, TagInput } from "./contract.ts";
 import { email, pushPayload, type RefMove } from "./payloads.ts";
 import { commitTo, personOf, stateOf } from "./repositories.ts";
 import { installationOf, type RepositoryState, type State, timestamp } from "./state.ts";
@@ -10,7 +10,8 @@ import { notSent, type Sender } from "./webhooks.ts";
 /** With more tags than this in one push GitHub sends no event for any of them. */
 const MOST_TAGS = 3;
 
-export interface Pushes extends Pick<GithubHost, "push" | "forcePush" | "pushTag" | "pushTags" | "deleteRef"> {
+export interface Pushes
+  extends Pick<GithubHost, "push" | "forcePush" | "pushTag" | "pushTags" | "pushRefs" | "deleteRef"> {
   /** Moves a ref and tells of it as a push does. */
   move(move: RefMove): Promise<EventDelivery>;
 }
@@ -33,31 +34,39 @@ export function createPushes(state: State, sender: Sender, follow: (move: RefMov
     return delivery;
   }
 
-  async function moveTag(repository: RepositoryState, { tag, sha, annotated, message }: TagInput): Promise<RefMove> {
-    const ref = `refs/tags/${tag}`;
+  async function moveRef(repository: RepositoryState, pushed: PushedRef): Promise<RefMove> {
+    const ref = "tag" in pushed ? `refs/tags/${pushed.tag}` : pushed.ref;
     const before = await readRef(repository.gitDir, ref);
-    const person = personOf(state, repository.owner);
-    const after = annotated
-      ? await createTagObject(repository.gitDir, {
-          name: tag,
-          sha,
-          message: message ?? tag,
-          author: { name: person.login, email: email(person) },
-          at: Math.floor(state.now() / 1000),
-        })
-      : sha;
+    const after = "tag" in pushed ? await tagged(repository, pushed) : pushed.to;
+    if (before === null && after === null) throw new Error(`there is no ${ref} in ${repository.fullName}`);
     await writeRef(repository.gitDir, ref, after);
     repository.pushedAt = timestamp(state.now());
     return { repository, ref, before, after };
   }
 
-  async function pushTags(of: HostRepository, tags: readonly TagInput[]) {
+  /** What the tag is to point to. */
+  async function tagged(repository: RepositoryState, { tag, sha, annotated, message }: TagInput): Promise<string> {
+    if (!annotated) return sha;
+    const person = personOf(state, repository.owner);
+    return createTagObject(repository.gitDir, {
+      name: tag,
+      sha,
+      message: message ?? tag,
+      author: { name: person.login, email: email(person) },
+      at: Math.floor(state.now() / 1000),
+    });
+  }
+
+  async function pushRefs(of: HostRepository, refs: readonly PushedRef[]) {
     const repository = stateOf(state, of);
     const moves: RefMove[] = [];
-    for (const tag of tags) moves.push(await moveTag(repository, tag));
-    const results: { sha: string; before: string | null; delivery: EventDelivery }[] = [];
+    for (const ref of refs) moves.push(await moveRef(repository, ref));
+    const tags = moves.filter(isTag).length;
+    const silent = (move: RefMove) => moves.length - tags > state.mostBranches || (isTag(move) && tags > MOST_TAGS);
+    const results: PushResult[] = [];
     for (const move of moves) {
-      const delivery = tags.length > MOST_TAGS ? notSent() : await tell(move);
+      const delivery = silent(move) ? notSent() : await tell(move);
+      if (!isTag(move)) await follow(move);
       results.push({ sha: move.after ?? "", before: move.before, delivery });
     }
     return results;
@@ -86,9 +95,10 @@ export function createPushes(state: State, sender: Sender, follow: (move: RefMov
         .split(" ");
       return push(of, { ...input, parent: parent ?? null });
     },
-    pushTags,
+    pushRefs,
+    pushTags: pushRefs,
     async pushTag(of, input) {
-      const [result] = await pushTags(of, [input]);
+      const [result] = await pushRefs(of, [input]);
       if (result === undefined) throw new Error("a tag was not pushed");
       return result;
     },
@@ -99,4 +109,8 @@ export function createPushes(state: State, sender: Sender, follow: (move: RefMov
       return move({ repository, ref, before, after: null });
     },
   };
+}
+
+function isTag({ ref }: RefMove): boolean {
+  return ref.startsWith("refs/tags/");
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { runClient } from "../git/git-client.ts";
 import { isObject, listAt, textAt } from "../json.ts";
 import { call, mint } from "./client.ts";
-import type { GithubHost, HostInstallation, HostRepository } from "./index.ts";
+import type { GithubHost, HostInstallation, HostRepository, Injection } from "./index.ts";
 import { createGithubHost, HOST_KINDS } from "./index.ts";
 
 describe.each(HOST_KINDS)("on $kind", (kind) => {
@@ -244,6 +244,55 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
       expect(await readFile(join(target, "Dockerfile"), "utf8")).toBe("FROM scratch\n");
       expect(host.gitCalls.map((item) => item.status)).toEqual([200, 200, 200]);
       expect(host.calls).toHaveLength(calls);
+    });
+
+    it("lists all refs at once, annotated tags as their object and as what they lead to", async () => {
+      await host.pushTag(api, { tag: "listed", sha: first });
+      await host.pushTag(api, { tag: "listed-annotated", sha: first, annotated: true });
+      const object = await api.ref("refs/tags/listed-annotated");
+      const before = host.gitCalls.length;
+      const { stdout } = await runClient(["ls-remote", api.cloneUrl], token);
+      expect(stdout.split("\n").filter((line) => /\t(HEAD|refs\/(heads\/main|tags\/listed.*))$/.test(line))).toEqual([
+        `${second}\tHEAD`,
+        `${second}\trefs/heads/main`,
+        `${first}\trefs/tags/listed`,
+        `${object}\trefs/tags/listed-annotated`,
+        `${first}\trefs/tags/listed-annotated^{}`,
+      ]);
+      expect(object).not.toBe(first);
+      expect(new Set(host.gitCalls.slice(before).map(({ status }) => status))).toEqual(new Set([200]));
+      expect((await runClient(["ls-remote", empty.cloneUrl], token)).stdout).toBe("");
+    });
+
+    it("lists a private repository to nobody without a token, a public one to everybody", async () => {
+      const open = await host.repository(host.organization("acme"), "open");
+      const { sha } = await open.commit({ files: { a: "1" } });
+      for (const password of [null, "ghs_no"]) {
+        await expect(runClient(["ls-remote", api.cloneUrl], password)).rejects.toThrow(
+          /could not read Username|Authentication failed/,
+        );
+        expect(host.gitCalls.at(-1)?.status).toBe(401);
+      }
+      expect((await runClient(["ls-remote", open.cloneUrl, "refs/heads/main"], null)).stdout).toContain(sha);
+    });
+
+    it("fails as it is told to, apart from the API", async () => {
+      const failing = (effect: Injection["effect"]) => {
+        host.inject({
+          of: "git",
+          match: ({ path, route }) => route === null && /^\/acme\/api\.git\//.test(path),
+          effect,
+        });
+        return expect(runClient(["ls-remote", api.cloneUrl], token)).rejects;
+      };
+      await failing({ status: 503 }).toMatchObject({ stderr: expect.stringContaining("503") });
+      expect(host.gitCalls.at(-1)?.status).toBe(503);
+      await failing({ reset: true }).toThrow(/Empty reply|reset|failed/i);
+      expect(host.gitCalls.at(-1)?.status).toBe(0);
+      await failing({ afterwards: { status: 404 } }).toThrow(/not found/);
+      host.inject({ match: () => true, effect: { status: 502 } });
+      expect((await runClient(["ls-remote", api.cloneUrl, "refs/heads/main"], token)).stdout).toContain(second);
+      expect((await call(host, token, "GET /repos/acme/api")).status).toBe(502);
     });
 
     it.each<[string, () => Promise<[string, string | null, string]>, RegExp]>([

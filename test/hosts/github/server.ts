@@ -56,7 +56,7 @@ export function createApiServer(world: World, basePath: string): ApiServer {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const address = new URL(request.url ?? "/", "http://127.0.0.1");
-    if (isGitPath(address.pathname)) return answerGit(state, request, response);
+    if (isGitPath(address.pathname)) return answerGit(state, request, response, takeGitInjection);
     const body = await readBody(request);
     const method = request.method ?? "";
     const page =
@@ -114,8 +114,14 @@ export function createApiServer(world: World, basePath: string): ApiServer {
     return url;
   }
 
-  function takeInjection(call: ApiCall): Effect | null {
-    const found = injections.find(({ injection, left }) => left > 0 && injection.match(call));
+  function takeGitInjection(call: { readonly method: string; readonly path: string }): Effect | null {
+    return takeInjection({ ...call, route: null }, "git");
+  }
+
+  function takeInjection(call: Parameters<Injection["match"]>[0], kind: "api" | "git" = "api"): Effect | null {
+    const found = injections.find(({ injection, left }) => {
+      return left > 0 && (injection.of ?? "api") === kind && injection.match(call);
+    });
     if (found === undefined) return null;
     found.left -= 1;
     return found.injection.effect;

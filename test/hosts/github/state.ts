@@ -129,6 +129,8 @@ export interface State {
   readonly secondaryLimits: SecondaryLimits | null;
   /** Entries of a tree that are listed at once. */
   readonly longestTree: number;
+  /** Branches that may be pushed at once. */
+  readonly mostBranches: number;
   /** An Enterprise Server, not github.com. */
   readonly enterprise: boolean;
   nextId(): number;
@@ -156,6 +158,7 @@ export function createState(options: {
   readonly hourlyLimit: number | null;
   readonly secondaryLimits: SecondaryLimits | null;
   readonly longestTree: number;
+  readonly mostBranches: number;
 }): State {
   const keys = keysOf(options.appId);
   // Ids of one host are spread over all kinds of things; starting high shows ids that were cut to 31 bits.

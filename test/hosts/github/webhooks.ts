@@ -20,6 +20,9 @@ export interface Sender {
   close(): Promise<void>;
 }
 
+/** Bytes of a body; GitHub sends no larger one, and tells nobody. */
+const LARGEST_BODY = 25 * 1024 ** 2;
+
 /** Of the description the stand-in is held to, the newest that has one for enterprise servers. */
 export const ENTERPRISE_VERSION = "3.19.0";
 
@@ -87,6 +90,7 @@ export function createSender(state: State, timeoutMs: number): Sender {
   return {
     send(event, payload, options = {}) {
       const body = typeof payload === "string" ? payload : JSON.stringify(payload);
+      if (Buffer.byteLength(body) > LARGEST_BODY) return Promise.resolve(notSent());
       const message = { guid: options.guid ?? newGuid(), event, body, redelivery: false };
       return track(attempt(message, options.headers ?? {}));
     },
