@@ -13,6 +13,7 @@ import { createBitbucketReporter } from "./bitbucket/reporter.ts";
 import type { BitbucketConfig } from "./config-bitbucket.ts";
 import type { GrantStore } from "./engine/grants-port.ts";
 import type { Clock, Logger } from "./engine/ports.ts";
+import { createRefReader } from "./git/refs.ts";
 import type { AddonParts, HostParts } from "./server-parts.ts";
 import { packageRoot } from "./version.ts";
 
@@ -48,6 +49,7 @@ export function createBitbucketParts(config: BitbucketConfig, options: Bitbucket
     reporter: createBitbucketReporter({ access }),
     permissions: createBitbucketPermissionBook(config.url),
     budgets: ({ id }) => access.budgets(id),
+    refs: createRefReader({ told: "commit" }),
   };
   if (!config.connect) return { ...reading, addon: null };
   const { appKey, appSecret } = config;

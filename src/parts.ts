@@ -11,6 +11,7 @@ import type { Builder, Clock, Logger, LogStore } from "./engine/ports.ts";
 import type { Registries } from "./engine/registries.ts";
 import { createRegistryDesk } from "./engine/registry-desk.ts";
 import { createRequestSigner, type RequestSigner } from "./engine/signing.ts";
+import { createRefReader } from "./git/refs.ts";
 import { createGithubAccess } from "./github/access.ts";
 import { createGithubEntrance } from "./github/entrance.ts";
 import { createGithubHost } from "./github/host.ts";
@@ -221,6 +222,7 @@ export function createGithubParts(github: Omit<GithubConfig, "privateKeyPath">, 
     installPage: createInstallPage(access),
     permissions: createGithubPermissionBook(github.url),
     missed: createMissedDeliveries(access, clock),
+    refs: createRefReader({ told: "object" }),
     budgets: async ({ id }) => [access.rateOf(id)].filter((known) => known !== null),
   };
 }

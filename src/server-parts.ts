@@ -8,6 +8,7 @@ import type { DeliverySource } from "./engine/missed-port.ts";
 import type { Notifier } from "./engine/notices-port.ts";
 import type { PermissionBook } from "./engine/permissions-port.ts";
 import type { Builder, Clock, Entrance, Host, Logger, LogStore, Reporter } from "./engine/ports.ts";
+import type { RefReader } from "./engine/reconcile-port.ts";
 import type { Registries } from "./engine/registries.ts";
 import type { RegistryDesk } from "./engine/registry-desk.ts";
 import type { RequestSigner } from "./engine/signing.ts";
@@ -34,6 +35,8 @@ export interface HostParts {
   readonly budgets?: HostWatch["budgets"];
   /** What it could not deliver; left out: it keeps nothing. */
   readonly missed?: DeliverySource;
+  /** Reads branches and tags, to find what it tells nobody; left out: nothing is looked for. */
+  readonly refs?: RefReader;
 }
 
 /** The Connect add-on: installs are proven before they count. */
@@ -89,6 +92,13 @@ export interface ServerSettings
   readonly leaseMs?: number;
   /** Between two looks for what hosts could not deliver; left out: three minutes. */
   readonly missedMs?: number;
+  /** Comparing branches and tags; left out: the usual. */
+  readonly comparing?: {
+    /** Between two looks for repositories whose turn it is. */
+    readonly everyMs: number;
+    /** How long what hosts tell may take to arrive. */
+    readonly graceMs: number;
+  };
   readonly stopGraceMs?: number;
 }
 

@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Build, Installation } from "./core/model.ts";
+import { GRACE_MS } from "./core/reconcile.ts";
 import { createAccessTokens } from "./engine/access-tokens.ts";
 import { createApiTokens } from "./engine/api-tokens.ts";
 import { createAuthorizer } from "./engine/authorize.ts";
@@ -18,6 +19,7 @@ import { createNoticeDesk, createNotices } from "./engine/notices.ts";
 import { createPauses } from "./engine/pauses.ts";
 import { createProcessor } from "./engine/process.ts";
 import { createPromoter, createStagingCleaner } from "./engine/promote.ts";
+import { createReconciler } from "./engine/reconcile.ts";
 import { createReplay } from "./engine/replay.ts";
 import { createReports } from "./engine/report.ts";
 import { createRuleBook } from "./engine/rule-book.ts";
@@ -52,6 +54,8 @@ const MINUTE_MS = 60 * 1_000;
 const PROMOTIONS = 4;
 const HOUR_MS = 60 * 60 * 1_000;
 const MISSED_MS = 3 * MINUTE_MS;
+/** Often, so that what an account has just let us see is soon known; each repository has its own time. */
+const COMPARING = { everyMs: 20_000, graceMs: GRACE_MS };
 
 /** Starts everything in one process; resolves when it listens. Takes over `parts.store` and closes it at the end. */
 export async function startServer(parts: Parts, settings: ServerSettings): Promise<Running> {
@@ -163,6 +167,21 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     signal: stopping.signal,
     onFetched: metrics.fetched,
   });
+  const { everyMs: comparingMs, graceMs } = settings.comparing ?? COMPARING;
+  const reconciler = createReconciler({
+    hosts: parts.hosts.flatMap(({ refs }, index) => {
+      const host = hosts[index];
+      return refs === undefined || host === undefined ? [] : [{ host, refs }];
+    }),
+    store,
+    accept: inbox.accept,
+    pauses,
+    clock,
+    log,
+    graceMs,
+    signal: stopping.signal,
+    onFound: metrics.found,
+  });
   const permissions = (installation: Installation) =>
     parts.hosts
       .find(({ host }) => host.provider === installation.provider && host.host === installation.host)
@@ -261,6 +280,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       uninstalling: startLoop({ name: "uninstall", idleMs: MINUTE_MS, log, step: uninstall.step }),
       telling: startLoop({ name: "tell", idleMs: POLL_MS, log, step: notices.step }),
       missing: startLoop({ name: "missed", idleMs: missedMs, log, step: missed.step }),
+      comparing: startLoop({ name: "compare", idleMs: comparingMs, log, step: reconciler.step }),
       caring: startLoop({ name: "upkeep", idleMs: HOUR_MS, log, step: upkeep.step }),
       proving: parts.addon ? startLoop({ name: "prove", idleMs: POLL_MS, log, step: parts.addon.prover.step }) : null,
     };
@@ -294,6 +314,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
       closeServer(server, CLOSE_MS).then(() => inbox.drain()),
       loops?.processing.stop(),
       loops?.missing.stop(),
+      loops?.comparing.stop(),
       loops?.caring.stop(),
       loops?.telling.stop(),
       loops?.uninstalling.stop(),

@@ -38,9 +38,11 @@ export interface Untold {
   readonly before: Sha | null;
   /** Null: it is gone. */
   readonly tip: RefTip | null;
+  /** As in {@link Suspect}. */
+  readonly since: number;
 }
 
-/** What a host tells comes within seconds mostly; it has this long before we say that it does not. */
+/** What a host tells comes within seconds mostly; it usually has this long before we say that it does not. */
 export const GRACE_MS = 2 * 60_000;
 
 /** Handed on at once: each is asked about, and one push of more is hardly ever meant. The others come after it. */
@@ -60,7 +62,13 @@ export interface Compared {
 export function compareRefs(
   before: Refs,
   now: Refs,
-  known: { readonly told: ReadonlyMap<string, ToldPlace>; readonly suspects: readonly Suspect[]; readonly at: number },
+  known: {
+    readonly told: ReadonlyMap<string, ToldPlace>;
+    readonly suspects: readonly Suspect[];
+    /** Milliseconds since 1970. */
+    readonly at: number;
+    readonly graceMs: number;
+  },
 ): Compared {
   const since = new Map(known.suspects.map((one) => [`${one.ref} ${one.object}`, one.since]));
   const untold: Untold[] = [];
@@ -70,10 +78,11 @@ export function compareRefs(
     const place = known.told.get(ref);
     if (isWhere(place, tip)) continue;
     const seen = since.get(`${ref} ${tip?.object ?? null}`) ?? known.at;
-    if (known.at - seen < GRACE_MS || untold.length === MAX_AT_ONCE) {
+    if (known.at - seen < known.graceMs || untold.length === MAX_AT_ONCE) {
       suspects.push({ ref, object: tip?.object ?? null, since: seen });
     } else {
-      untold.push({ ref, before: place === undefined ? (before.get(ref)?.object ?? null) : place.after, tip });
+      const was = place === undefined ? (before.get(ref)?.object ?? null) : place.after;
+      untold.push({ ref, before: was, tip, since: seen });
     }
   }
   return { untold, suspects };
@@ -126,11 +135,12 @@ export function nextLook(stands: {
   /** In a row. */
   readonly failures: number;
   readonly spread: number;
+  readonly graceMs: number;
 }): number {
-  const { now, lastBuildAt, suspects, failures, spread } = stands;
+  const { now, lastBuildAt, suspects, failures, spread, graceMs } = stands;
   const usual = usualGap(now, lastBuildAt) * (1 + spread / 5);
   if (failures > 0) return now + Math.min(DAY_MS, Math.max(usual, MINUTE_MS * 2 ** Math.min(failures, 20)));
-  const judged = Math.min(...suspects.map(({ since }) => Math.max(now, since + GRACE_MS)));
+  const judged = Math.min(...suspects.map(({ since }) => Math.max(now, since + graceMs)));
   return Math.round(Math.min(now + usual, judged));
 }
 

@@ -2,6 +2,7 @@
 import type { Decider } from "../core/audit.ts";
 import { BUILD_ORDER } from "../core/build-order.ts";
 import type { ApprovalEvent, HostEvent, RerunEvent } from "../core/events.ts";
+import { FOUND } from "../core/found.ts";
 import {
   type Change,
   DEFAULT_POLICY,
@@ -20,15 +21,16 @@ import {
 import { planBuilds } from "../core/plan.ts";
 import { mayDo } from "../core/roles.ts";
 import { checkFiles } from "./config-check.ts";
+import { readFound } from "./found.ts";
 import { resolveRepositories } from "./further-repositories.ts";
 import { digestsOf, gather } from "./gather.ts";
 import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
-import type { LanePlace } from "./missed-port.ts";
 import { planOrder } from "./orders.ts";
+import { type Origin, originOf, overText, whatHolds } from "./origin.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
-import { type LaneMove, lanesOf, type Moving, movesOf, onlyLanes } from "./replay.ts";
+import type { Moving } from "./replay.ts";
 import type { ClaimedDelivery, DeliveryOutcome, PlanRecord, RequestWriter, Store } from "./store-port.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
@@ -68,6 +70,7 @@ export interface ProcessorOptions {
     | "pausesOf"
     | "lanesMovedSince"
     | "lanesBeside"
+    | "toldPlaces"
     | "coveredRepositories"
     | "endSessionsOf"
     | "repositoryOf"
@@ -87,21 +90,10 @@ const REFUSALS: readonly Skip["reason"][] = ["image-not-owned", "tag-not-granted
 
 const LEFT = { revoked: "took back what they let us do for them", left: "left the account" } as const;
 
-/** Of a delivery that was fetched late. */
-const OVERTAKEN = "nothing to do: what it moved has moved on while its host could not deliver it";
-
 /** What became of one event. */
 type Handled =
   | { readonly kind: "planned"; readonly record: PlanRecord }
   | { readonly kind: "applied" | "ignored"; readonly note: string };
-
-/** Of a delivery: how often it was tried, and the one it is a copy of. */
-interface Origin {
-  readonly attempts: number;
-  readonly replayOf: string | null;
-  /** Its id, if it was fetched after its host could not deliver it. */
-  readonly fetched: string | null;
-}
 
 /** `step` processes what is due and answers whether there was anything. */
 export function createProcessor(options: ProcessorOptions): { step(): Promise<boolean> } {
@@ -178,13 +170,14 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
 
   /** Has the host's edge parse the delivery. Failures of our own handling never travel through the edge's library. */
   async function interpret(claim: ClaimedDelivery): Promise<Outcome<Handled>> {
-    const { delivery, body, replayOf } = claim;
+    const { delivery, body } = claim;
     const host = hosts.find((one) => one.provider === delivery.provider && one.host === delivery.host);
     if (host === undefined) {
       return ok({ kind: "ignored", note: `this instance is no longer set up for the host ${delivery.host}` });
     }
     // Made by ourselves: no host's edge has words for it.
     if (delivery.event === BUILD_ORDER) return ordered(host, claim);
+    if (delivery.event === FOUND) return foundMoves(host, claim);
     let begun = false;
     let result: { handled: Outcome<Handled> } | { error: unknown } | null = null;
     const { deliveryId, event: name, installationId } = delivery;
@@ -194,11 +187,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       begun = true;
       try {
         result = {
-          handled: await handle(host, event, {
-            attempts: delivery.attempts,
-            replayOf: replayOf ?? null,
-            fetched: delivery.missed === undefined ? null : delivery.id,
-          }),
+          handled: await handle(host, event, originOf(claim)),
         };
       } catch (error) {
         result = { error };
@@ -214,6 +203,17 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const { provider, host: name, installationId: id } = claim.delivery;
     const installation = { provider, host: name, id: id ?? "" };
     return pauseOf(installation) ?? heeding(installation, await planOrder(options, host, claim));
+  }
+
+  async function foundMoves(host: Host, claim: ClaimedDelivery): Promise<Outcome<Handled>> {
+    const { provider, host: name, installationId: id } = claim.delivery;
+    const installation = { provider, host: name, id: id ?? "" };
+    const limited = pauseOf(installation);
+    if (limited !== null) return limited;
+    const event = heeding(installation, await readFound(options, host, installation, claim.body));
+    if (!event.ok) return event;
+    if (event.value !== null) return planChanges(host, event.value, originOf(claim));
+    return ok({ kind: "ignored", note: "the installation does not cover its repository any more" });
   }
 
   async function handle(host: Host, event: HostEvent, origin: Origin): Promise<Outcome<Handled>> {
@@ -241,48 +241,14 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   async function planChanges(host: Host, told: Moving, origin: Origin): Promise<Outcome<Handled>> {
-    const { attempts, replayOf, fetched } = origin;
-    const limited = pauseOf(told.installation);
-    if (fetched !== null) {
-      if (limited !== null) return limited;
-      const still = heeding(told.installation, await whatStillHolds(host, told, fetched));
-      if (!still.ok) return still;
-      if (still.value === null) return ok({ kind: "ignored", note: OVERTAKEN });
-      return heeding(told.installation, await planNow(host, still.value, attempts));
-    }
-    const event = replayOf === null ? told : await whatIsNewest(told, replayOf);
-    if (event === null) {
-      return ok({ kind: "ignored", note: `nothing to do: what delivery ${replayOf} moved has moved on since` });
-    }
-    return limited ?? heeding(event.installation, await planNow(host, event, attempts));
-  }
-
-  /** Of a delivery that is planned once more: what nothing newer has come for since it was journalled first. */
-  async function whatIsNewest(event: Moving, original: string): Promise<Moving | null> {
-    const lanes = lanesOf(event);
-    const moved = await store.lanesMovedSince(original, event.repository, lanes);
-    return onlyLanes(event, new Set(lanes.filter((lane) => !moved.has(lane))));
-  }
-
-  /**
-   * Of a delivery that was fetched late: what nothing newer has come for. It stands in the journal behind what came while it
-   * was missing, and would move tags back. What follows the last known change was not overtaken; else the time at which the
-   * host sent it says whether it may have been, and the host where its ref is.
-   */
-  async function whatStillHolds(host: Host, event: Moving, delivery: string): Promise<Outcome<Moving | null>> {
-    const places = await store.lanesBeside(delivery, event.repository, lanesOf(event));
-    const held = new Set<string>();
-    for (const move of movesOf(event)) {
-      const place = places.get(move.lane);
-      if (place === undefined || follows(move, place) || !(place.later || precedes(move, place))) held.add(move.lane);
-      else if (move.ref !== null) {
-        const tip = await host.tip(event.installation, event.repository, move.ref);
-        if (!tip.ok && tip.retryable) return tip;
-        // Where the host says nothing (it is suspended, say), the time alone counts.
-        if (tip.ok && (tip.value?.commit ?? null) === move.commit) held.add(move.lane);
-      }
-    }
-    return ok(onlyLanes(event, held));
+    const { installation } = told;
+    const limited = pauseOf(installation);
+    // A copy needs no host to be known as overtaken.
+    if (limited !== null && origin.replayOf === null) return limited;
+    const event = heeding(installation, await whatHolds(store, host, told, origin));
+    if (!event.ok) return event;
+    if (event.value === null) return ok({ kind: "ignored", note: overText(origin) });
+    return limited ?? heeding(installation, await planNow(host, event.value, origin));
   }
 
   function pauseOf(installation: HostId): Outcome<never> | null {
@@ -296,7 +262,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     return outcome;
   }
 
-  async function planNow(host: Host, arrived: Moving, attempts: number): Promise<Outcome<Handled>> {
+  async function planNow(host: Host, arrived: Moving, { attempts, found }: Origin): Promise<Outcome<Handled>> {
     const known = await installations.known(host, arrived.installation);
     if (!known.ok) return known;
     const stands = await standingOf(host, arrived, known.value);
@@ -330,6 +296,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
       installation: event.installation,
       namespace,
       trigger: "event",
+      ...(found && { found }),
       changes: changes.map(({ change }) => change),
       cancel: changes.flatMap(({ change }) => (isClosed(change) ? [laneOf(change)] : [])),
       plan,
@@ -439,14 +406,6 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
   }
 
   return { step };
-}
-
-function follows({ before }: LaneMove, { after }: LanePlace): boolean {
-  return after !== null && after === before;
-}
-
-function precedes({ after }: LaneMove, { before }: LanePlace): boolean {
-  return before !== null && before === after;
 }
 
 /** Nobody waits for what is built of a closed pull request. */

@@ -3,6 +3,7 @@
  * once more and planned by what is true then; before that anybody may ask what would be built.
  */
 import type { PullRequestEvent, PushEvent } from "../core/events.ts";
+import { FOUND } from "../core/found.ts";
 import {
   failed,
   hostKey,
@@ -17,6 +18,7 @@ import {
 import type { Scope } from "../core/pause.ts";
 import { planBuilds } from "../core/plan.ts";
 import { pullRequestChange } from "../core/pulls.ts";
+import { foundEvent } from "./found.ts";
 import { gather } from "./gather.ts";
 import { isoTime } from "./loop.ts";
 import type { BuildCounts, PauseStore, Replayed, WaitingLane } from "./pause-port.ts";
@@ -168,8 +170,16 @@ async function previewLane(waiting: WaitingLane, options: ReplayOptions): Promis
 }
 
 /** What the delivery says of the lane. Whose it is was judged when it was planned first, and is judged again. */
-async function eventOf(host: Asked, { repository, lane, delivery }: WaitingLane, body: Buffer): Promise<Moving | null> {
+async function eventOf(
+  host: Asked,
+  { installation, repository, lane, delivery }: WaitingLane,
+  body: Buffer,
+): Promise<Moving | null> {
   const { deliveryId, event: name, installationId } = delivery;
+  if (name === FOUND) {
+    const event = foundEvent(body, installation, repository);
+    return event && onlyLanes(event, new Set([lane]));
+  }
   const found: Moving[] = [];
   await host.receive({ deliveryId, event: name, installationId, body }, async (event) => {
     if (event.type !== "push" && event.type !== "pull_request") return;
