@@ -83,6 +83,7 @@ async function process(event: HostEvent, setting: Setting = {}) {
       pausesOf: async () => [],
       lanesMovedSince: async () => new Set(),
       lanesBeside: async () => new Map(),
+      toldPlaces: async () => new Map(),
       heldBuilds: async () => setting.held ?? [],
       approveBuild: async () => [],
       ...setting.store,

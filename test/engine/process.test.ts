@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import type { HostEvent, RerunEvent } from "../../src/core/events.ts";
+import { FOUND, foundText } from "../../src/core/found.ts";
 import { type Build, failed, type Installation, type LinkState, type Outcome, ok } from "../../src/core/model.ts";
+import type { ToldPlace } from "../../src/core/reconcile.ts";
 import type { LanePlace } from "../../src/engine/missed-port.ts";
 import { createPauses } from "../../src/engine/pauses.ts";
 import type { Host, Seen } from "../../src/engine/ports.ts";
@@ -91,6 +93,7 @@ function processorOf(setting: Setting) {
     pausesOf: async () => [],
     lanesMovedSince: async () => new Set(),
     lanesBeside: async () => new Map(),
+    toldPlaces: async () => new Map(),
     heldBuilds: async () => setting.held ?? [],
     async approveBuild(id, by) {
       told.push(`approved ${id} by ${by.kind === "person" ? by.actor.login : "the operator"}`);
@@ -201,7 +204,7 @@ describe("processing", () => {
   });
 
   describe("of a delivery that was fetched late", () => {
-    const NEWER = { before: sha("x"), after: sha("y"), later: true };
+    const NEWER = { before: sha("x"), after: sha("y"), later: true, found: false };
     const TIP_B = { tip: async () => ok({ commit: sha("b"), committedAt: null }) };
     const TIP_Y = { tip: async () => ok({ commit: sha("y"), committedAt: null }) };
     const { delivery, body } = claimOf("2");
@@ -275,6 +278,79 @@ describe("processing", () => {
     const store = { lanesMovedSince: async () => new Set(["refs/heads/main"]) };
     await processorOf({ claims: [{ ...claimOf("2"), replayOf: "1" }], store }).step();
     expect(told[0]).toBe("ignored 2: nothing to do: what delivery 1 moved has moved on since");
+  });
+
+  describe("of what was found", () => {
+    const FOUND_PLACE: ToldPlace = { before: null, after: sha("y"), found: true };
+    const { delivery } = claimOf("3");
+    const body = Buffer.from(foundText({ repository: repository("1"), changes: [change("a", "b")] }));
+    const claim = { delivery: { ...delivery, event: FOUND }, body };
+    const there = { repository: async () => ok({ ...repository("1"), archived: false }) };
+    const overFound = "ignored 3: nothing to do: what was found has been told meanwhile, or has moved on";
+    const overTold = "ignored 1: nothing to do: what it tells was found before it came, or has moved on since";
+    const at = (commit: string) => ({ tip: async () => ok({ commit: sha(commit), committedAt: null, message: "" }) });
+
+    function recorded(place: ToldPlace | null): Partial<ProcessorOptions["store"]> {
+      return {
+        repositoryOf: async () => ({
+          repository: { ...repository("1"), link: "linked" },
+          installation: INSTALLATION,
+        }),
+        toldPlaces: async (_of, lanes) => new Map(place === null ? [] : lanes.map((lane) => [lane, place])),
+      };
+    }
+
+    it.each<[string, ToldPlace | null, Partial<Host>, string]>([
+      ["plans what nothing was ever told of", null, {}, "planned 3"],
+      ["plans what follows what was told", { before: null, after: sha("a"), found: false }, {}, "planned 3"],
+      ["drops what was told meanwhile", { before: sha("a"), after: sha("b"), found: false }, {}, overFound],
+      ["drops what was found twice", { before: sha("a"), after: sha("b"), found: true }, {}, overFound],
+      ["drops what has moved on", { ...FOUND_PLACE, found: false }, at("y"), overFound],
+      ["plans what the host says is there", { ...FOUND_PLACE, found: false }, at("b"), "planned 3"],
+      [
+        "waits where the host is away",
+        FOUND_PLACE,
+        { tip: async () => AWAY },
+        "postponed 3 by 5 s: GitHub answered 502",
+      ],
+    ])("%s", async (_what, place, host, expected) => {
+      await processorOf({ claims: [claim], host: { ...there, ...host }, store: recorded(place) }).step();
+      expect(told[0]).toBe(expected);
+      expect(plans.map(({ found, trigger }) => [found, trigger])).toEqual(
+        expected === "planned 3" ? [[true, "event"]] : [],
+      );
+    });
+
+    it.each<[string, ToldPlace | null, Partial<Host>, string]>([
+      ["is planned where nothing was found", { ...FOUND_PLACE, found: false }, {}, "planned 1"],
+      ["has nothing to say where it was found already", { ...FOUND_PLACE, after: sha("b") }, {}, overTold],
+      ["is planned where it follows what was found", { ...FOUND_PLACE, after: sha("a") }, {}, "planned 1"],
+      ["is too late where what was found has moved on", FOUND_PLACE, at("y"), overTold],
+      ["is planned where the host says that it is there", FOUND_PLACE, at("b"), "planned 1"],
+      ["is planned where nothing is known", null, {}, "planned 1"],
+    ])("what is told afterwards %s", async (_what, place, host, expected) => {
+      await processorOf({ host, store: recorded(place) }).step();
+      expect(told[0]).toBe(expected);
+      expect(plans.map(({ found }) => found)).toEqual(expected === "planned 1" ? [undefined] : []);
+    });
+
+    it("is nothing where the repository is another's by now", async () => {
+      const gone = "ignored 3: the installation does not cover its repository any more";
+      await processorOf({ claims: [claim], host: { repository: async () => ok(null) }, store: recorded(null) }).step();
+      await processorOf({ claims: [claim], host: there }).step();
+      expect(told.filter((line) => line.startsWith("ignored"))).toEqual([gone, gone]);
+    });
+
+    it("asks nothing of a host that must not be called", async () => {
+      const setting: Setting = {
+        claims: [claim],
+        known: ok({ ...INSTALLATION, state: "suspended" }),
+        host: { repository: () => Promise.reject(new Error("asked")) },
+        store: recorded(null),
+      };
+      await processorOf(setting).step();
+      expect(plans[0]?.plan.skips.map(({ reason }) => reason)).toEqual(["suspended"]);
+    });
   });
 
   it("asks of a delivery that came by itself nothing of the kind", async () => {
