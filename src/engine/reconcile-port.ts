@@ -41,7 +41,7 @@ export interface ComparisonEnd {
   readonly found: number;
 }
 
-/** How comparing goes, of all repositories that installations cover. */
+/** How comparing goes, of all repositories that are compared: linked ones of active installations that are not archived. */
 export interface Comparisons {
   readonly repositories: number;
   /** Of these, compared at least once. */

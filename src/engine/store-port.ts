@@ -44,6 +44,7 @@ import type { OperationsStore } from "./operations-port.ts";
 import type { PauseStore } from "./pause-port.ts";
 import type { IncomingDelivery } from "./ports.ts";
 import type { ReceiptStore } from "./receipts-port.ts";
+import type { Comparisons, ReconcileStore } from "./reconcile-port.ts";
 import type { SessionStore } from "./sessions-port.ts";
 
 export interface Journal {
@@ -113,6 +114,8 @@ export interface PlanRecord {
   /** Null: the installation owns none; the plan then has no requests. */
   readonly namespace: string | null;
   readonly trigger: Build["trigger"];
+  /** Nobody told of its changes: they were found. Left out: they were told. */
+  readonly found?: boolean;
   /** Every change of the delivery, so that the store can tell "the same work again" from "a newer change came between". */
   readonly changes: readonly Change[];
   /** Lanes whose builds are over: queued and held ones are canceled, running ones asked to stop. */
@@ -314,6 +317,7 @@ export interface Store
     MissedStore,
     OperationsStore,
     ReceiptStore,
+    ReconcileStore,
     SessionStore {
   // deliveries
   /**
@@ -539,4 +543,5 @@ export interface StoreStats {
   readonly checksDue: number;
   /** By host: those that keep what they could not deliver, and were looked at within the last day. */
   readonly missed: readonly MissedLook[];
+  readonly comparisons: Comparisons;
 }

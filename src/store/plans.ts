@@ -5,6 +5,7 @@ import { bodyToKeep } from "./bodies.ts";
 import { type Commit, insertBuild, isHeld, type RecordedBuild } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import { renewChecks, touchChecks } from "./check-rows.ts";
+import { lookSoon } from "./comparisons.ts";
 import { recordFiles } from "./config-checks.ts";
 import type { Sql } from "./database.ts";
 import { readInstallation, readLink } from "./installations.ts";
@@ -58,6 +59,7 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         if (record.trigger === "rerun") {
           for (const commit of report) await renewChecks(sql, commit, now, newId);
         }
+        if (!foreign) await lookSoon(sql, record, now);
         return recorded.builds;
       });
     },
@@ -132,7 +134,7 @@ async function recordChanges(sql: Sql, record: PlanRecord, now: number): Promise
   }
   await recordFiles(sql, record);
   for (const change of record.changes) {
-    const moved = await advanceLane(sql, key, change);
+    const moved = await advanceLane(sql, key, change, record.found === true);
     if (moved && change.kind === "pull_request") ended.push(...(await voidHolds(sql, key, laneOf(change), now)));
   }
   return ended;

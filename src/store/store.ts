@@ -14,6 +14,7 @@ import { createBuildLists } from "./build-lists.ts";
 import { createBuilds, type StoreParts } from "./builds.ts";
 import { createChecks } from "./checks.ts";
 import { createClaimRows } from "./claims.ts";
+import { createComparisons } from "./comparisons.ts";
 import { createConfigChecks } from "./config-checks.ts";
 import { type Database, openDatabase, type Topic } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
@@ -127,6 +128,7 @@ export async function openStore({ url, clock, vault, log, newId = uuidv7 }: Stor
     ...createUpkeep(parts),
     ...createOperations(parts),
     ...createMissedRows(parts),
+    ...createComparisons(parts),
     logs: database.dialect === "postgres" ? createLogRows(database, log) : null,
     onChange(listener) {
       listeners.add(listener);

@@ -1,6 +1,7 @@
 import type { BuildState } from "../core/model.ts";
 import type { Store } from "../engine/store-port.ts";
 import type { StoreParts } from "./builds.ts";
+import { forgetFound, readComparisons } from "./comparisons.ts";
 import type { Database } from "./database.ts";
 import { forgetTries, readLooks } from "./missed.ts";
 import { integer, integerOrNull, milliseconds, type Row, text, timeOrNull } from "./rows.ts";
@@ -24,6 +25,7 @@ export function createUpkeep({
         await sql.query("UPDATE checks SET lease_until = 0 WHERE lease_until > $1", [now]);
         await sql.query("UPDATE connect_candidates SET lease_until = 0 WHERE lease_until > $1", [now]);
         await sql.query("UPDATE missed_looks SET lease_until = 0 WHERE lease_until > $1", [now]);
+        await sql.query("UPDATE comparisons SET lease_until = 0 WHERE lease_until > $1", [now]);
       });
     },
 
@@ -42,11 +44,13 @@ export function createUpkeep({
           oldestQueued: timeOrNull(only(queued), "oldest"),
           checksDue: integer(only(due), "count"),
           missed: await readLooks(sql, clock.now()),
+          comparisons: await readComparisons(sql, clock.now()),
         };
       }),
 
     async prune({ bodiesBefore, deliveriesBefore }) {
       await forgetTries(database, clock.now());
+      await forgetFound(database, clock.now());
       const deleted = await inChunks(
         database,
         `DELETE FROM deliveries WHERE id > $2 AND id <= $3 AND received_at < $1 AND outcome <> 'pending' AND NOT EXISTS (

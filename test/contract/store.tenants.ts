@@ -127,6 +127,8 @@ const READS: Readonly<Record<string, (store: Store, of: Tenant) => Promise<unkno
     return Promise.all(ids.map(async (build) => (await store.getBuild(build))?.image));
   },
   namespaceAccounts: (store, { mark }) => store.namespaceAccounts(mark),
+  toldPlaces: async (store, { repositories: [api] }) => [...(await store.toldPlaces(api, ["refs/heads/main"]))],
+  isAwaited: (store, { repositories: [api] }) => store.isAwaited(api),
 };
 
 /** What of one installation is asked about something of another one: nothing is there, and nothing becomes of it. */
@@ -218,6 +220,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   "repositoryOf",
   "heldBuilds",
   "buildsOfCommit",
+  "endComparison",
 ]);
 
 async function targetOf(store: Store, { id }: Tenant): Promise<string> {
