@@ -73,8 +73,10 @@ export interface MissedLook extends HostPlace {
 export interface LanePlace {
   readonly before: Sha | null;
   readonly after: Sha | null;
-  /** Something was decided of it that was told after the delivery was sent. */
+  /** Something was decided of it that was told, or found, after the delivery was sent. */
   readonly later: boolean;
+  /** Its last move was found, not told. */
+  readonly found: boolean;
 }
 
 export interface MissedStore {

@@ -1,3 +1,4 @@
+import { BUILD_ORDER } from "../core/build-order.ts";
 import { hostKey, type Sha } from "../core/model.ts";
 import type { ClaimedLook, MissedLook, MissedStore } from "../engine/missed-port.ts";
 import type { StoreParts } from "./builds.ts";
@@ -77,11 +78,11 @@ export function createMissedRows({ database, clock }: StoreParts): MissedStore {
     async lanesBeside(delivery, repository, lanes) {
       if (lanes.length === 0) return new Map();
       const rows = await database.query(
-        `SELECT r.ref, r.before_sha, r.after_sha, EXISTS (
+        `SELECT r.ref, r.before_sha, r.after_sha, r.found, EXISTS (
            SELECT 1 FROM decisions d JOIN deliveries e ON e.id = d.delivery
            WHERE d.repository = r.repository AND d.lane = r.ref AND ${SAYS_WHERE}
              AND COALESCE(e.sent_at, e.received_at) > (SELECT l.sent_at FROM deliveries l WHERE l.id = $2)
-             AND e.event NOT LIKE 'wharfinger.%' AND NOT EXISTS (SELECT 1 FROM replays p WHERE p.copy = e.id)
+             AND e.event <> '${BUILD_ORDER}' AND NOT EXISTS (SELECT 1 FROM replays p WHERE p.copy = e.id)
          ) AS later
          FROM refs r WHERE r.repository = $1 AND r.ref IN (${marks(3, lanes.length)})`,
         [hostKey(repository), keyNumber(delivery), ...lanes],
@@ -93,6 +94,7 @@ export function createMissedRows({ database, clock }: StoreParts): MissedStore {
             before: textOrNull(row, "before_sha") as Sha | null,
             after: textOrNull(row, "after_sha") as Sha | null,
             later: flag(row, "later"),
+            found: flag(row, "found"),
           },
         ]),
       );
