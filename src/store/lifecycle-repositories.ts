@@ -14,7 +14,7 @@ import { cancelBuilds } from "./stops.ts";
  * What the account that had a repository set for it must not serve the one that has it now. $1: key of the repository. For
  * rows that do not say of which installation they are.
  */
-const LEFT_BEHIND: readonly string[] = [];
+const LEFT_BEHIND: readonly string[] = ["DELETE FROM comparisons WHERE repository = $1"];
 
 export interface Teller {
   readonly installation: HostId;

@@ -92,6 +92,7 @@ const REPOSITORIES: readonly string[] = [
   `DELETE FROM config_checks WHERE repository IN ${OWN}`,
   `DELETE FROM config_files WHERE repository IN ${OWN}`,
   `DELETE FROM refs WHERE repository IN ${OWN}`,
+  `DELETE FROM comparisons WHERE repository IN ${OWN}`,
   `DELETE FROM further_repositories WHERE repository IN ${OWN} OR reads IN ${OWN}`,
   `DELETE FROM variables WHERE repository IN ${OWN} AND secret IS NULL`,
   `DELETE FROM pauses WHERE kind = 'repository' AND key IN ${OWN}`,
