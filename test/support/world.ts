@@ -13,7 +13,7 @@ import type { NamespacePolicy } from "../../src/core/lifecycle/claim.ts";
 import type { BuildContext, BuildEnd, Builder, Clock, Logger } from "../../src/engine/ports.ts";
 import { createGithubParts } from "../../src/parts.ts";
 import { startServer } from "../../src/server.ts";
-import type { Parts, Running } from "../../src/server-parts.ts";
+import type { Parts, Running, ServerSettings } from "../../src/server-parts.ts";
 import { createIdentities } from "../../src/sign-in-parts.ts";
 import { createLogStore } from "../../src/store/logs.ts";
 import { migrateStore, type OpenedStore, openStore } from "../../src/store/store.ts";
@@ -87,6 +87,8 @@ export interface WorldOptions {
   readonly stopGraceMs?: number;
   /** Between two looks for what hosts could not deliver; left out: the product's own. */
   readonly missedMs?: number;
+  /** Left out: branches and tags are hardly ever compared. */
+  readonly comparing?: ServerSettings["comparing"];
   /** Left out: accounts of GitHub, or of Bitbucket where there is one, get theirs by themselves. */
   readonly namespaces?: NamespacePolicy;
 }
@@ -183,6 +185,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
       ...(options.missedMs === undefined ? {} : { missedMs: options.missedMs }),
+      comparing: options.comparing ?? { everyMs: 3_600_000, graceMs: 120_000 },
       stopGraceMs: options.stopGraceMs ?? 50,
     });
     github.setWebhook({ url: `${running.url}/webhooks/github`, secret: SECRET });
