@@ -11,6 +11,8 @@
  * Delivery       one webhook POST, journalled before it is acknowledged.
  * Ref change     one branch or tag that moved. A push carries a list of them.
  * Change         a ref change, or what is to be merged by a pull request now.
+ * Comparison     of a repository's branches and tags with what they were and with what was told of them. What nobody told of
+ *                is found, and planned like a push.
  * Lane           what only the newest counts of: a ref, or the head of a pull request. Generations count in lanes.
  * Rule           "this branch or tag is built with these image tags": one entry of `rules:` in `.wharfinger.yml`.
  * Image          one entry of `images:`; its name is joined to the namespace.

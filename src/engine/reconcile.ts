@@ -14,6 +14,7 @@ import {
   type Refs,
   type Suspect,
   settledRefs,
+  type ToldPlace,
   type Untold,
 } from "../core/reconcile.ts";
 import type { Acceptance } from "./inbox.ts";
@@ -142,7 +143,7 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
     const moved = movedRefs(before, now);
     // Before what was told is read: what is planned in between is seen there.
     const awaited = moved.length > 0 && (await store.isAwaited(repository));
-    const told = await store.toldPlaces(repository, moved);
+    const told = moved.length > 0 ? await store.toldPlaces(repository, moved) : new Map<string, ToldPlace>();
     const compared = compareRefs(before, now, { told, suspects: claimed.suspects, at, graceMs });
     const settle = (open: readonly Suspect[]) => {
       const refs = settledRefs(before, now, open);
