@@ -5,6 +5,7 @@
  */
 import { plainText } from "../core/log-lines.ts";
 import type { CloneCredential } from "../engine/ports.ts";
+import { cleanUrl } from "../git/environment.ts";
 import { shorten } from "./checkout-words.ts";
 
 /** A repository that the build's credentials open. */
@@ -18,16 +19,6 @@ export type SubmoduleAddress =
   | { readonly kind: "same-host" | "elsewhere"; readonly url: string }
   /** `why`: a sentence, with what to do. */
   | { readonly kind: "refused"; readonly why: string };
-
-/** An http(s) address without user, password, query and fragment; null: it is none. */
-export function cleanUrl(text: string): string | null {
-  if (!URL.canParse(text)) return null;
-  const url = new URL(text);
-  if (url.protocol !== "https:" && url.protocol !== "http:") return null;
-  url.username = "";
-  url.password = "";
-  return url.href;
-}
 
 /**
  * @param options.text as `.gitmodules` has it

@@ -1,7 +1,7 @@
 import { createLogLines, type LogLines } from "../core/log-lines.ts";
 import { LONGEST_MASKED, type Masks } from "../core/masks.ts";
-import type { Git, GitNetwork } from "./checkout-git.ts";
-import { TOOL_PATH } from "./job.ts";
+import { type GitNetwork, TOOL_PATH } from "../git/environment.ts";
+import type { Git } from "./checkout-git.ts";
 import type { Exit } from "./process.ts";
 import { quoted } from "./sh.ts";
 

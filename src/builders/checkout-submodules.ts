@@ -3,8 +3,9 @@ import { join, sep } from "node:path";
 import { plainText } from "../core/log-lines.ts";
 import { parseSha, type Sha } from "../core/model.ts";
 import { normalizePath } from "../core/repo-config/repository-path.ts";
+import { gitEnvironment } from "../git/environment.ts";
 import { type OpenedRepository, submoduleAddress } from "./checkout-address.ts";
-import { fetchCommit, type Git, gitEnvironment } from "./checkout-git.ts";
+import { fetchCommit, type Git } from "./checkout-git.ts";
 import { type CheckoutFailure, explainSubmodule, refused, shorten } from "./checkout-words.ts";
 import { errorCode } from "./errno.ts";
 

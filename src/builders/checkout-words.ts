@@ -1,6 +1,7 @@
 import { plainText } from "../core/log-lines.ts";
 import type { Failure, Sha } from "../core/model.ts";
 import { CONFIG_FILE } from "../core/repo-config/config.ts";
+import { type Trouble, troubleIn } from "../git/trouble.ts";
 
 export interface CheckoutFailure {
   readonly ok: false;
@@ -15,32 +16,6 @@ export function refused(message: string, retryable = false): CheckoutFailure {
 export function shorten(text: string): string {
   return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
 }
-
-/** What became of a fetch, as far as git's words tell. */
-type Trouble =
-  | "commit-gone"
-  | "internal-error"
-  | "unreachable"
-  | "not-let-in"
-  | "not-there"
-  | "redirected"
-  | "unsafe"
-  | "disk-full";
-
-/** Matched in this order. */
-const WORDS: readonly (readonly [Trouble, RegExp])[] = [
-  ["commit-gone", /not our ref|unadvertised object|couldn't find remote ref|remote error: .*no such/i],
-  ["internal-error", /requested URL returned error: 5\d\d|error: RPC failed; HTTP 5\d\d/i],
-  [
-    "unreachable",
-    /could not resolve host|failed to connect|couldn't connect|connection (?:refused|reset|timed out)|timed out|early EOF|unexpected disconnect|transfer closed|operation too slow|returned error: 429/i,
-  ],
-  ["not-let-in", /authentication failed|could not read username|returned error: 40[13]/i],
-  ["not-there", /repository .*not found|returned error: 404/i],
-  ["redirected", /returned error: 3\d\d|unable to update url base from redirection/i],
-  ["unsafe", /fsck error|fsck-objects|invalid path|unable to create file/i],
-  ["disk-full", /no space left on device/i],
-];
 
 /** Worth another try later. */
 const PASSING: readonly Trouble[] = ["internal-error", "unreachable", "disk-full"];
@@ -75,9 +50,8 @@ export function explainSubmodule(said: readonly string[], wanted: WantedSubmodul
 }
 
 function explainWith(said: readonly string[], what: string, say: (trouble: Trouble) => string): CheckoutFailure {
-  const text = said.join("\n");
-  const [trouble] = WORDS.find(([, words]) => words.test(text)) ?? [];
-  if (trouble !== undefined) return refused(say(trouble), PASSING.includes(trouble));
+  const trouble = troubleIn(said.join("\n"));
+  if (trouble !== null) return refused(say(trouble), PASSING.includes(trouble));
   const last = said.filter((line) => line.trim() !== "").at(-1) ?? "git gave no reason";
   return refused(`${what}: ${shorten(plainText(last))}`);
 }

@@ -1,6 +1,7 @@
 import { parseSha } from "../core/model.ts";
 import type { CloneCredential } from "../engine/ports.ts";
-import { cleanUrl, type OpenedRepository } from "./checkout-address.ts";
+import { cleanUrl } from "../git/environment.ts";
+import type { OpenedRepository } from "./checkout-address.ts";
 import { fetchCommit } from "./checkout-git.ts";
 import { fetchSubmodules, type SubmoduleOptions } from "./checkout-submodules.ts";
 import { type CheckoutFailure, explain, refused, shorten } from "./checkout-words.ts";

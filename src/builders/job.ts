@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { TOOL_PATH } from "../git/environment.ts";
 import type { Bind } from "./process.ts";
 
 /** The folder of one build, removed with it. Inside the sandbox it is `/mnt/job`, the scope's folder `/mnt/scope`. */
@@ -58,9 +59,6 @@ const CAPABILITIES = [
   "SETUID",
   "SYS_CHROOT",
 ];
-
-/** Where tools are looked for; the environment of this program is never handed on. */
-export const TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** A registry that builds pull from or push to. */
 export interface BuildRegistry {

@@ -1,7 +1,8 @@
 import { access, constants, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { TOOL_PATH } from "../git/environment.ts";
 import { cgroupVersion } from "./cgroup.ts";
-import { createJob, TOOL_PATH } from "./job.ts";
+import { createJob } from "./job.ts";
 import { createNetwork } from "./network.ts";
 import { runInSandbox } from "./process.ts";
 import type { Tools } from "./run.ts";

@@ -1,7 +1,8 @@
 /** git itself, without a sandbox, but with the environment it is given: nothing of this machine's own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Git, GitNetwork } from "../../src/builders/checkout-git.ts";
+import type { Git } from "../../src/builders/checkout-git.ts";
+import type { GitNetwork } from "../../src/git/environment.ts";
 
 export interface LocalGit extends Git {
   /** Arguments, environment and network of every command so far. */
