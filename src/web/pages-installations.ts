@@ -13,6 +13,8 @@ export interface InstallationPages extends LandingParts {
   readonly store: ApiStore & LandingParts["store"];
 }
 
+const AGAIN_SECONDS = 2;
+
 /** `/installations`: what each covers, and what became of those that left. */
 export function addInstallationPages({ page, send }: PageKit, parts: InstallationPages): void {
   const { store, clock } = parts;
@@ -28,6 +30,8 @@ export function addInstallationPages({ page, send }: PageKit, parts: Installatio
   page("/installations/:provider/:host/:id", async (req, res, visit) => {
     const installation = await seenInstallation(store, req, visit);
     const data = await installationData(parts, visit, installation, pageNumber(req));
+    // What the host has not answered yet is waited for, and ends as an answer or a failure: nobody has to reload.
+    if (data.list.some(({ survey }) => survey?.kind === "pending")) res.set("Refresh", String(AGAIN_SECONDS));
     send(res, visit, "installation", { ...data, title: data.login, section: "installations" });
   });
 

@@ -167,7 +167,7 @@ describe("an installation's page", () => {
 
 describe("a repository on its installation's page", () => {
   it.each<[string, Outcome<Surveyed> | null, string]>([
-    ["that takes too long", null, "is being looked up. Reload the page in a moment."],
+    ["that takes too long", null, "is being looked up, and shown here in a moment."],
     [
       "with a file",
       surveyed({ defaultBranch: "main", hasFile: true, dockerfiles: ["Dockerfile"] }),
@@ -184,6 +184,15 @@ describe("a repository on its installation's page", () => {
     const text = await pageOf(answer);
     expect(text).toContain(part);
     expect(text).not.toMatch(/<details|Looked up/);
+  });
+
+  it.each<[string, Outcome<Surveyed> | null, string | null]>([
+    ["that takes too long", null, "2"],
+    ["that failed", failed("away", { retryable: true }), null],
+    ["with nothing", surveyed({ defaultBranch: "main", hasFile: false, dockerfiles: [] }), null],
+  ])("%s has the page loaded again only as long as there is something to wait for", async (_, answer, refresh) => {
+    const opened = await open({ repositories: [listed()], surveys: { within: async () => [answer] } });
+    expect((await opened.page(PAGE)).headers.get("refresh")).toBe(refresh);
   });
 
   it("has the suggested file, folded, exactly", async () => {
