@@ -1,9 +1,11 @@
 /** The status as the API tells it: fields may be added, none renamed. Unknown is null, never left out. */
 import type { Waiting } from "./operations-port.ts";
+import type { Comparisons } from "./reconcile-port.ts";
 import type { InstallationStatus, InstanceStatus, RateBudget } from "./status.ts";
 
 export function instanceStatusJson(instance: InstanceStatus): object {
-  const { deliveriesPending, oldestPending, builds, oldestQueued, checksDue, since, refusals, missed } = instance;
+  const { deliveriesPending, oldestPending, builds, oldestQueued, checksDue, since, refusals, missed, comparisons } =
+    instance;
   return {
     since,
     deliveries: { count: deliveriesPending, oldest: oldestPending },
@@ -13,7 +15,12 @@ export function instanceStatusJson(instance: InstanceStatus): object {
     missed: missed.map(({ provider, host, lookedAt, problem, fetched, lost }) => {
       return { provider, host, lookedAt, problem, fetched, lost };
     }),
+    comparisons: comparisonsJson(comparisons),
   };
+}
+
+function comparisonsJson({ repositories, compared, late, failing, problem, lastAt, found }: Comparisons): object {
+  return { repositories, compared, late, failing, problem, lastAt, found };
 }
 
 export function installationStatusJson(one: InstallationStatus): object {

@@ -38,6 +38,17 @@ const INSTANCE = z
       .meta({
         description: "Looking for what hosts could not deliver: of each that keeps it, what the last 24 hours brought.",
       }),
+    comparisons: z
+      .object({
+        repositories: z.int().meta({ description: "Those that are compared." }),
+        compared: z.int().meta({ description: "Of these, those that were at least once." }),
+        late: z.int().meta({ description: "Of these, those that should have been looked at more than an hour ago." }),
+        failing: z.int().meta({ description: "Of these, those whose last look failed." }),
+        problem: z.string().nullable().meta({ description: "What the latest of them failed for." }),
+        lastAt: TIME_OR_NULL.meta({ description: "When one was compared last; null: none ever was." }),
+        found: z.int().meta({ description: "Changes that were found within the last 24 hours." }),
+      })
+      .meta({ description: "Comparing branches and tags with what hosts told of them." }),
   })
   .meta({ id: "InstanceStatus" });
 

@@ -10,6 +10,8 @@ export interface Metrics {
   processed(outcome: DeliveryOutcome): void;
   /** Deliveries that a host could not deliver were fetched. */
   fetched(source: Pick<HostId, "provider" | "host">, count: number): void;
+  /** Changes that no host told of were found. */
+  found(count: number): void;
   /** A build ended. */
   ended(build: Build, result: BuildResult): void;
   /** Prometheus' text format; `stats` null: the database did not answer. */
@@ -59,6 +61,11 @@ export function createMetrics(): Metrics {
     labelNames: ["provider", "host"],
     registers,
   });
+  const found = new Counter({
+    name: "wharfinger_found_changes_total",
+    help: "Changes of branches and tags that no host told of, and that were found by comparing.",
+    registers,
+  });
   const gauges = createGauges(registers);
   return {
     answered(status, ms) {
@@ -70,6 +77,9 @@ export function createMetrics(): Metrics {
     },
     fetched({ provider, host }, count) {
       fetched.inc({ provider, host }, count);
+    },
+    found(count) {
+      found.inc(count);
     },
     ended(_build, result) {
       ends.inc({ state: result.state, failure: result.failure?.class ?? "" });
@@ -106,6 +116,14 @@ function createGauges(registers: Registry[]): { set(stats: StoreStats | null, no
     labelNames: ["provider", "host"],
     registers,
   });
+  const late = gauge("comparisons_late", "Repositories whose branches and tags should have been compared an hour ago.");
+  const failing = gauge("comparisons_failing", "Repositories whose branches and tags could not be compared.");
+  const last = new Gauge({
+    name: "wharfinger_comparisons_last_seconds",
+    help: "Time since branches and tags of any repository were last compared; missing: they never were.",
+    registers,
+  });
+  last.remove();
   return {
     set(stats, now) {
       up.set(stats === null ? 0 : 1);
@@ -121,6 +139,11 @@ function createGauges(registers: Registry[]): { set(stats: StoreStats | null, no
       for (const { provider, host, lookedAt } of stats.missed) {
         if (lookedAt !== null) looks.set({ provider, host }, age(lookedAt));
       }
+      const { comparisons } = stats;
+      late.set(comparisons.late);
+      failing.set(comparisons.failing);
+      last.remove();
+      if (comparisons.lastAt !== null) last.set(age(comparisons.lastAt));
       for (const [state, count] of Object.entries(stats.builds)) {
         builds.set({ state }, count);
       }

@@ -2,6 +2,7 @@
 import { hostKey, type InstallationState } from "../core/model.ts";
 import type { MissedLook } from "../engine/missed-port.ts";
 import type { Waiting } from "../engine/operations-port.ts";
+import type { Comparisons } from "../engine/reconcile-port.ts";
 import type { InstallationStatus, InstanceStatus, Refusal } from "../engine/status.ts";
 import { installationAddress } from "./addresses.ts";
 import { hostName } from "./host-names.ts";
@@ -109,6 +110,21 @@ export interface MissedView {
   readonly problem: string | null;
 }
 
+/** Of the repositories whose branches and tags are compared. */
+export interface ComparisonsView {
+  /** A clause: how many of them were. */
+  readonly compared: string;
+  /** When the last one was; null: none was. */
+  readonly last: TimeView | null;
+  /** Changes that were found within a day. */
+  readonly found: number;
+  /** Begins a sentence: how many, of those that wait too long, and of those that could not be compared; null: none. */
+  readonly late: string | null;
+  readonly failing: string | null;
+  /** What the last of these failed for. */
+  readonly problem: string | null;
+}
+
 export interface InstanceStatusView {
   readonly since: TimeView;
   readonly deliveries: WaitingView;
@@ -118,6 +134,8 @@ export interface InstanceStatusView {
   readonly checksDue: number;
   /** Of each host that keeps what it could not deliver. */
   readonly missed: readonly MissedView[];
+  /** Null: there is nothing to compare. */
+  readonly comparisons: ComparisonsView | null;
   readonly refusals: readonly (Omit<Refusal, "last"> & { readonly last: TimeView; readonly meaning: string })[];
 }
 
@@ -136,6 +154,7 @@ export function instanceStatusView(status: InstanceStatus, now: number): Instanc
       found: foundText(one),
       problem: one.problem,
     })),
+    comparisons: status.comparisons.repositories === 0 ? null : comparisonsView(status.comparisons, now),
     refusals: refusals.map(({ last, ...refusal }) => {
       return { ...refusal, last: timeView(last, now), meaning: meaningOf(refusal.status) };
     }),
@@ -145,6 +164,28 @@ export function instanceStatusView(status: InstanceStatus, now: number): Instanc
 function foundText({ fetched, lost }: MissedLook): string {
   const given = lost === 0 ? "" : `, ${lost} could not be fetched: redeliver ${lost === 1 ? "it" : "them"} on the host`;
   return `${fetched} fetched in the last day${given}`;
+}
+
+function comparisonsView(all: Comparisons, now: number): ComparisonsView {
+  const { late, failing, problem, lastAt, found } = all;
+  return {
+    compared: comparedText(all),
+    last: lastAt === null ? null : timeView(lastAt, now),
+    found,
+    late: late === 0 ? null : counted(late),
+    failing: failing === 0 ? null : counted(failing),
+    problem,
+  };
+}
+
+function comparedText({ repositories, compared }: Comparisons): string {
+  if (compared === 0) return `not yet: ${counted(repositories)} will be, one after the other`;
+  if (compared < repositories) return `${compared} of ${counted(repositories)}`;
+  return repositories === 1 ? "the one repository" : `all ${counted(repositories)}`;
+}
+
+function counted(repositories: number): string {
+  return repositories === 1 ? "1 repository" : `${repositories} repositories`;
 }
 
 /** What an answer to a webhook most likely means, and what to do. */

@@ -92,6 +92,15 @@ async function fill(): Promise<void> {
   world.waits.set(hostKey(EIGHT), 95_000);
   world.refusals.note("/webhooks/github", 401);
   world.refusals.note(`/webhooks/bitbucket/${HOSTILE}`, 404);
+  const [compared, failing] = await store.claimComparisons({ limit: 2, leaseMs: 60_000 });
+  for (const [one, problem, found] of [
+    [compared, null, 7],
+    [failing, `git said ${HOSTILE}.`, 0],
+  ] as const) {
+    if (one === undefined) throw new Error("two repositories are linked");
+    const end = { refs: new Map(), suspects: [], dueAt: clock.now() - 2 * 3_600_000, problem, found };
+    await store.endComparison(one.repository, one.attempt, end);
+  }
   const connected = { workspace: "{5d2b}", login: HOSTILE, createdAt: at, ownHook: true };
   world.connections.push({ ...connected, id: "7f3a1c", repository: null, rotating: true });
   world.builders = { here: null, asked: [{ address: "2001:db8::7", at }] };

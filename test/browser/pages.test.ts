@@ -16,6 +16,7 @@ const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["deliveries", "/deliveries"],
   ["delivery", "/deliveries/1"],
   ["delivery-skipped", "/deliveries/2"],
+  ["delivery-found", "/deliveries/5"],
   ["installations", "/installations"],
   ["installation", "/installations/github/default/7"],
   ["receipt", "/installations/github/default/8/receipt"],

@@ -102,6 +102,21 @@ const deliveries: World["deliveries"] = [
     ],
   }),
   aDelivery({ id: "3", builds: [], outcome: "pending", decisions: [], trace: [] }),
+  aDelivery({
+    id: "5",
+    event: "wharfinger.found",
+    deliveryId: "found-4711",
+    builds: ["b1"],
+    decisions: [
+      ...aDelivery().decisions,
+      {
+        ...skipped,
+        ref: "refs/tags/v1.0.0",
+        reason: "no-match",
+        detail: "No rule of the image matches the tag v1.0.0.",
+      },
+    ],
+  }),
   aDelivery({ id: "4", event: HOSTILE, repositoryName: HOSTILE, outcome: "failed", note: HOSTILE, builds: [] }),
 ];
 

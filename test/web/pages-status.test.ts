@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { hostKey } from "../../src/core/model.ts";
 import { delivery } from "../contract/store.samples.ts";
 import { type AdminWorld, openAdmin } from "./admin-world.ts";
-import { EIGHT, SEVEN } from "./settings-world.ts";
+import { API, EIGHT, SEVEN } from "./settings-world.ts";
 
 let world: AdminWorld;
 beforeEach(async () => {
@@ -52,6 +52,65 @@ describe("the status page", () => {
     expect(shown).toContain("GitHub could not deliver it (503), and it was fetched");
   });
 
+  it("tells operators how comparing branches and tags goes", async () => {
+    const { store, clock } = world;
+    const box = async () => {
+      const { html } = await world.get(STATUS);
+      const found = /<section class="box setting" aria-labelledby="comparisons">.*?<\/section>/s.exec(html)?.[0] ?? "";
+      return found.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ");
+    };
+    expect(await box()).toBe(
+      " Branches and tags Compared with what hosts told not yet: 2 repositories will be, one after the other" +
+        " Found in the last day nothing that hosts had not told ",
+    );
+    const [one, other] = await store.claimComparisons({ limit: 2, leaseMs: 60_000 });
+    if (one === undefined || other === undefined) throw new Error("two repositories are linked");
+    const end = { refs: new Map(), suspects: [], problem: null, found: 0 };
+    await store.endComparison(one.repository, one.attempt, { ...end, dueAt: clock.now() + 600_000, found: 1 });
+    expect(await box()).toBe(
+      " Branches and tags Compared with what hosts told 1 of 2 repositories, the last just now" +
+        " Found in the last day 1 change that hosts had not told of, among the deliveries as changes found ",
+    );
+    const problem = "git said <b>no</b>.";
+    const dueAt = clock.now() - 3_600_001;
+    await store.endComparison(other.repository, other.attempt, { ...end, refs: null, problem, dueAt });
+    clock.advance(60_000);
+    expect(await box()).toBe(
+      " Branches and tags Compared with what hosts told 1 of 2 repositories, the last 1 min ago" +
+        " Found in the last day 1 change that hosts had not told of, among the deliveries as changes found" +
+        " Late 1 repository should have been looked at more than an hour ago." +
+        " Where this service was stopped it catches up by itself; else see in its log what keeps it." +
+        " Looking fails 1 repository could not be compared, and will be tried again, once a day at least." +
+        " Of the last one: git said &lt;b&gt;no&lt;/b&gt;. wharfinger doctor tries what we sign in to hosts with. ",
+    );
+    const json = (await (await world.site.api("/api/v1/status")).json()) as { instance: { comparisons: object } };
+    expect(json.instance.comparisons).toEqual({
+      repositories: 2,
+      compared: 1,
+      late: 1,
+      failing: 1,
+      problem,
+      lastAt: "2026-11-20T10:00:00.000Z",
+      found: 1,
+    });
+  });
+
+  it("says of branches and tags that all were compared, and that there are none", async () => {
+    const { store, clock } = world;
+    const end = { refs: new Map(), suspects: [], problem: null, found: 1, dueAt: clock.now() + 600_000 };
+    for (const { repository, attempt } of await store.claimComparisons({ limit: 2, leaseMs: 60_000 })) {
+      await store.endComparison(repository, attempt, end);
+    }
+    expect((await world.get(STATUS)).html).toMatch(/all 2 repositories, the last <time[^>]+>just now/);
+    await store.linkRepositories(SEVEN, [API], { complete: true });
+    const { html } = await world.get(STATUS);
+    expect(html).toMatch(/the one repository, the last <time[^>]+>just now/);
+    expect(html).toMatch(/2 changes that hosts had not told of/);
+    expect(html).not.toMatch(/<dt>(?:Late|Looking fails)/);
+    await store.setInstallationState(SEVEN, "suspended");
+    expect((await world.get(STATUS)).html).toContain("No installation that is active covers a repository yet.");
+  });
+
   it("tells people of the installations their host says they may see, and nothing of the instance", async () => {
     world.roles.set("ann", "read");
     world.refusals.note("/webhooks/github", 401);
@@ -62,6 +121,7 @@ describe("the status page", () => {
     expect(html).not.toContain("other");
     expect(html).not.toContain("/webhooks/github");
     expect(html).not.toContain("This instance");
+    expect(html).not.toContain("Branches and tags");
     expect(world.asked.map(({ action, place }) => [action, hostKey(place.installation)])).toEqual([
       ["account.see", hostKey(SEVEN)],
       ["account.see", hostKey(EIGHT)],

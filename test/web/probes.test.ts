@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
+import type { StoreStats } from "../../src/engine/store-port.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
 import { aBuild, openSite, type Site, type World } from "./world.ts";
 
@@ -73,6 +74,9 @@ describe("metrics", () => {
       "wharfinger_builds_oldest_queued_seconds 0",
       "wharfinger_checks_due 4",
       'wharfinger_missed_deliveries_looked_seconds{provider="github",host="default"} 120',
+      "wharfinger_comparisons_late 2",
+      "wharfinger_comparisons_failing 1",
+      "wharfinger_comparisons_last_seconds 45",
       'wharfinger_builds{state="queued"} 2',
       'wharfinger_builds{state="succeeded"} 5',
     ]) {
@@ -84,6 +88,46 @@ describe("metrics", () => {
     const { url } = await open({ broken: new Error("gone") });
     const answer = await fetch(`${url}/metrics`);
     expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining("wharfinger_database_up 0\n")]);
+  });
+
+  it("leave out when branches and tags were last compared, where that is not known", async () => {
+    const metrics = createMetrics();
+    const line = async (stats: StoreStats | null) =>
+      (await metrics.text(stats, Date.parse("2026-11-20T12:00:00Z")))
+        .split("\n")
+        .filter((one) => one.startsWith("wharfinger_comparisons_last_seconds"));
+    const builds = {
+      queued: 0,
+      running: 0,
+      succeeded: 0,
+      failed: 0,
+      canceled: 0,
+      superseded: 0,
+      timed_out: 0,
+      held: 0,
+    };
+    const comparisons = { repositories: 1, compared: 1, late: 0, failing: 0, problem: null, found: 0 };
+    const stats = (lastAt: string | null): StoreStats => ({
+      deliveriesPending: 0,
+      oldestPending: null,
+      builds,
+      oldestQueued: null,
+      checksDue: 0,
+      missed: [],
+      comparisons: { ...comparisons, lastAt },
+    });
+    expect(await line(null)).toEqual([]);
+    expect(await line(stats("2026-11-20T11:59:00Z"))).toEqual(["wharfinger_comparisons_last_seconds 60"]);
+    expect(await line(stats(null))).toEqual([]);
+  });
+
+  it("count changes that were found", async () => {
+    const metrics = createMetrics();
+    const lines = async () => (await metrics.text(null, 0)).split("\n");
+    expect(await lines()).toContain("wharfinger_found_changes_total 0");
+    metrics.found(4);
+    metrics.found(1);
+    expect(await lines()).toContain("wharfinger_found_changes_total 5");
   });
 
   it("count answers, deliveries and ended builds", async () => {

@@ -486,6 +486,15 @@ function createStore(world: World): WebOptions["store"] {
             lost: 0,
           },
         ],
+        comparisons: {
+          repositories: 14,
+          compared: 12,
+          late: 2,
+          failing: 1,
+          problem: "The host is away.",
+          lastAt: "2026-11-20T11:59:15Z",
+          found: 3,
+        },
       })),
   };
 }
