@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { kindOfRef } from "../core/build-order.ts";
 import { FOUND, foundText } from "../core/found.ts";
-import { failed, hostKey, type Outcome, ok, type RefChange, type Repository } from "../core/model.ts";
+import { failed, type HostId, hostKey, type Outcome, ok, type RefChange, type Repository } from "../core/model.ts";
 import {
   compareRefs,
   GRACE_MS,
@@ -14,7 +14,6 @@ import {
   type Refs,
   type Suspect,
   settledRefs,
-  type ToldPlace,
   type Untold,
 } from "../core/reconcile.ts";
 import type { Acceptance } from "./inbox.ts";
@@ -124,13 +123,24 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
     return compare(place, { ...claimed, repository: repository.value, refs: claimed.refs }, read.value, at);
   }
 
-  /** With its address, which nothing may have told yet. */
-  async function located({ host }: ComparedHost, { installation, repository }: ClaimedRepository) {
-    if (repository.cloneUrl !== "") return ok<Repository>(repository);
+  /** With its address, which nothing may have told yet, or which may be that of another one by now. */
+  async function located(
+    { host }: ComparedHost,
+    { installation, repository, failures }: ClaimedRepository,
+  ): Promise<Outcome<Repository>> {
+    const { cloneUrl, fullName } = repository;
+    if (failures === 0 && cloneUrl.endsWith(`/${fullName}.git`)) return ok(repository);
+    return await present(host, installation, repository);
+  }
+
+  async function present(
+    host: ComparedHost["host"],
+    installation: HostId,
+    repository: Repository,
+  ): Promise<Outcome<Repository>> {
     const seen = await host.repository(installation, repository);
     if (!seen.ok) return seen;
-    if (seen.value !== null) return ok<Repository>(seen.value);
-    return failed("The installation does not cover it.", { retryable: true });
+    return seen.value === null ? failed("The installation does not cover it.", { retryable: true }) : ok(seen.value);
   }
 
   async function compare(
@@ -141,9 +151,15 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
   ): Promise<Outcome<Looked>> {
     const { repository, refs: before } = claimed;
     const moved = movedRefs(before, now);
+    if (moved.length === 0)
+      return ok({ refs: isSame(before, now) ? null : now, suspects: [], found: [], againIn: null });
+    // Names are given up and taken again, by anybody. What was read must be this repository's.
+    const still = await present(place.host, claimed.installation, repository);
+    if (!still.ok) return still;
+    if (still.value.cloneUrl !== repository.cloneUrl) return failed("Its address has changed.", { retryable: true });
     // Before what was told is read: what is planned in between is seen there.
-    const awaited = moved.length > 0 && (await store.isAwaited(repository));
-    const told = moved.length > 0 ? await store.toldPlaces(repository, moved) : new Map<string, ToldPlace>();
+    const awaited = await store.isAwaited(repository);
+    const told = await store.toldPlaces(repository, moved);
     const compared = compareRefs(before, now, { told, suspects: claimed.suspects, at, graceMs });
     const settle = (open: readonly Suspect[]) => {
       const refs = settledRefs(before, now, open);

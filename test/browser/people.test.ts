@@ -89,8 +89,11 @@ describe("somebody who may push", () => {
     expect(await critique(tab, "sign-in-ways")).toEqual([]);
     await signInWithGithub(tab, "rita");
     await page.getByRole("heading", { name: "acme" }).waitFor();
+    const now = page.getByRole("button", { name: "Build acme/api now" });
+    // Until what is in the repository is known the page loads itself again.
+    await now.waitFor();
     expect(await critique(tab, "landing")).toEqual([]);
-    await page.getByRole("button", { name: "Build acme/api now" }).click();
+    await now.click();
     await page.getByText(/^docker pull /).waitFor();
     expect(await page.locator("h1").textContent()).toContain("acme/api");
     expect(repository.checkRuns((await repository.ref("refs/heads/main")) ?? "")).toEqual([]);

@@ -20,6 +20,7 @@ import { type Line, recordingLog } from "./fakes.ts";
 const MAIN = "refs/heads/main";
 const V1 = "refs/tags/v1.0.0";
 const AWAY = failed("GitHub answered 502", { retryable: true });
+const NAMED = { ...repository("1"), cloneUrl: "https://github.test/acme/repository-1.git" };
 const CREDENTIAL = { username: "x-access-token", password: "secret" };
 
 /** A repository as it is at its host, what was told of it, and what came of looking. */
@@ -33,7 +34,7 @@ interface Bench {
   credential: Outcome<never> | null;
   /** As the host says when it is asked for one; left out: as git lists it. */
   tips: Map<string, Outcome<Tip | null>>;
-  seen: Outcome<ReturnType<typeof repository> | null> | null;
+  seen: Outcome<typeof NAMED | null> | null;
   told: Map<string, ToldPlace>;
   awaited: boolean;
   acceptance: Acceptance;
@@ -62,7 +63,7 @@ function claimed(more: Partial<ClaimedRepository> = {}): ClaimedRepository {
   return {
     attempt: 1,
     installation: installationId("7"),
-    repository: repository("1"),
+    repository: NAMED,
     refs: new Map([[MAIN, tip("a")]]),
     suspects: end?.suspects ?? [],
     lastBuildAt: null,
@@ -101,7 +102,7 @@ function createBench(): Bench {
           host: "default",
           async repository() {
             bench.asked.push("repository");
-            const seen = bench.seen ?? ok(repository("1"));
+            const seen = bench.seen ?? ok(NAMED);
             return seen.ok && seen.value !== null ? ok({ ...seen.value, archived: false }) : (seen as Outcome<null>);
           },
           async tip(_installation, _repository, ref) {
@@ -178,7 +179,7 @@ describe("comparing branches and tags", () => {
   it("only remembers them the first time", async () => {
     bench.refs.set(V1, tip("t", "a"));
     expect(await look({ refs: null })).toMatchObject({ refs: bench.refs, suspects: [], problem: null, found: 0 });
-    expect(bench.asked).toEqual([`read ${repository("1").cloneUrl} as x-access-token`]);
+    expect(bench.asked).toEqual([`read ${NAMED.cloneUrl} as x-access-token`]);
     expect(bench.journal).toEqual([]);
   });
 
@@ -298,9 +299,20 @@ describe("comparing branches and tags", () => {
     );
   });
 
-  it("asks for the address of a repository of which nothing was ever told", async () => {
-    await look({ repository: { ...repository("1"), cloneUrl: "" } });
-    expect(bench.asked.slice(0, 2)).toEqual(["repository", `read ${repository("1").cloneUrl} as x-access-token`]);
+  it.each<[string, Partial<ClaimedRepository>]>([
+    ["of which nothing was ever told", { repository: { ...NAMED, cloneUrl: "" } }],
+    ["that was renamed since", { repository: { ...NAMED, cloneUrl: "https://github.test/acme/former.git" } }],
+    ["whose last look failed", { failures: 1 }],
+  ])("asks for the address of a repository %s", async (_what, more) => {
+    await look(more);
+    expect(bench.asked).toEqual(["repository", `read ${NAMED.cloneUrl} as x-access-token`]);
+  });
+
+  it("believes no list of whoever has its name now", async () => {
+    bench.refs = new Map([[V1, tip("x")]]);
+    bench.told.set(V1, { before: null, after: sha("x"), found: false });
+    bench.seen = ok({ ...NAMED, cloneUrl: "https://github.test/renamed/repository-1.git" });
+    expect(await look()).toMatchObject({ refs: null, suspects: [], problem: "Its address has changed.", found: 0 });
   });
 });
 
@@ -316,7 +328,7 @@ describe("a look that fails", () => {
     bench.refs.set(V1, tip("b"));
     const suspects = [{ ref: V1, object: sha("b") as Sha, since: bench.clock.now() - GRACE_MS }];
     Object.assign(bench, broken);
-    const end = await look({ suspects, repository: { ...repository("1"), cloneUrl: "" } });
+    const end = await look({ suspects, repository: { ...NAMED, cloneUrl: "" } });
     expect(end).toMatchObject({ refs: null, suspects, problem, found: 0 });
     expect(end.dueAt).toBeGreaterThan(bench.clock.now());
     expect([bench.journal, bench.found]).toEqual([[], []]);
