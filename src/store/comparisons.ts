@@ -9,6 +9,7 @@ import { pack, unpack } from "./bodies.ts";
 import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Sql } from "./database.ts";
+import { storedStream } from "./journal.ts";
 import {
   bytesOrNull,
   flag,
@@ -86,9 +87,8 @@ export function createComparisons({ database, clock }: StoreParts): ReconcileSto
       const covering = row === undefined ? null : textOrNull(row, "installation");
       const installation = covering === null ? null : parseHostKey(covering);
       if (installation === null) return false;
-      const { provider, host } = repository;
-      const rows = await database.query(IS_AWAITED, [streamOf(installation, repository), provider, host]);
-      return rows.length > 0;
+      const stream = storedStream({ ...repository, stream: streamOf(installation, repository) });
+      return (await database.query(IS_AWAITED, [stream])).length > 0;
     },
   };
 }
@@ -124,8 +124,7 @@ const END = `
     compared_at = CASE WHEN CAST($5 AS TEXT) IS NULL THEN CAST($6 AS BIGINT) ELSE compared_at END
   WHERE repository = $1 AND attempt = $2 AND lease_until > 0 RETURNING repository`;
 
-export const IS_AWAITED =
-  "SELECT id FROM deliveries WHERE outcome = 'pending' AND stream = $1 AND provider = $2 AND host = $3 LIMIT 1";
+export const IS_AWAITED = "SELECT id FROM deliveries WHERE outcome = 'pending' AND stream = $1 LIMIT 1";
 
 /**
  * Forgets who is linked no more, and takes in who came. True: somebody came.

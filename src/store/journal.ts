@@ -100,6 +100,15 @@ export function deliveryKey(id: string): Buffer {
   return high === "" ? Buffer.from(id, "utf8") : Buffer.from(high + mid + low + clock + node, "hex");
 }
 
+/** Ids are unique within one host only, and so are the streams made of them. */
+export function storedStream({
+  provider,
+  host,
+  stream,
+}: Pick<IncomingDelivery, "provider" | "host" | "stream">): string {
+  return `${provider}:${host}:${stream}`;
+}
+
 /** In the order of the statement above. */
 function facts(delivery: IncomingDelivery): unknown[] {
   const { provider, host, deliveryId } = delivery;
@@ -110,8 +119,7 @@ function facts(delivery: IncomingDelivery): unknown[] {
     deliveryId,
     delivery.event,
     delivery.action,
-    // Ids are unique within one host only, and so are the streams made of them.
-    `${provider}:${host}:${delivery.stream}`,
+    storedStream(delivery),
     delivery.repositoryId,
     delivery.repositoryName,
     delivery.installationId,
