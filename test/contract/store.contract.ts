@@ -12,6 +12,7 @@ import { badgesContract } from "./store.badges.ts";
 import { buildsContract } from "./store.builds.ts";
 import { checksContract } from "./store.checks.ts";
 import { claimsContract } from "./store.claims.ts";
+import { comparisonsContract } from "./store.comparisons.ts";
 import { configChecksContract } from "./store.config-checks.ts";
 import { deliveriesContract } from "./store.deliveries.ts";
 import { furtherRepositoriesContract } from "./store.further-repositories.ts";
@@ -70,6 +71,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     badgesContract(current);
     noticesContract(current);
     missedContract(current);
+    comparisonsContract(current);
     auditedContract(current);
     plansContract(current);
     pausesContract(current);

@@ -182,14 +182,14 @@ export function missedContract(opened: Opened): void {
       await planned("before");
       const { id = "" } = (await store.findDelivery("late")) ?? {};
       const ask = () => store.lanesBeside(id, repository("1"), [lane, "refs/heads/other"]);
-      expect(await ask()).toEqual(new Map([[lane, { before: sha("a"), after: sha("b"), later: false }]]));
+      expect(await ask()).toEqual(new Map([[lane, { before: sha("a"), after: sha("b"), later: false, found: false }]]));
       expect(await store.lanesBeside(id, repository("2"), [lane])).toEqual(new Map());
       expect(await store.lanesBeside(id, repository("1"), [])).toEqual(new Map());
       await planned("late", change("b", "c"));
-      expect((await ask()).get(lane)).toEqual({ before: sha("b"), after: sha("c"), later: false });
+      expect((await ask()).get(lane)).toEqual({ before: sha("b"), after: sha("c"), later: false, found: false });
       await store.append([delivery("after", at("09:00:01"))]);
       await planned("after", change("c", "d"));
-      expect((await ask()).get(lane)).toEqual({ before: sha("c"), after: sha("d"), later: true });
+      expect((await ask()).get(lane)).toEqual({ before: sha("c"), after: sha("d"), later: true, found: false });
     });
 
     it("leaving out what was planned once more, or asked for by hand", async () => {
@@ -212,7 +212,7 @@ export function missedContract(opened: Opened): void {
       expect(items.map(({ deliveryId }) => deliveryId)).toEqual([copy?.deliveryId, "late", "order", "before"]);
       const { id = "" } = (await store.findDelivery("late")) ?? {};
       expect(await store.lanesBeside(id, repository("1"), [lane])).toEqual(
-        new Map([[lane, { before: sha("a"), after: sha("b"), later: false }]]),
+        new Map([[lane, { before: sha("a"), after: sha("b"), later: false, found: false }]]),
       );
     });
 
