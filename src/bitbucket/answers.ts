@@ -45,7 +45,11 @@ export const repositoriesSchema = z.object({ values: z.array(z.object(repository
 
 export const refSchema = z.object({
   name: z.string(),
-  target: z.object({ hash: z.string(), date: z.string().nullish().catch(null) }),
+  target: z.object({
+    hash: z.string(),
+    message: z.string().nullish().catch(null),
+    date: z.string().nullish().catch(null),
+  }),
 });
 
 export const tagsSchema = z.object({ values: z.array(z.object({ name: z.string().min(1) })) });

@@ -32,18 +32,18 @@ export function placePath(place: Place, segments: readonly string[], query: Read
 
 /** The commit a branch or a tag points to; null: there is no such one. The other kind is not looked at. */
 export async function readTip(place: Place, kind: "branches" | "tags", name: string): Promise<Outcome<Tip | null>> {
-  const path = placePath(place, ["refs", kind, name], { fields: "name,target.hash,target.date" });
+  const path = placePath(place, ["refs", kind, name], { fields: "name,target.hash,target.message,target.date" });
   const answer = await ask(place, { method: "GET", path });
   if (!answer.ok) return answer;
   if (answer.value.status === 404) return ok(null);
   if (answer.value.status !== 200) return refusal(answer.value);
   const result = refSchema.safeParse(answer.value.body);
   if (!result.success || result.data.name !== name) return misshapen(answer.value);
-  const { hash, date } = result.data.target;
+  const { hash, message, date } = result.data.target;
   const commit = parseSha(hash);
   const made = new Date(date ?? "");
   const committedAt = Number.isNaN(made.getTime()) ? null : made.toISOString();
-  return commit === null ? misshapen(answer.value) : ok({ commit, committedAt });
+  return commit === null ? misshapen(answer.value) : ok({ commit, message: message ?? "", committedAt });
 }
 
 /**

@@ -180,6 +180,8 @@ export interface RepositoryNow extends Repository {
 export interface Tip {
   /** Of an annotated tag the commit it leads to. */
   readonly commit: Sha;
+  /** Of the commit; empty when not known. */
+  readonly message: string;
   /** ISO 8601: when the commit was made; null: not known. */
   readonly committedAt: string | null;
 }

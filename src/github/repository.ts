@@ -65,6 +65,7 @@ export async function readTip(
   const result = namedCommitSchema.safeParse(answer.value.body);
   const commit = result.success ? parseSha(result.data.sha) : null;
   if (!result.success || commit === null) return misshapen(answer.value);
-  const made = new Date(result.data.commit.committer?.date ?? "");
-  return ok({ commit, committedAt: Number.isNaN(made.getTime()) ? null : made.toISOString() });
+  const { message, committer } = result.data.commit;
+  const made = new Date(committer?.date ?? "");
+  return ok({ commit, message, committedAt: Number.isNaN(made.getTime()) ? null : made.toISOString() });
 }

@@ -95,7 +95,7 @@ describe("a survey", () => {
       },
     });
     expect(network.asked().map((call) => [call.path.split("?")[0], call.query])).toEqual([
-      [`${REPO_PATH}/refs/branches/main`, { fields: "name,target.hash,target.date" }],
+      [`${REPO_PATH}/refs/branches/main`, { fields: "name,target.hash,target.message,target.date" }],
       [
         `${REPO_PATH}/src/${TIP}/`,
         {

@@ -14,7 +14,7 @@ tipsContract("Bitbucket", async (): Promise<TipsScene> => {
     installation: idOf(acme),
     repository: repositoryOf(api),
     gitDir: api.gitDir,
-    commit: (branch, file) => api.commit({ branch, files: { [file]: "" } }),
+    commit: (branch, file, message = "Change") => api.commit({ branch, files: { [file]: "" }, message }),
     empty: repositoryOf(empty),
     uninstall: () => bitbucket.uninstall(install),
     async close() {

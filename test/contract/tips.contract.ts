@@ -10,7 +10,7 @@ export interface TipsScene {
   readonly repository: Repository;
   /** The bare repository on disk. */
   readonly gitDir: string;
-  commit(branch: string, file: string): Promise<{ readonly sha: string }>;
+  commit(branch: string, file: string, message?: string): Promise<{ readonly sha: string }>;
   /** Repository of the same installation without a commit. */
   readonly empty: Repository;
   /** The account takes back all it granted. */
@@ -33,13 +33,17 @@ export function tipsContract(name: string, open: () => Promise<TipsScene>): void
       return new Date(date.toString("utf8").trim()).toISOString();
     }
 
-    it("are those of this moment, each with the time of its commit", async () => {
-      const first = await scene.commit("main", "a");
+    it("are those of this moment, each with the message and time of its commit", async () => {
+      const first = await scene.commit("main", "a", "Do it [skip ci]\n\nBecause ü.");
       expect(await tipOf("refs/heads/main")).toEqual(
-        ok({ commit: first.sha, committedAt: await committedAt(first.sha) }),
+        ok({
+          commit: first.sha,
+          message: "Do it [skip ci]\n\nBecause ü.",
+          committedAt: await committedAt(first.sha),
+        }),
       );
-      const second = await scene.commit("main", "b");
-      expect(await tipOf("refs/heads/main")).toMatchObject(ok({ commit: second.sha }));
+      const second = await scene.commit("main", "b", "Do more");
+      expect(await tipOf("refs/heads/main")).toMatchObject(ok({ commit: second.sha, message: "Do more" }));
     });
 
     it("are found by names with anything in them", async () => {
@@ -49,12 +53,14 @@ export function tipsContract(name: string, open: () => Promise<TipsScene>): void
     });
 
     it("of tags are commits, also where the tag is an object of its own", async () => {
-      const { sha } = await scene.commit("main", "a");
+      const { sha } = await scene.commit("main", "a", "one");
       await writeRef(scene.gitDir, "refs/tags/v1.0.0", sha);
       const object = await createTagObject(scene.gitDir, { name: "v2.0.0", sha, message: "two", author: ANN, at: 0 });
       await writeRef(scene.gitDir, "refs/tags/v2.0.0", object);
-      expect(await tipOf("refs/tags/v1.0.0")).toMatchObject(ok({ commit: sha }));
-      expect(await tipOf("refs/tags/v2.0.0")).toMatchObject(ok({ commit: sha }));
+      for (const ref of ["refs/tags/v1.0.0", "refs/tags/v2.0.0"]) {
+        // Not what the tag itself says.
+        expect(await tipOf(ref)).toMatchObject(ok({ commit: sha, message: "one" }));
+      }
     });
 
     it("of a branch are never those of a tag that is called like it, nor the other way round", async () => {

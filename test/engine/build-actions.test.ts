@@ -51,7 +51,11 @@ function hostNow(): Host {
     async tip(_installation, _repository, ref) {
       asked.push(`tip ${ref}`);
       const tip = tips.get(ref);
-      return ok(tip === undefined ? null : { commit: sha(tip), committedAt: "2026-11-20T09:00:00.000Z" });
+      return ok(
+        tip === undefined
+          ? null
+          : { commit: sha(tip), message: "Do it [skip ci]", committedAt: "2026-11-20T09:00:00.000Z" },
+      );
     },
     file: async () => ok(file),
     changedPaths: () => Promise.reject(new Error("nobody asks what changed")),

@@ -205,8 +205,8 @@ describe("processing", () => {
 
   describe("of a delivery that was fetched late", () => {
     const NEWER = { before: sha("x"), after: sha("y"), later: true, found: false };
-    const TIP_B = { tip: async () => ok({ commit: sha("b"), committedAt: null }) };
-    const TIP_Y = { tip: async () => ok({ commit: sha("y"), committedAt: null }) };
+    const TIP_B = { tip: async () => ok({ commit: sha("b"), message: "", committedAt: null }) };
+    const TIP_Y = { tip: async () => ok({ commit: sha("y"), message: "", committedAt: null }) };
     const { delivery, body } = claimOf("2");
     const claim = { delivery: { ...delivery, missed: { sentAt: "2026-11-20T09:00:00.000Z", status: null } }, body };
     const dropped = "ignored 2: nothing to do: what it moved has moved on while its host could not deliver it";

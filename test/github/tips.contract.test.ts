@@ -15,7 +15,7 @@ for (const kind of HOST_KINDS) {
       installation: idOf(installation),
       repository: repositoryOf(api),
       gitDir: api.gitDir,
-      commit: (branch, file) => api.commit({ branch, files: { [file]: "" } }),
+      commit: (branch, file, message = "Change") => api.commit({ branch, files: { [file]: "" }, message }),
       empty: repositoryOf(empty),
       uninstall: () => github.uninstall(installation),
       async close() {

@@ -171,7 +171,7 @@ function actionsOn(store: OpenedStore, clock: TestClock): BuildActions {
   const host = hostOf([], {
     repository: async (_installation, { id }) => ok({ ...repository(id), archived: false }),
     tip: async (_installation, _repository, ref) =>
-      ok(ref.startsWith("refs/heads/") ? { commit: sha("tip"), committedAt: null } : null),
+      ok(ref.startsWith("refs/heads/") ? { commit: sha("tip"), message: "", committedAt: null } : null),
   });
   const nothing = () => undefined;
   const actions = createBuildActions({
