@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { type BadEnd, classify } from "../../src/builders/classify.ts";
+import { computedMs } from "../support/cpu-time.ts";
 
 const DOCKERFILE = `# syntax
 FROM docker.io/library/alpine:3 AS base
@@ -135,12 +136,12 @@ Error: building at STEP "RUN make": while running runtime: exit status 7`;
       end(error, { dockerfile: { name: "D", text: "from a  as  one\r\n\tFROM b AS two \nFROM c\n" } }),
     );
     expect(named.failure.message).toContain("It has `one`, `two`.");
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     for (const text of [`FROM x${" ".repeat(1_000_000)}y`, "\\\n".repeat(300_000), "FROM a as ".repeat(100_000)]) {
       classify(end(error, { dockerfile: { name: "D", text } }));
       classify(end('Error: building at STEP "'.repeat(40_000), { dockerfile: { name: "D", text } }));
     }
-    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(computedMs(begun)).toBeLessThan(5000);
   });
 
   it("puts memory before everything else", () => {

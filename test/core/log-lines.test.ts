@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { cleanLine, createLogLines, plainText } from "../../src/core/log-lines.ts";
 import { createMasks, LONGEST_MASKED } from "../../src/core/masks.ts";
+import { computedMs } from "../support/cpu-time.ts";
 
 const PASSWORD = "ghs_s3cretS3cret";
 const masks = createMasks([{ username: "x-access-token", password: PASSWORD }]);
@@ -65,11 +66,11 @@ describe("log lines", () => {
   });
 
   it("take linear time for lines made to be slow", () => {
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     cleanLine(`\u001b[${"0;".repeat(200_000)}`);
     cleanLine(`\u001b]${"x".repeat(400_000)}`);
     cleanLine("\u001b".repeat(400_000));
-    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(computedMs(begun)).toBeLessThan(2000);
   });
 
   it("end at the limit with a note, but keep the tail for the failure's sentence", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { createLogLines } from "../../src/core/log-lines.ts";
 import { createMasks, isMaskable, LONGEST_MASKED } from "../../src/core/masks.ts";
+import { computedMs } from "../support/cpu-time.ts";
 
 const PASSWORD = "p@ss/w+rd <é>'\"\\&";
 const LONG = Array.from({ length: 40 }, (_, n) => `${n}·secret/part`).join("+");
@@ -130,12 +131,12 @@ describe("masks", () => {
 
   it("take about the same time for secrets made to be slow", () => {
     const lines = Array.from({ length: 9_000 }, (_, n) => `aaaa${n}`).join("\n");
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     const { mask } = createMasks([], [lines, "a".repeat(30_000)]);
-    const made = performance.now() - begun;
+    const made = computedMs(begun);
     expect(mask("a".repeat(100_000))).toBe("***");
     expect(mask("aaaaX".repeat(20_000))).toBe("aaaaX".repeat(20_000));
     expect(made).toBeLessThan(5_000);
-    expect(performance.now() - begun - made).toBeLessThan(5_000);
+    expect(computedMs(begun) - made).toBeLessThan(5_000);
   });
 });

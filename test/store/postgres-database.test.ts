@@ -171,7 +171,7 @@ describe("a PostgreSQL database", () => {
     });
     const begun = Date.now();
     await expect(store.ping()).rejects.toMatchObject({ name: "DatabaseError", code: "55P03" });
-    expect(Date.now() - begun).toBeLessThan(8_000);
+    expect(Date.now() - begun).toBeLessThan(30_000);
     release();
     await held;
     await store.ping();

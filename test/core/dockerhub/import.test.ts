@@ -4,6 +4,7 @@ import { convertRule } from "../../../src/core/dockerhub/convert.ts";
 import { type Import, importDockerHub } from "../../../src/core/dockerhub/import.ts";
 import { readHubRules } from "../../../src/core/dockerhub/read.ts";
 import { parseRepoConfig } from "../../../src/core/repo-config/parse.ts";
+import { computedMs } from "../../support/cpu-time.ts";
 
 function imported(rules: string, refs: string | null = null): Import {
   const result = importDockerHub(rules, refs);
@@ -292,9 +293,9 @@ describe("whatever the rules are", () => {
   });
 
   it("takes seconds at most for the worst that is let in", () => {
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     const rows = Array.from({ length: 400 }, (_, i) => `i${i % 5},branch,"/(x{50}){8}${i}/",t${i}\n`);
     importDockerHub(`image,type,source,tag\n${rows.join("")}`, "refs/heads/main\n");
-    expect(performance.now() - begun).toBeLessThan(20_000);
+    expect(computedMs(begun)).toBeLessThan(20_000);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { readTable } from "../../../src/core/dockerhub/table.ts";
+import { computedMs } from "../../support/cpu-time.ts";
 
 function rows(text: string): readonly (readonly string[])[] {
   const read = readTable(text);
@@ -72,9 +73,9 @@ describe("readTable", () => {
   it("never throws, and takes time linear in the text", () => {
     fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => void readTable(text)));
     for (const piece of ['"', '""', '","', "\r", "a,", '"x"\n']) {
-      const begun = performance.now();
+      const begun = process.cpuUsage();
       readTable(piece.repeat(200_000));
-      expect(performance.now() - begun).toBeLessThan(2000);
+      expect(computedMs(begun)).toBeLessThan(2000);
     }
   });
 });

@@ -4,6 +4,7 @@ import { parseRepoConfig } from "../../../src/core/repo-config/parse.ts";
 import { judgeRule } from "../../../src/core/rules.ts";
 import { ruleTags } from "../../../src/core/tags/rule-tags.ts";
 import { createHistory } from "../../../src/core/tags/semver.ts";
+import { computedMs } from "../../support/cpu-time.ts";
 import { tag } from "../samples.ts";
 
 function parse(tags: readonly string[], flavor: readonly string[] = ["latest=auto"]) {
@@ -158,7 +159,7 @@ describe("hostile entries", () => {
     const change = tag("v1.0.0");
     const match = image?.rules[0] && judgeRule(image.rules[0], change);
     if (image === undefined || !match?.matches) throw new Error("the file was meant to be good");
-    const started = performance.now();
+    const started = process.cpuUsage();
     const { tags, dropped } = ruleTags(match, {
       image,
       change,
@@ -166,7 +167,7 @@ describe("hostile entries", () => {
       history: createHistory(names),
       now: "2026-11-20T10:00:00Z",
     });
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(computedMs(started)).toBeLessThan(5_000);
     expect(tags).toEqual([]);
     expect(new Set(dropped.map(({ reason }) => reason))).toEqual(new Set(["older-than-published"]));
   });

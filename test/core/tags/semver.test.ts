@@ -7,6 +7,7 @@ import {
   type VersionHistory,
   versionText,
 } from "../../../src/core/tags/semver.ts";
+import { computedMs } from "../../support/cpu-time.ts";
 
 function textOf(name: string, prefix: string | null = null): string | null {
   const version = parseVersion(name, prefix);
@@ -82,9 +83,9 @@ describe("history", () => {
     const names = Array.from({ length: 20_000 }, (_, i) => `v2.${i}.0`);
     const many = createHistory(names);
     const ranges = Array.from({ length: 200 }, (_, i) => `<1.${i + 1}.0`);
-    const started = performance.now();
+    const started = process.cpuUsage();
     expect(many.newer(versionOf("v1.0.0"), { prefix: null, line: ALL, ranges })).not.toBeNull();
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(computedMs(started)).toBeLessThan(5_000);
   });
 
   const thousand = Array.from({ length: 1_000 }, (_, i) => `v2.${i}.0`);
