@@ -66,19 +66,20 @@ describe("the status page", () => {
     const [one, other] = await store.claimComparisons({ limit: 2, leaseMs: 60_000 });
     if (one === undefined || other === undefined) throw new Error("two repositories are linked");
     const end = { refs: new Map(), suspects: [], problem: null, found: 0 };
-    await store.endComparison(one.repository, one.attempt, { ...end, dueAt: clock.now() + 600_000, found: 1 });
+    await store.endComparison(one.repository, one.attempt, { ...end, dueAt: clock.now() - 3_600_000, found: 1 });
     expect(await box()).toBe(
-      " Branches and tags Compared with what hosts told 1 of 2 repositories, the last just now" +
+      " Branches and tags Compared with what hosts told 1 of 2 repositories, last just now" +
         " Found in the last day 1 change that hosts had not told of, among the deliveries as changes found ",
     );
     const problem = "git said <b>no</b>.";
     const dueAt = clock.now() - 3_600_001;
     await store.endComparison(other.repository, other.attempt, { ...end, refs: null, problem, dueAt });
+    // Now the other one is late, too.
     clock.advance(60_000);
     expect(await box()).toBe(
-      " Branches and tags Compared with what hosts told 1 of 2 repositories, the last 1 min ago" +
+      " Branches and tags Compared with what hosts told 1 of 2 repositories, last 1 min ago" +
         " Found in the last day 1 change that hosts had not told of, among the deliveries as changes found" +
-        " Late 1 repository should have been looked at more than an hour ago." +
+        " Late 2 repositories should have been looked at more than an hour ago." +
         " Where this service was stopped it catches up by itself; else see in its log what keeps it." +
         " Looking fails 1 repository could not be compared, and will be tried again, once a day at least." +
         " Of the last one: git said &lt;b&gt;no&lt;/b&gt;. wharfinger doctor tries what we sign in to hosts with. ",
@@ -87,7 +88,7 @@ describe("the status page", () => {
     expect(json.instance.comparisons).toEqual({
       repositories: 2,
       compared: 1,
-      late: 1,
+      late: 2,
       failing: 1,
       problem,
       lastAt: "2026-11-20T10:00:00.000Z",
@@ -101,10 +102,10 @@ describe("the status page", () => {
     for (const { repository, attempt } of await store.claimComparisons({ limit: 2, leaseMs: 60_000 })) {
       await store.endComparison(repository, attempt, end);
     }
-    expect((await world.get(STATUS)).html).toMatch(/all 2 repositories, the last <time[^>]+>just now/);
+    expect((await world.get(STATUS)).html).toMatch(/all 2 repositories, last <time[^>]+>just now/);
     await store.linkRepositories(SEVEN, [API], { complete: true });
     const { html } = await world.get(STATUS);
-    expect(html).toMatch(/the one repository, the last <time[^>]+>just now/);
+    expect(html).toMatch(/the one repository, last <time[^>]+>just now/);
     expect(html).toMatch(/2 changes that hosts had not told of/);
     expect(html).not.toMatch(/<dt>(?:Late|Looking fails)/);
     await store.setInstallationState(SEVEN, "suspended");
