@@ -5,6 +5,7 @@ import type { BitbucketAccess } from "./bitbucket/access.ts";
 import { apiPath, refusal } from "./bitbucket/api.ts";
 import { createConnections } from "./bitbucket/connections.ts";
 import { createConfiguredAccess } from "./bitbucket-parts.ts";
+import { checkGit } from "./checks-git.ts";
 import { checkGithub, checkGithubApp } from "./checks-github.ts";
 import type { CheckResult, DoctorCheck } from "./cli/parts.ts";
 import type { Config } from "./config.ts";
@@ -38,6 +39,8 @@ export async function doctorChecks(config: Config): Promise<readonly DoctorCheck
       return { name: `registry ${name}`, run: () => checkAdded(config, name) };
     }),
     { name: "builder", run: () => checkBuilder(config) },
+    // A builder here looks for it itself.
+    ...(config.builder === "webhook" ? [{ name: "git", run: () => checkGit() }] : []),
     ...(config.notices.mail === null ? [] : [{ name: "mail server", run: () => checkMail(config) }]),
     { name: "public address", run: () => checkPublicUrl(config) },
   ];

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { lifecycleDelivery } from "../src/bitbucket/lifecycle-delivery.ts";
 import { doctorChecks } from "../src/checks.ts";
+import { checkGit } from "../src/checks-git.ts";
 import type { CheckResult } from "../src/cli/parts.ts";
 import { type Config, type Environment, parseConfig } from "../src/config.ts";
 import { openConnections } from "../src/connections.ts";
@@ -279,5 +280,23 @@ describe("the GitHub App in doctor", () => {
     expect(ok).toBe(false);
     expect(detail).toContain("acme has not accepted Checks: read and write, Pull requests: read-only");
     expect(todo).toContain(`${github.url}/organizations/acme/settings/installations/`);
+  });
+});
+
+describe("doctor on git", () => {
+  it("has a line of its own only where no builder here looks for it", async () => {
+    const webhook = { BUILDER: "webhook", BUILDER_TOKEN: "0123456789abcdef".repeat(4) };
+    const names = async (env: Environment) => (await doctorChecks(read(env))).map(({ name }) => name);
+    expect(await names({ BUILDER: "buildah" })).not.toContain("git");
+    expect(await names(webhook)).toContain("git");
+    const { ok, detail } = await check("git", read(webhook));
+    expect([ok, detail]).toEqual([true, expect.stringMatching(/^2\.\d+\.\S+, to compare branches and tags$/)]);
+  });
+
+  it("says what is lost without it, and what to do", async () => {
+    const { ok, detail, todo } = await checkGit(join(folder, "no-git"));
+    expect(ok).toBe(false);
+    expect(detail).toMatch(/missing.* changes that hosts do not tell of are not found/);
+    expect(todo).toContain("apt-get install git");
   });
 });
