@@ -97,11 +97,14 @@ export function createComparisons({ database, clock }: StoreParts): ReconcileSto
 const COMPARED = `repositories r JOIN installations i ON i.key = r.installation
     AND i.state = 'active' AND r.linked AND NOT r.archived`;
 
-/** What others lock or have leased is passed over, and so are those of whom nothing can be asked now. */
+/**
+ * What others lock or have leased is passed over, and so are those of whom nothing can be asked now. They are asked about one
+ * by one in the order of time: joined, PostgreSQL would read all repositories of the only installation it knows of.
+ */
 export const CLAIM_COMPARISONS = `
   WITH next AS (
-    SELECT c.repository FROM ${COMPARED} JOIN comparisons c ON c.repository = r.key
-    WHERE c.due_at <= $1 AND c.lease_until <= $1
+    SELECT c.repository FROM comparisons c
+    WHERE c.due_at <= $1 AND c.lease_until <= $1 AND (SELECT COUNT(*) FROM ${COMPARED} WHERE r.key = c.repository) = 1
     ORDER BY c.due_at, c.repository LIMIT $3 FOR UPDATE OF c SKIP LOCKED
   )
   UPDATE comparisons SET lease_until = $2, attempt = attempt + 1, wanted_at = NULL
