@@ -56,7 +56,8 @@ function authorize(
     throw new Refusal(403, "You may not push here");
   }
   // The protocol before 2010, which asks for files one by one, is not spoken.
-  if (service === "info/refs" && url.searchParams.get("service") !== "git-upload-pack") throw new Refusal(404);
+  const smart = service === "info/refs" && url.searchParams.get("service") === "git-upload-pack";
+  if (!smart && service !== "git-upload-pack") throw new Refusal(404);
   return { repository: found, service };
 }
 

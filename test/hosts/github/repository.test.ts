@@ -277,12 +277,9 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
     });
 
     it("fails as it is told to, apart from the API", async () => {
+      const match: Injection["match"] = ({ path, route }) => route === null && /^\/acme\/api\.git\//.test(path);
       const failing = (effect: Injection["effect"]) => {
-        host.inject({
-          of: "git",
-          match: ({ path, route }) => route === null && /^\/acme\/api\.git\//.test(path),
-          effect,
-        });
+        host.inject({ of: "git", match, effect });
         return expect(runClient(["ls-remote", api.cloneUrl], token)).rejects;
       };
       await failing({ status: 503 }).toMatchObject({ stderr: expect.stringContaining("503") });
@@ -290,6 +287,10 @@ describe.each(HOST_KINDS)("on $kind", (kind) => {
       await failing({ reset: true }).toThrow(/Empty reply|reset|failed/i);
       expect(host.gitCalls.at(-1)?.status).toBe(0);
       await failing({ afterwards: { status: 404 } }).toThrow(/not found/);
+      host.inject({ of: "git", match, effect: { status: 200, headers: { "content-type": "text/html" }, body: "" } });
+      // What is no answer of git's makes it ask as for a folder of files, which no host gives out.
+      expect((await runClient(["ls-remote", api.cloneUrl], token)).stdout).toBe("");
+      expect(host.gitCalls.slice(-1)).toMatchObject([{ path: "/acme/api.git/HEAD", status: 404 }]);
       host.inject({ match: () => true, effect: { status: 502 } });
       expect((await runClient(["ls-remote", api.cloneUrl, "refs/heads/main"], token)).stdout).toContain(second);
       expect((await call(host, token, "GET /repos/acme/api")).status).toBe(502);
