@@ -27,7 +27,7 @@ export interface ToldPlace {
   readonly before: Sha | null;
   /** Null: it was told that it is gone. */
   readonly after: Sha | null;
-  /** Its last move was found, not told. */
+  /** One of its moves was found, not told: what tells of it may still come, after all that followed. */
   readonly found: boolean;
 }
 

@@ -75,7 +75,7 @@ export interface LanePlace {
   readonly after: Sha | null;
   /** Something was decided of it that was told, or found, after the delivery was sent. */
   readonly later: boolean;
-  /** Its last move was found, not told. */
+  /** One of its moves was found, not told. */
   readonly found: boolean;
 }
 

@@ -18,7 +18,8 @@ import { integer, text, textOrNull } from "./rows.ts";
  * A change equal to the last one of its lane is the same event told twice (a redelivery, a replay under a new id); every
  * other change starts a generation, which it tells. Moving away and back is thus not "the same work again". What a pull
  * request was before is said by some of its events only, so its head alone tells them apart: null once it was closed, and
- * where nobody knows it, which is no change. `found`: see {@link PlanRecord}.
+ * where nobody knows it, which is no change. `found`: see {@link PlanRecord}; it stays with the lane, because what was told of
+ * it to nobody may be told at any time after.
  */
 export async function advanceLane(sql: Sql, repository: string, change: Change, found: boolean): Promise<boolean> {
   if (change.kind === "pull_request" && change.after === null && !change.pull.closed) return false;
@@ -34,7 +35,7 @@ export async function advanceLane(sql: Sql, repository: string, change: Change, 
   await sql.query(
     `INSERT INTO refs (repository, ref, generation, before_sha, after_sha, found) VALUES ($1, $2, 1, $3, $4, $5)
      ON CONFLICT (repository, ref) DO UPDATE SET generation = refs.generation + 1,
-       before_sha = excluded.before_sha, after_sha = excluded.after_sha, found = excluded.found`,
+       before_sha = excluded.before_sha, after_sha = excluded.after_sha, found = refs.found OR excluded.found`,
     [repository, lane, change.before, change.after, found],
   );
   return true;
