@@ -474,6 +474,15 @@ export function comparisonsContract(opened: Opened): void {
       expect(await dueIn(AFTER_PUSH_MS - 20_000)).toBe(true);
     });
 
+    it("once", async () => {
+      await cover(opened().store, record([], []));
+      await compared();
+      await push("a", "b");
+      opened().clock.advance(AFTER_PUSH_MS);
+      await end(await claimOne());
+      expect(await dueIn(HOUR)).toBe(true);
+    });
+
     it("also where it is looked at right now, and once only", async () => {
       const { clock } = opened();
       await cover(opened().store, record([], []));
