@@ -367,6 +367,17 @@ export function comparisonsContract(opened: Opened): void {
       expect((await claimOne()).refs).toBeNull();
     });
 
+    it("also of one that nobody had compared, whose look is nobody's when it is back", async () => {
+      await installed();
+      const gone = await claimOne();
+      await about("removed");
+      expect(await claim()).toEqual([]);
+      await about("found");
+      const back = await claimOne();
+      expect(await end(gone, { refs: REFS })).toBe(false);
+      expect(await end(back)).toBe(true);
+    });
+
     it("of a repository that went to another account, also of a look under way", async () => {
       const { clock } = opened();
       await installed(SEVEN, ACME, [ONE, TWO]);

@@ -3,7 +3,7 @@ import type { Migration } from "../migrate.ts";
 /**
  * Of each repository whose branches and tags are compared: when it is looked at next (`wanted_at`: what somebody wished for
  * while it was looked at), how that went, and what nobody has told of yet. What they were at the last look is in a table of
- * its own, as it is large and the rest is written often. `found` of a ref: its last change was found, and not told.
+ * its own, as it is large and the rest is written often. `found` of a ref: one of its changes was found, and not told.
  */
 const statements = ({ id, bytes }: { readonly id: string; readonly bytes: string }): readonly string[] => [
   `CREATE TABLE comparisons (
