@@ -1,7 +1,6 @@
 /** What GitHub tells nobody of: it is found by comparing, and becomes what it would have become, once. */
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { FOUND } from "../../src/core/found.ts";
-import { hostKey } from "../../src/core/model.ts";
 import type { ComparisonEnd } from "../../src/engine/reconcile-port.ts";
 import type { Parts } from "../../src/server-parts.ts";
 import { writeRef } from "../hosts/git/git.ts";
@@ -13,6 +12,7 @@ import type {
   Injection,
   PushResult,
 } from "../hosts/github/index.ts";
+import { createLooks, type Looks } from "../support/looks.ts";
 import { onlyInstallation, post, type Resumed } from "../support/pausing.ts";
 import { ADMIN_TOKEN, createWorld, digestOf, eventually, SECRET, type World } from "../support/world.ts";
 
@@ -43,48 +43,19 @@ interface ApiDelivery {
   readonly decisions: readonly { readonly ref: string | null; readonly reason: string | null }[];
 }
 
-/** A look at a repository that the program began; `end` null: it has not ended, or another had its lease. */
-interface Look {
-  readonly repository: string;
-  readonly attempt: number;
-  end: ComparisonEnd | null;
-}
-
 let world: World;
 let acme: HostAccount;
 let installation: HostInstallation;
 let repository: HostRepository;
-let looks: Look[];
+let looks: Looks;
 /** Wraps what the program is given at its next start. */
 let wrap: (parts: Parts) => Parts;
-
-/** Writes down each look. */
-function watched(parts: Parts): Parts {
-  const { store } = parts;
-  return {
-    ...parts,
-    store: {
-      ...store,
-      async claimComparisons(options) {
-        const claimed = await store.claimComparisons(options);
-        looks.push(...claimed.map((one) => ({ repository: hostKey(one.repository), attempt: one.attempt, end: null })));
-        return claimed;
-      },
-      async endComparison(of, attempt, end) {
-        const held = await store.endComparison(of, attempt, end);
-        const look = looks.find((one) => one.repository === hostKey(of) && one.attempt === attempt);
-        if (held && look !== undefined) look.end = end;
-        return held;
-      },
-    },
-  };
-}
 
 /** A repository that is linked and was looked at once. `before`: what is in it by then. */
 async function link(before: (repository: HostRepository) => Promise<unknown>): Promise<void> {
   world = await createWorld({
     comparing: { everyMs: 20, graceMs: GRACE_MS },
-    parts: (parts) => wrap(watched(parts)),
+    parts: (parts) => wrap(looks.wrap(parts)),
   });
   acme = world.github.organization("acme");
   repository = await world.github.repository(acme, "api", { private: true });
@@ -102,7 +73,7 @@ async function begin(files: Readonly<Record<string, string>> = FILES): Promise<s
 }
 
 beforeEach(() => {
-  looks = [];
+  looks = createLooks();
   wrap = (parts) => parts;
 });
 
@@ -112,14 +83,9 @@ afterEach(async () => {
   expect(violations).toEqual([]);
 });
 
-/** How the first look ended that began after something was done. */
-async function lookAfter(act: () => unknown, of: Pick<HostRepository, "id"> = repository): Promise<ComparisonEnd> {
-  const from = looks.length;
-  await act();
-  const key = hostKey({ provider: "github", host: "default", id: String(of.id) });
-  return eventually("a look has ended", () => {
-    return looks.slice(from).find((look) => look.repository === key && look.end !== null)?.end ?? null;
-  });
+/** How the first look ended that was begun after something was done. */
+function lookAfter(act: () => unknown, of: Pick<HostRepository, "id"> = repository): Promise<ComparisonEnd> {
+  return looks.after({ provider: "github", host: "default", id: String(of.id) }, act);
 }
 
 function look(afterMs = BUSY_MS): Promise<ComparisonEnd> {
@@ -468,11 +434,13 @@ describe("what was there before", () => {
     await other.commit({ message: "Begin", files: FILES });
     await lookAfter(() => world.github.addRepositories(installation, [other]), other);
     await processed((await world.github.removeRepositories(installation, [repository])).guid);
-    const before = looks.length;
+    const before = looks.begun.length;
     await untold("main", "away");
     await lookAfter(() => world.clock.advance(UNUSED_MS), other);
     await lookAfter(() => world.clock.advance(UNUSED_MS), other);
-    expect(new Set(looks.slice(before).map((one) => one.repository))).toEqual(new Set([`github:default:${other.id}`]));
+    expect(new Set(looks.begun.slice(before).map((one) => one.repository))).toEqual(
+      new Set([`github:default:${other.id}`]),
+    );
     await lookAfter(() => world.github.addRepositories(installation, [repository]));
     await find(look(UNUSED_MS));
     expect(await journal(FOUND)).toEqual([]);
