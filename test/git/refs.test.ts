@@ -497,6 +497,12 @@ cat "$0.out"; cat "$0.err" >&2; exit ${code}
     expect(processesAt(endless)).toEqual([]);
   });
 
+  it("is stopped when it is told without end, before it says anything", async () => {
+    const told = await fakeGit({ body: "yes 'packet: git< refs/tags/x' >&3" });
+    expect((await failure(read(URL_OF_API, { git: told, maxRefs: 100 }))).message).toContain("more than 100");
+    expect(processesAt(told)).toEqual([]);
+  });
+
   it("is killed when it does not stop by itself, with all it has started", async () => {
     const deaf = await fakeGit({ body: 'trap "" TERM\nwhile :; do sleep 60; done' });
     expect((await failure(read(URL_OF_API, { git: deaf, timeoutMs: 200 }))).message).toContain("within 0.2 seconds");
