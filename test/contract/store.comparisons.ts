@@ -258,6 +258,7 @@ export function comparisonsContract(opened: Opened): void {
       const fourth = await claimOne();
       expect(fourth).toMatchObject({ refs: new Map(), suspects: [] });
       await end(fourth, { dueAt: clock.now() + 0.25 });
+      expect(await claim()).toEqual([]);
       clock.advance(1);
       expect((await claimOne()).refs).toEqual(new Map());
     });
@@ -476,6 +477,14 @@ export function comparisonsContract(opened: Opened): void {
       expect(await dueIn(5_000)).toBe(true);
     });
 
+    it("and at once where who looked at it fell silent", async () => {
+      await cover(opened().store, record([], []));
+      await claimOne();
+      opened().clock.advance(59_999);
+      await push("a", "b");
+      expect(await dueIn(1)).toBe(true);
+    });
+
     it("counted from the first of several pushes", async () => {
       await cover(opened().store, record([], []));
       await compared();
@@ -650,6 +659,11 @@ export function comparisonsContract(opened: Opened): void {
       expect(await store.isAwaited(ONE)).toBe(false);
       expect(await store.isAwaited(BITBUCKET)).toBe(false);
       expect(await store.isAwaited(TWO)).toBe(false);
+      const there = { provider: "github", host: "ghes" } as const;
+      const owner = { ...ACME, ...there };
+      await store.saveInstallation({ id: { ...there, id: "7" }, account: owner, state: "active", permissions: {} });
+      await store.linkRepositories({ ...there, id: "7" }, [{ ...ONE, ...there }], { complete: true });
+      expect(await store.isAwaited({ ...ONE, ...there })).toBe(true);
     });
   });
 
