@@ -241,6 +241,20 @@ describe("what branches and tags were", () => {
     await expect(look(REFS)).rejects.toThrow("written");
   });
 
+  it("leaves nothing of what was found after a day", async () => {
+    const [claimed] = await store.claimComparisons({ limit: 1, leaseMs: 60_000 });
+    const end = { refs: REFS, suspects: [], dueAt: clock.now(), problem: null, found: 2 };
+    expect(await store.endComparison(repository("1"), claimed?.attempt ?? 0, end)).toBe(true);
+    const never = { bodiesBefore: "2020-01-01T00:00:00.000Z", deliveriesBefore: "2020-01-01T00:00:00.000Z" };
+    const kept = async () => {
+      await store.prune(never);
+      return (await database.query("SELECT changes FROM found_changes")).length;
+    };
+    expect(await kept()).toBe(1);
+    clock.advance(24 * 60 * 60_000 + 1);
+    expect(await kept()).toBe(0);
+  });
+
   it("is as good as unknown where it is damaged, and learned anew", async () => {
     await look(REFS);
     await database.query("UPDATE compared_refs SET packed = $1", [Buffer.from("not brotli")]);
