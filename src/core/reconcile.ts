@@ -20,6 +20,8 @@ export interface Suspect {
   readonly object: Sha | null;
   /** When it was seen first. Milliseconds since 1970. */
   readonly since: number;
+  /** Its host was asked for the commit there, and knew none: a tag may be of something else, or has just gone. */
+  readonly noCommit?: true;
 }
 
 /** Where a lane is as far as was told (or found). */
@@ -38,8 +40,8 @@ export interface Untold {
   readonly before: Sha | null;
   /** Null: it is gone. */
   readonly tip: RefTip | null;
-  /** As in {@link Suspect}. */
-  readonly since: number;
+  /** What it was suspected as. */
+  readonly suspect: Suspect;
 }
 
 /** What a host tells comes within seconds mostly; it usually has this long before we say that it does not. */
@@ -70,19 +72,20 @@ export function compareRefs(
     readonly graceMs: number;
   },
 ): Compared {
-  const since = new Map(known.suspects.map((one) => [`${one.ref} ${one.object}`, one.since]));
+  const suspected = new Map(known.suspects.map((one) => [`${one.ref} ${one.object}`, one]));
   const untold: Untold[] = [];
   const suspects: Suspect[] = [];
   for (const ref of movedRefs(before, now)) {
     const tip = now.get(ref) ?? null;
     const place = known.told.get(ref);
     if (isWhere(place, tip)) continue;
-    const seen = since.get(`${ref} ${tip?.object ?? null}`) ?? known.at;
-    if (known.at - seen < known.graceMs || untold.length === MAX_AT_ONCE) {
-      suspects.push({ ref, object: tip?.object ?? null, since: seen });
+    const object = tip?.object ?? null;
+    const suspect = suspected.get(`${ref} ${object}`) ?? { ref, object, since: known.at };
+    if (known.at - suspect.since < known.graceMs || untold.length === MAX_AT_ONCE) {
+      suspects.push(suspect);
     } else {
       const was = place === undefined ? (before.get(ref)?.object ?? null) : place.after;
-      untold.push({ ref, before: was, tip, since: seen });
+      untold.push({ ref, before: was, tip, suspect });
     }
   }
   return { untold, suspects };

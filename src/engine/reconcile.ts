@@ -166,7 +166,7 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
       return isSame(before, refs) ? null : refs;
     };
     if (awaited) {
-      const open = [...compared.suspects, ...compared.untold.map(suspectOf)];
+      const open = [...compared.suspects, ...compared.untold.map(({ suspect }) => suspect)];
       return ok({ refs: settle(open), suspects: open, found: [], againIn: open.length > 0 ? AWAITED_MS : null });
     }
     const confirmed = await confirm(place, claimed, compared.untold);
@@ -179,8 +179,7 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
       }
       options.onFound?.(changes.length);
     }
-    // What moves right now is a change of its own, and has its own time to be told.
-    const open = [...compared.suspects, ...moving.map((one) => ({ ...suspectOf(one), since: clock.now() }))];
+    const open = [...compared.suspects, ...moving];
     return ok({ refs: settle(open), suspects: open, found: changes, againIn: null });
   }
 
@@ -189,23 +188,24 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
     { host }: ComparedHost,
     { installation, repository }: ClaimedRepository,
     untold: readonly Untold[],
-  ): Promise<Outcome<{ readonly changes: readonly RefChange[]; readonly moving: readonly Untold[] }>> {
+  ): Promise<Outcome<{ readonly changes: readonly RefChange[]; readonly moving: readonly Suspect[] }>> {
     const changes: RefChange[] = [];
-    const moving: Untold[] = [];
+    const moving: Suspect[] = [];
     for (const one of untold) {
-      const tip = await host.tip(installation, repository, one.ref);
-      if (!tip.ok) return tip;
-      if ((tip.value?.commit ?? null) === (one.tip?.commit ?? null)) changes.push(changeOf(one, tip.value));
-      else moving.push(one);
+      const { ref, tip, suspect } = one;
+      const now = await host.tip(installation, repository, ref);
+      if (!now.ok) return now;
+      // What moves right now is a change of its own, and has its own time to be told.
+      const again: Suspect = { ref, object: suspect.object, since: clock.now() };
+      if ((now.value?.commit ?? null) === (tip?.commit ?? null)) changes.push(changeOf(one, now.value));
+      else if (now.value !== null) moving.push(again);
+      // There for git, twice, and no commit: nothing of it could be built.
+      else if (suspect.noCommit !== true) moving.push({ ...again, noCommit: true });
     }
     return ok({ changes: changes.toSorted(byCommit), moving });
   }
 
   return { step };
-}
-
-function suspectOf({ ref, tip, since }: Untold): Suspect {
-  return { ref, object: tip?.object ?? null, since };
 }
 
 function changeOf({ ref, before, tip }: Untold, now: Tip | null): RefChange {

@@ -103,7 +103,7 @@ describe("what nobody told of", () => {
   it("goes on from what was told last, and not from what was seen last", () => {
     const suspects = [{ ref: MAIN, object: sha("c"), since: long }];
     const { untold } = compare(before, refs({ [MAIN]: "c" }), { places: told({ [MAIN]: "b" }), suspects });
-    expect(untold).toEqual([{ ref: MAIN, before: sha("b"), tip: tip("c"), since: long }]);
+    expect(untold).toEqual([{ ref: MAIN, before: sha("b"), tip: tip("c"), suspect: suspects[0] }]);
   });
 
   it("begins anew where it was told that it is gone", () => {
@@ -119,7 +119,7 @@ describe("what nobody told of", () => {
   ])("is gone, %s", (_what, places, count) => {
     const suspects = [{ ref: TAG, object: null, since: long }];
     const { untold } = compare(refs({ [TAG]: "a" }), refs({}), { places, suspects });
-    expect(untold).toEqual(count === 0 ? [] : [{ ref: TAG, before: sha("a"), tip: null, since: long }]);
+    expect(untold).toEqual(count === 0 ? [] : [{ ref: TAG, before: sha("a"), tip: null, suspect: suspects[0] }]);
   });
 
   it("is handed on in portions, and none of it is forgotten", () => {

@@ -265,6 +265,25 @@ describe("comparing branches and tags", () => {
     expect(bench.journal).toEqual([]);
   });
 
+  it("gives up on what git lists and the host knows no commit of, once it is sure", async () => {
+    bench.refs.set(V1, tip("t", "t"));
+    bench.tips.set(V1, ok(null));
+    const first = await lookTwice();
+    expect(first).toMatchObject({ refs: null, found: 0, suspects: [{ ref: V1, noCommit: true }] });
+    bench.clock.advance(GRACE_MS);
+    expect(await look()).toMatchObject({ refs: bench.refs, found: 0, suspects: [] });
+    expect(bench.journal).toEqual([]);
+  });
+
+  it("believes a host that was late to know a commit", async () => {
+    bench.refs.set(V1, tip("b"));
+    bench.tips.set(V1, ok(null));
+    await lookTwice();
+    bench.tips.clear();
+    bench.clock.advance(GRACE_MS);
+    expect(await look()).toMatchObject({ refs: bench.refs, found: 1, suspects: [] });
+  });
+
   it("tells what is gone, if it was told that it is there", async () => {
     bench.refs.delete(MAIN);
     bench.told.set(MAIN, { before: null, after: sha("a"), found: false });
