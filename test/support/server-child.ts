@@ -25,6 +25,10 @@ export interface ServerChildInput {
   readonly url: string;
   readonly apiUrl: string;
   readonly leaseMs: number;
+  /** How far its clock is ahead of the machine's; left out: it is not. */
+  readonly aheadMs?: number;
+  /** Left out: branches and tags are hardly ever compared. */
+  readonly comparing?: { readonly everyMs: number; readonly graceMs: number };
 }
 
 const silent: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -43,17 +47,19 @@ function notingBuilder(folder: string): Builder {
 }
 
 async function main(input: ServerChildInput): Promise<void> {
+  const { aheadMs = 0, comparing = { everyMs: 3_600_000, graceMs: 120_000 } } = input;
+  const clock = { now: () => Date.now() + aheadMs };
   await migrateStore(input.databaseUrl);
   const github = { ...input, host: "default", webhookSecrets: [input.secret], clientId: null, clientSecret: null };
   const running = await startServer(
     {
-      store: await openStore({ url: input.databaseUrl, clock: Date }),
+      store: await openStore({ url: input.databaseUrl, clock }),
       logs: createLogStore(join(input.folder, "logs")),
       registries: soleRegistry(registryOf()),
       ...requestParts(join(input.folder, "request-key.pem")),
       builder: notingBuilder(input.folder),
-      hosts: [createGithubParts(github, silent, Date)],
-      clock: Date,
+      hosts: [createGithubParts(github, silent, clock)],
+      clock,
       log: silent,
     },
     {
@@ -66,6 +72,7 @@ async function main(input: ServerChildInput): Promise<void> {
       builds: { concurrency: 4, network: "none", timeoutSeconds: 60, memoryBytes: 1024 ** 3, logBytes: 1024 ** 2 },
       retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       leaseMs: input.leaseMs,
+      comparing,
     },
   );
   process.stdout.write(`${running.url}\n`);
