@@ -14,7 +14,15 @@ import type {
 } from "../hosts/github/index.ts";
 import { createLooks, type Looks } from "../support/looks.ts";
 import { onlyInstallation, post, type Resumed } from "../support/pausing.ts";
-import { ADMIN_TOKEN, createWorld, digestOf, eventually, SECRET, type World } from "../support/world.ts";
+import {
+  ADMIN_TOKEN,
+  createWorld,
+  digestOf,
+  eventually,
+  SECRET,
+  type World,
+  type WorldOptions,
+} from "../support/world.ts";
 
 const CONFIG = `version: 1
 images:
@@ -40,7 +48,11 @@ interface ApiDelivery {
   readonly outcome: string;
   readonly note: string | null;
   readonly builds: readonly string[];
-  readonly decisions: readonly { readonly ref: string | null; readonly reason: string | null }[];
+  readonly decisions: readonly {
+    readonly ref: string | null;
+    readonly sha: string | null;
+    readonly reason: string | null;
+  }[];
 }
 
 let world: World;
@@ -52,8 +64,12 @@ let looks: Looks;
 let wrap: (parts: Parts) => Parts;
 
 /** A repository that is linked and was looked at once. `before`: what is in it by then. */
-async function link(before: (repository: HostRepository) => Promise<unknown>): Promise<void> {
+async function link(
+  before: (repository: HostRepository) => Promise<unknown>,
+  options: Pick<WorldOptions, "enterprise"> = {},
+): Promise<void> {
   world = await createWorld({
+    ...options,
     comparing: { everyMs: 20, graceMs: GRACE_MS },
     parts: (parts) => wrap(looks.wrap(parts)),
   });
@@ -409,6 +425,27 @@ describe("what nobody told of a branch", () => {
   });
 });
 
+it("what nobody told of on another GitHub host is found there", async () => {
+  await link((made) => made.commit({ message: "Begin", files: FILES }), { enterprise: true });
+  const org = world.ghes.organization("works");
+  const theirs = await world.ghes.repository(org, "far", { private: true });
+  await theirs.commit({ message: "Begin", files: FILES });
+  const id = { provider: "github", host: "ghes", id: String(theirs.id) } as const;
+  await looks.after(id, () => world.ghes.install(org));
+  const { sha } = await theirs.commit({ message: "Untold", files: { a: "1" } });
+  expect((await looks.after(id, () => world.clock.advance(UNUSED_MS))).suspects).toHaveLength(1);
+  await looks.after(id, () => world.clock.advance(GRACE_MS));
+  const [delivery] = await found(1);
+  // Its account has no namespace; nobody gave it one.
+  expect(delivery).toMatchObject({
+    outcome: "planned",
+    decisions: [{ ref: "refs/heads/main", reason: "no-namespace" }],
+  });
+  expect(delivery?.decisions.map((one) => one.sha)).toEqual([sha]);
+  expect(world.ghes.gitCalls.every(({ status }) => status === 200)).toBe(true);
+  expect(world.ghes.violations).toEqual([]);
+});
+
 describe("what was there before", () => {
   it("the app was installed is not built; what comes then is, told or not", async () => {
     await link(async (made) => {
@@ -583,6 +620,26 @@ describe("nothing is lost", () => {
     await found(1);
     expect(await concluded(sha)).toBe("success");
     expect(await builds()).toHaveLength(2);
+  });
+
+  it("when the repository was renamed without a word, and somebody else has its old name", async () => {
+    const first = await begin();
+    const sha = await untold("main", "later");
+    await unheard(() => world.github.rename(repository, "renamed"));
+    const usurper = await world.github.repository(acme, "api");
+    const theirs = await usurper.commit({ message: "Not yours", files: FILES });
+    await usurper.commit({ branch: "topic", message: "Not yours either" });
+    // Whoever asks for the old name is shown another repository's branches, and has to see that.
+    for (let tries = 0; (await journal(FOUND)).length === 0; tries += 1) {
+      expect(tries).toBeLessThan(6);
+      const { suspects } = await look();
+      expect(suspects.filter(({ object }) => object !== sha)).toEqual([]);
+    }
+    await found(1);
+    expect(await concluded(sha)).toBe("success");
+    expect(await builds()).toEqual([`refs/heads/main ${first}`, `refs/heads/main ${sha}`].toSorted());
+    expect(usurper.checkRuns(theirs.sha)).toEqual([]);
+    await expectNothingMore();
   });
 
   it("when the program is stopped and started in between", async () => {
