@@ -365,30 +365,57 @@ describe("what nobody told of a branch", () => {
     await expectNothingMore();
   });
 
-  it("counts by what changed since the last push that was told", async () => {
-    const rules = "    paths: { include: [src/**] }\n    rules: [{ branch: main, tags: [edge] }]\n";
-    const config = `version: 1\nimages:\n  - name: api\n${rules}`;
-    await link((made) => made.commit({ message: "Begin", files: { ...FILES, ".wharfinger.yml": config } }));
-    const commit = (path: string) => repository.commit({ message: `Write ${path}`, files: { [path]: "1" } });
-    const push = async (path: string) => {
-      const { sha, delivery } = await world.github.push(repository, { message: "Push", files: { [path]: "1" } });
-      return { sha, delivery: await processed(delivery.guid) };
+  describe("counts by what changed since the last push that was told", () => {
+    let first: PushResult;
+
+    beforeEach(async () => {
+      const rules = "    paths: { include: [src/**] }\n    rules: [{ branch: main, tags: [edge] }]\n";
+      const config = `version: 1\nimages:\n  - name: api\n${rules}`;
+      await link((made) => made.commit({ message: "Begin", files: { ...FILES, ".wharfinger.yml": config } }));
+      first = await push("src/first");
+      expect(await concluded(first.sha)).toBe("success");
+    });
+
+    async function commit(path: string): Promise<string> {
+      return (await repository.commit({ message: `Write ${path}`, files: { [path]: "1" } })).sha;
+    }
+
+    async function push(path: string): Promise<PushResult> {
+      const pushed = await world.github.push(repository, { message: "Push", files: { [path]: "1" } });
+      expect(await processed(pushed.delivery.guid)).toMatchObject({ outcome: "planned" });
+      return pushed;
+    }
+
+    const unchanged = async (guid: string) => {
+      expect((await processed(guid)).decisions.map(({ reason }) => reason)).toEqual(["paths-unchanged"]);
     };
-    const first = await push("src/a");
-    expect(await concluded(first.sha)).toBe("success");
-    await commit("docs/a");
-    await find();
-    const [unchanged] = await found(1);
-    expect(unchanged?.decisions.map(({ reason }) => reason)).toEqual(["paths-unchanged"]);
-    await commit("src/b");
-    const { sha } = await commit("docs/b");
-    await find();
-    await found(2);
-    expect(await concluded(sha)).toBe("success");
-    expect((await push("docs/c")).delivery.decisions.map(({ reason }) => reason)).toEqual(["paths-unchanged"]);
-    await expectNothingMore();
-    expect(await builds()).toEqual([`refs/heads/main ${first.sha}`, `refs/heads/main ${sha}`].toSorted());
-    expect(await published("edge")).toBe(digestOf(sha));
+
+    it("and not by what was built before", async () => {
+      await commit("docs/a");
+      await find();
+      const [delivery] = await found(1);
+      expect(delivery?.decisions.map(({ reason }) => reason)).toEqual(["paths-unchanged"]);
+      await commit("src/b");
+      const sha = await commit("docs/b");
+      await find();
+      await found(2);
+      expect(await concluded(sha)).toBe("success");
+      await unchanged((await push("docs/c")).delivery.guid);
+      await expectNothingMore();
+      expect(await builds()).toEqual([`refs/heads/main ${first.sha}`, `refs/heads/main ${sha}`].toSorted());
+      expect(await published("edge")).toBe(digestOf(sha));
+    });
+
+    it("also when the next push is told before it is found", async () => {
+      await commit("src/untold");
+      const next = await push("docs/told");
+      expect(await concluded(next.sha)).toBe("success");
+      await unchanged((await push("docs/more")).delivery.guid);
+      await expectNothingMore();
+      expect(await journal(FOUND)).toEqual([]);
+      expect(await builds()).toEqual([`refs/heads/main ${first.sha}`, `refs/heads/main ${next.sha}`].toSorted());
+      expect(await published("edge")).toBe(digestOf(next.sha));
+    });
   });
 
   it("is nothing to build when the branch or tag was deleted; one that is made again is built", async () => {
