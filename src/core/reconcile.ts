@@ -120,9 +120,9 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Between two looks at a repository of which something was built lately, once, and never. */
+/** Between two looks at a repository that has used this service lately, once, and never. */
 export const LOOK_EVERY_MS = { busy: 10 * MINUTE_MS, quiet: HOUR_MS, unused: DAY_MS } as const;
-/** A repository is busy for this long after its last build. */
+/** A repository is busy for this long after its last build or push. */
 export const BUSY_MS = 14 * DAY_MS;
 /** After a push that was told: what was pushed with it is looked for. */
 export const AFTER_PUSH_MS = 30_000;
@@ -133,21 +133,21 @@ export const AFTER_PUSH_MS = 30_000;
  */
 export function nextLook(stands: {
   readonly now: number;
-  readonly lastBuildAt: number | null;
+  readonly lastUsedAt: number | null;
   readonly suspects: readonly Suspect[];
   /** In a row. */
   readonly failures: number;
   readonly spread: number;
   readonly graceMs: number;
 }): number {
-  const { now, lastBuildAt, suspects, failures, spread, graceMs } = stands;
-  const usual = usualGap(now, lastBuildAt) * (1 + spread / 5);
+  const { now, lastUsedAt, suspects, failures, spread, graceMs } = stands;
+  const usual = usualGap(now, lastUsedAt) * (1 + spread / 5);
   if (failures > 0) return now + Math.min(DAY_MS, Math.max(usual, MINUTE_MS * 2 ** Math.min(failures, 20)));
   const judged = Math.min(...suspects.map(({ since }) => Math.max(now, since + graceMs)));
   return Math.round(Math.min(now + usual, judged));
 }
 
-function usualGap(now: number, lastBuildAt: number | null): number {
-  if (lastBuildAt === null) return LOOK_EVERY_MS.unused;
-  return now - lastBuildAt < BUSY_MS ? LOOK_EVERY_MS.busy : LOOK_EVERY_MS.quiet;
+function usualGap(now: number, lastUsedAt: number | null): number {
+  if (lastUsedAt === null) return LOOK_EVERY_MS.unused;
+  return now - lastUsedAt < BUSY_MS ? LOOK_EVERY_MS.busy : LOOK_EVERY_MS.quiet;
 }

@@ -23,8 +23,11 @@ export interface ClaimedRepository {
   /** As they were when they were compared last; null: they never were. */
   readonly refs: Refs | null;
   readonly suspects: readonly Suspect[];
-  /** Milliseconds since 1970; null: nothing of it was ever built. */
-  readonly lastBuildAt: number | null;
+  /**
+   * When something of it was built last, or a push of it was planned by a file of ours. Milliseconds since
+   * 1970; null: never.
+   */
+  readonly lastUsedAt: number | null;
   /** Looks that failed since the last one that did not. */
   readonly failures: number;
 }

@@ -91,9 +91,9 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
   }
 
   function endOf(claimed: ClaimedRepository, looked: Outcome<Looked>): ComparisonEnd {
-    const { lastBuildAt } = claimed;
+    const { lastUsedAt } = claimed;
     const now = clock.now();
-    const stands = { now, lastBuildAt, spread: Math.random(), graceMs };
+    const stands = { now, lastUsedAt, spread: Math.random(), graceMs };
     if (!looked.ok) {
       const { suspects } = claimed;
       const dueAt = nextLook({ ...stands, suspects, failures: claimed.failures + 1 });

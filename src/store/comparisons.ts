@@ -10,6 +10,7 @@ import { REPOSITORY_COLUMNS, toRepository } from "./build-rows.ts";
 import type { StoreParts } from "./builds.ts";
 import type { Sql } from "./database.ts";
 import { storedStream } from "./journal.ts";
+import { REPOSITORY_IS_PAUSED } from "./pause-rows.ts";
 import {
   bytesOrNull,
   flag,
@@ -93,9 +94,9 @@ export function createComparisons({ database, clock }: StoreParts): ReconcileSto
   };
 }
 
-/** Repositories that are compared, `r` of installations `i`. */
+/** Repositories that are compared, `r` of installations `i`: those for which hosts may be called, and somebody can push to. */
 const COMPARED = `repositories r JOIN installations i ON i.key = r.installation
-    AND i.state = 'active' AND r.linked AND NOT r.archived`;
+    AND i.state = 'active' AND r.linked AND NOT r.archived AND NOT ${REPOSITORY_IS_PAUSED}`;
 
 /**
  * What others lock or have leased is passed over, and so are those of whom nothing can be asked now. They are asked about one
@@ -113,7 +114,7 @@ export const CLAIM_COMPARISONS = `
 
 /** The newest build is found by the index builds_repository. */
 export const CLAIMED = `
-  SELECT c.repository AS key, c.attempt, c.suspects, c.failures, p.packed, r.installation, ${REPOSITORY_COLUMNS}, (
+  SELECT c.repository AS key, c.attempt, c.suspects, c.failures, c.used_at, p.packed, r.installation, ${REPOSITORY_COLUMNS}, (
     SELECT b.created_at FROM builds b WHERE b.repository = c.repository ORDER BY b.seq DESC LIMIT 1
   ) AS last_build_at
   FROM comparisons c JOIN repositories r ON r.key = c.repository
@@ -158,9 +159,13 @@ async function toClaimed(row: Row): Promise<ClaimedRepository> {
     repository: toRepository(row),
     refs: await storedRefs(row),
     suspects: json<readonly Suspect[]>(row, "suspects"),
-    lastBuildAt: integerOrNull(row, "last_build_at"),
+    lastUsedAt: latest(integerOrNull(row, "last_build_at"), integerOrNull(row, "used_at")),
     failures: integer(row, "failures"),
   };
+}
+
+function latest(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.max(one, other);
 }
 
 function toPlace(row: Row): ToldPlace {
@@ -205,13 +210,15 @@ export async function lookSoon(
 ): Promise<void> {
   const told = trigger === "event" && found !== true && changes.some(({ kind }) => kind !== "pull_request");
   const used =
-    plan.requests.length + plan.held.length > 0 || plan.skips.some(({ reason }) => reason !== "config-missing");
+    plan.requests.length + plan.held.length > 0 ||
+    // Other skips say nothing of a file: nobody looked whether there is one.
+    plan.skips.some(({ image, reason }) => image !== null || reason === "config-invalid");
   if (!told || !used) return;
   await sql.query(
-    `UPDATE comparisons SET due_at = CASE WHEN due_at < $2 THEN due_at ELSE CAST($2 AS BIGINT) END,
+    `UPDATE comparisons SET used_at = $3, due_at = CASE WHEN due_at < $2 THEN due_at ELSE CAST($2 AS BIGINT) END,
        wanted_at = CASE WHEN wanted_at < $2 THEN wanted_at ELSE CAST($2 AS BIGINT) END
-     WHERE repository = $1 AND (due_at > $2 OR lease_until > 0)`,
-    [hostKey(repository), now + AFTER_PUSH_MS],
+     WHERE repository = $1`,
+    [hostKey(repository), now + AFTER_PUSH_MS, now],
   );
 }
 

@@ -6,17 +6,19 @@ import type { Sql } from "./database.ts";
 import { flag, json, type Row, text, time } from "./rows.ts";
 
 /**
- * Conditions on a row of builds. Pauses are few, and their lists do not depend on the row: each is looked up once in a
- * statement, however many builds wait.
+ * Conditions on a row of builds, or of another table with such columns. Pauses are few, and their lists do not depend on the
+ * row: each is looked up once in a statement, however many builds wait.
  */
-function pausedBy(which: string): string {
+function pausedBy(which: string, installation = "installation", repository = "repository"): string {
   const keys = (kind: Scope["kind"]) => `(SELECT key FROM pauses WHERE kind = '${kind}' AND ${which})`;
-  return `(EXISTS ${keys("instance")} OR installation IN ${keys("installation")} OR repository IN ${keys("repository")})`;
+  return `(EXISTS ${keys("instance")} OR ${installation} IN ${keys("installation")} OR ${repository} IN ${keys("repository")})`;
 }
 
 export const INSTANCE_IS_PAUSED = "EXISTS (SELECT 1 FROM pauses WHERE kind = 'instance')";
 /** It is not begun now. */
 export const IS_PAUSED = pausedBy("TRUE");
+/** The same of a row `r` of repositories. */
+export const REPOSITORY_IS_PAUSED = pausedBy("TRUE", "r.installation", "r.key");
 /** It is not to go on either. What is being published has no pause: a tag that was moved has to be recorded. */
 export const IS_STOPPED = `(phase = 'build' AND ${pausedBy("stops")})`;
 /** It is not published now: what was staged before a pause is, unless that stops, or is one of the whole instance. */

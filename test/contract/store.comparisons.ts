@@ -4,6 +4,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { By } from "../../src/core/audit.ts";
 import { FOUND } from "../../src/core/found.ts";
 import type { Change, HostId, Repository, Skip } from "../../src/core/model.ts";
+import type { Scope } from "../../src/core/pause.ts";
 import { AFTER_PUSH_MS, type Refs, type RefTip } from "../../src/core/reconcile.ts";
 import type { ClaimedRepository, ComparisonEnd } from "../../src/engine/reconcile-port.ts";
 import type { PlanRecord } from "../../src/engine/store-port.ts";
@@ -102,7 +103,7 @@ export function comparisonsContract(opened: Opened): void {
 
   const push = (before: string | null, after: string, more: Parameters<typeof record>[2] = {}, ref = MAIN) => {
     const moved = change(before, after, ref);
-    return planned([moved], { skips: [skip(moved, null)], ...more });
+    return planned([moved], { skips: [skip(moved, "api")], ...more });
   };
 
   describe("hands out repositories to be compared", () => {
@@ -117,7 +118,7 @@ export function comparisonsContract(opened: Opened): void {
         repository: { ...ONE, defaultBranch: null, cloneUrl: "", webUrl: "" },
         refs: null,
         suspects: [],
-        lastBuildAt: null,
+        lastUsedAt: null,
         failures: 0,
       });
       await end(claimed, { dueAt: 0 });
@@ -126,7 +127,7 @@ export function comparisonsContract(opened: Opened): void {
       expect((await claimOne()).repository).toEqual(ONE);
     });
 
-    it("but none that is archived, suspended or left, and those that are paused", async () => {
+    it("but none that is archived, suspended, left or paused, until it is not any more", async () => {
       const { store } = opened();
       await installed(SEVEN, ACME, [ONE, TWO, repository("3"), repository("4")]);
       await installed(EIGHT, OTHER, [repository("5")]);
@@ -134,11 +135,18 @@ export function comparisonsContract(opened: Opened): void {
       await about("removed", TWO);
       await pause(store, "repository", repository("3"));
       await hear("suspended", EIGHT, OTHER);
-      expect(await names()).toEqual(["3", "4"]);
-      await pause(store, "installation", SEVEN);
-      await store.pause({ kind: "instance" }, { by: { kind: "operator" }, stop: true });
+      expect(await names()).toEqual(["4"]);
       opened().clock.advance(60_000);
-      expect(await names()).toEqual(["3", "4"]);
+      const paused: readonly Scope[] = [{ kind: "installation", id: SEVEN }, { kind: "instance" }];
+      for (const scope of paused) {
+        await store.pause(scope, { by: { kind: "operator" }, stop: false });
+        expect(await names()).toEqual([]);
+        expect((await store.stats()).comparisons.repositories).toBe(0);
+        await store.resume(scope, { kind: "operator" });
+      }
+      expect(await names()).toEqual(["4"]);
+      await store.resume({ kind: "repository", id: repository("3") }, { kind: "operator" });
+      expect(await names()).toEqual(["3"]);
       await installed(EIGHT, OTHER, [repository("5")]);
       await about("found", ONE);
       await about("found", TWO);
@@ -231,7 +239,7 @@ export function comparisonsContract(opened: Opened): void {
       const at = clock.now();
       clock.advance(5_000);
       const claimed = await claim();
-      expect(claimed.map((one) => [one.repository.id, one.lastBuildAt])).toEqual([
+      expect(claimed.map((one) => [one.repository.id, one.lastUsedAt])).toEqual([
         ["1", at],
         ["2", null],
       ]);
@@ -436,8 +444,7 @@ export function comparisonsContract(opened: Opened): void {
         { skips: [skip(moved, null, "config-missing"), skip(moved, "api")] },
         [change(null, "b", "refs/tags/v1")],
       ],
-      ["that deletes", { skips: [skip(moved, null, "ref-deleted")] }, [{ ...moved, after: null, commit: null }]],
-      ["of a repository that is paused", { skips: [skip(moved, null, "paused")] }, [moved]],
+      ["of which the file is wrong", { skips: [skip(moved, null, "config-invalid")] }, [moved]],
     ])("after a push %s", async (_what, more, changes) => {
       await cover(opened().store, record([], []));
       await compared();
@@ -454,6 +461,8 @@ export function comparisonsContract(opened: Opened): void {
     >([
       ["what has no file of ours", { skips: [skip(moved, null, "config-missing")] }, [moved]],
       ["what nothing was planned of", {}, [moved]],
+      ["what is deleted", { skips: [skip(moved, null, "ref-deleted")] }, [{ ...moved, after: null, commit: null }]],
+      ["what is paused", { skips: [skip(moved, null, "paused")] }, [moved]],
       ["what was found", { skips: [skip(moved, "api")], found: true }, [moved]],
       ["a re-run", { skips: [skip(moved, "api")], trigger: "rerun" }, [moved]],
       ["what somebody started", { skips: [skip(moved, "api")], trigger: "manual" }, [moved]],
@@ -483,6 +492,20 @@ export function comparisonsContract(opened: Opened): void {
       opened().clock.advance(59_999);
       await push("a", "b");
       expect(await dueIn(1)).toBe(true);
+    });
+
+    it.each<[string, Partial<PlanRecord> & { readonly skips?: readonly Skip[] }, boolean]>([
+      ["is used where something was skipped of a push", { skips: [skip(moved, "api")] }, true],
+      ["is not used where it has no file", { skips: [skip(moved, null, "config-missing")] }, false],
+      ["is not used where something was found", { skips: [skip(moved, "api")], found: true }, false],
+    ])("and the repository %s", async (_what, more, used) => {
+      const { store, clock } = opened();
+      await cover(store, record([], []));
+      await compared();
+      const at = clock.now();
+      await planned([moved], more);
+      clock.advance(HOUR);
+      expect((await claimOne()).lastUsedAt).toBe(used ? at : null);
     });
 
     it("counted from the first of several pushes", async () => {

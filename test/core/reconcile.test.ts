@@ -163,22 +163,22 @@ it("what may yet be told is remembered as it was", () => {
 
 describe("the next look", () => {
   const DAY_MS = 24 * 60 * 60_000;
-  const calm = { now: NOW, lastBuildAt: NOW - 1, suspects: [], failures: 0, spread: 0, graceMs: GRACE_MS };
+  const calm = { now: NOW, lastUsedAt: NOW - 1, suspects: [], failures: 0, spread: 0, graceMs: GRACE_MS };
   const { busy, quiet, unused } = LOOK_EVERY_MS;
 
   it.each([
     ["built lately", calm, busy],
-    ["built almost two weeks ago", { ...calm, lastBuildAt: NOW - 14 * DAY_MS + 1 }, busy],
-    ["built two weeks ago", { ...calm, lastBuildAt: NOW - 14 * DAY_MS }, quiet],
-    ["never built", { ...calm, lastBuildAt: null }, unused],
+    ["built almost two weeks ago", { ...calm, lastUsedAt: NOW - 14 * DAY_MS + 1 }, busy],
+    ["built two weeks ago", { ...calm, lastUsedAt: NOW - 14 * DAY_MS }, quiet],
+    ["never built", { ...calm, lastUsedAt: null }, unused],
     ["spread out", { ...calm, spread: 1 }, busy * 1.2],
     ["a suspect", { ...calm, suspects: [{ ref: MAIN, object: null, since: NOW - 1_000 }] }, GRACE_MS - 1_000],
     ["a suspect whose time is over", { ...calm, suspects: [{ ref: MAIN, object: null, since: long - 5 }] }, 0],
     ["one failure", { ...calm, failures: 1 }, busy],
     ["many failures", { ...calm, failures: 8 }, 256 * 60_000],
     ["no end of failures", { ...calm, failures: 5_000 }, DAY_MS],
-    ["failures where nothing was built", { ...calm, lastBuildAt: null, failures: 1 }, unused],
-    ["failures, spread out", { ...calm, lastBuildAt: null, failures: 1, spread: 1 }, unused],
+    ["failures where nothing was built", { ...calm, lastUsedAt: null, failures: 1 }, unused],
+    ["failures, spread out", { ...calm, lastUsedAt: null, failures: 1, spread: 1 }, unused],
   ])("%s", (_what, stands, gap) => {
     expect(nextLook(stands) - NOW).toBe(gap);
   });

@@ -66,7 +66,7 @@ function claimed(more: Partial<ClaimedRepository> = {}): ClaimedRepository {
     repository: NAMED,
     refs: new Map([[MAIN, tip("a")]]),
     suspects: end?.suspects ?? [],
-    lastBuildAt: null,
+    lastUsedAt: null,
     failures: 0,
     ...more,
   };
@@ -358,7 +358,7 @@ describe("a look that fails", () => {
     bench.reading = AWAY;
     const gaps: number[] = [];
     for (const failures of [0, 9, 10]) {
-      const { dueAt } = await look({ failures, lastBuildAt: bench.clock.now() });
+      const { dueAt } = await look({ failures, lastUsedAt: bench.clock.now() });
       gaps.push(dueAt - bench.clock.now());
     }
     expect(gaps[0]).toBeLessThanOrEqual(LOOK_EVERY_MS.busy * 1.2);
@@ -368,7 +368,7 @@ describe("a look that fails", () => {
 
   it("lets a host alone that wants it", async () => {
     bench.credential = failed("rate limit", { retryable: true, retryAfter: 3_600 });
-    const end = await look({ lastBuildAt: bench.clock.now() });
+    const end = await look({ lastUsedAt: bench.clock.now() });
     expect(end.dueAt - bench.clock.now()).toBe(3_600_000);
     bench.credential = null;
     expect(await look()).toMatchObject({ problem: "The host asked us to wait." });

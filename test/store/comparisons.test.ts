@@ -44,7 +44,7 @@ function measured(): void {
     const claimed = await store.claimComparisons({ limit: 4, leaseMs: 60_000 });
     expect(claimed.map(({ repository: { id } }) => id)).toEqual(["1", "2", "3", "4"]);
     // Builds 10,000 and 20,000 and 30,000 are of the first repository.
-    expect(claimed.map(({ lastBuildAt }) => lastBuildAt)).toEqual([30_000, 20_001, 20_002, 20_003]);
+    expect(claimed.map(({ lastUsedAt }) => lastUsedAt)).toEqual([30_000, 20_001, 20_002, 20_003]);
     await database.query("UPDATE comparisons SET due_at = $1", [clock.now() + 1_000]);
     await database.query("UPDATE repositories SET linked = FALSE WHERE id = '9'");
     const [last, ...more] = await store.claimComparisons({ limit: 4, leaseMs: 60_000 });

@@ -174,6 +174,7 @@ COLUMN comparisons.lease_until bigint NOT NULL DEFAULT 0
 COLUMN comparisons.attempt bigint NOT NULL
 COLUMN comparisons.looked_at bigint
 COLUMN comparisons.compared_at bigint
+COLUMN comparisons.used_at bigint
 COLUMN comparisons.failures integer NOT NULL DEFAULT 0
 COLUMN comparisons.problem text
 COLUMN comparisons.suspects text NOT NULL DEFAULT '[]'::text

@@ -165,6 +165,7 @@ lease_until BIGINT NOT NULL DEFAULT 0,
 attempt BIGINT NOT NULL,
 looked_at BIGINT,
 compared_at BIGINT,
+used_at BIGINT,
 failures INTEGER NOT NULL DEFAULT 0,
 problem TEXT,
 suspects TEXT NOT NULL DEFAULT '[]'

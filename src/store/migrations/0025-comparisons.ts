@@ -2,8 +2,8 @@ import type { Migration } from "../migrate.ts";
 
 /**
  * Of each repository whose branches and tags are compared: when it is looked at next (`wanted_at`: what somebody wished for
- * while it was looked at), how that went, and what nobody has told of yet. What they were at the last look is in a table of
- * its own, as it is large and the rest is written often. `found` of a ref: one of its changes was found, and not told.
+ * while it was looked at), how that went, when a push of it was planned by a file of ours last (`used_at`), and what nobody has
+ * told of yet. What they were at the last look is in a table of its own, as it is large and the rest is written often. `found` of a ref: one of its changes was found, and not told.
  */
 const statements = ({ id, bytes }: { readonly id: string; readonly bytes: string }): readonly string[] => [
   `CREATE TABLE comparisons (
@@ -14,6 +14,7 @@ const statements = ({ id, bytes }: { readonly id: string; readonly bytes: string
     attempt BIGINT NOT NULL,
     looked_at BIGINT,
     compared_at BIGINT,
+    used_at BIGINT,
     failures INTEGER NOT NULL DEFAULT 0,
     problem TEXT,
     suspects TEXT NOT NULL DEFAULT '[]'
