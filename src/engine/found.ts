@@ -11,20 +11,27 @@ export function foundEvent(body: Buffer, installation: HostId, repository: Repos
   return found && { type: "push", repository, installation, actor: null, changes: found.changes };
 }
 
-/** Null: it is not to be read, or its repository is not the installation's. A host that must not be called is not. */
+const NOT_COVERED = "the installation does not cover its repository any more";
+const UNREADABLE =
+  "it was journalled in a way that this version can not read; what it found is built with its next push";
+
+/** A text: why there is nothing to plan. A host that must not be called is not. */
 export async function readFound(
   parts: { readonly store: Pick<Store, "repositoryOf">; readonly installations: Pick<Installations, "known"> },
   host: Host,
   installation: HostId,
   body: Buffer,
-): Promise<Outcome<PushEvent | null>> {
+): Promise<Outcome<PushEvent | string>> {
   const id = parseFound(body.toString("utf8"))?.repository;
-  const recorded = id === undefined ? null : await parts.store.repositoryOf(id);
-  if (id === undefined || recorded?.installation.id !== installation.id) return ok(null);
+  if (id === undefined) return ok(UNREADABLE);
+  const recorded = await parts.store.repositoryOf(id);
+  if (recorded?.installation.id !== installation.id) return ok(NOT_COVERED);
   const known = await parts.installations.known(host, installation);
   if (!known.ok) return known;
-  if (known.value?.state !== "active") return ok(foundEvent(body, installation, recorded.repository));
+  if (known.value?.state !== "active") {
+    return ok(foundEvent(body, installation, recorded.repository) ?? UNREADABLE);
+  }
   const now = await host.repository(installation, id);
   if (!now.ok) return now;
-  return ok(now.value === null ? null : foundEvent(body, installation, now.value));
+  return ok(now.value === null ? NOT_COVERED : (foundEvent(body, installation, now.value) ?? UNREADABLE));
 }

@@ -212,8 +212,8 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     if (limited !== null) return limited;
     const event = heeding(installation, await readFound(options, host, installation, claim.body));
     if (!event.ok) return event;
-    if (event.value !== null) return planChanges(host, event.value, originOf(claim));
-    return ok({ kind: "ignored", note: "the installation does not cover its repository any more" });
+    if (typeof event.value === "string") return ok({ kind: "ignored", note: event.value });
+    return planChanges(host, event.value, originOf(claim));
   }
 
   async function handle(host: Host, event: HostEvent, origin: Origin): Promise<Outcome<Handled>> {

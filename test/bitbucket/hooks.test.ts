@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createSignedWebhookEntrance } from "../../src/bitbucket/hooks.ts";
 import { BUILD_ORDER } from "../../src/core/build-order.ts";
+import { FOUND } from "../../src/core/found.ts";
 import { createInbox } from "../../src/engine/inbox.ts";
 import type { IncomingDelivery } from "../../src/engine/ports.ts";
 import { createIntake } from "../../src/intake/receive.ts";
@@ -183,7 +184,7 @@ describe("the door for signed webhooks", () => {
     );
   });
 
-  it.each(["installed", "uninstalled", "connected", "disconnected", BUILD_ORDER])(
+  it.each(["installed", "uninstalled", "connected", "disconnected", BUILD_ORDER, FOUND])(
     "does not take the event %s, which only this program journals",
     async (event) => {
       const { send } = await world();

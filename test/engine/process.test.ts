@@ -341,6 +341,11 @@ describe("processing", () => {
       expect(told.filter((line) => line.startsWith("ignored"))).toEqual([gone, gone]);
     });
 
+    it("is nothing where it can not be read", async () => {
+      await processorOf({ claims: [{ ...claim, body: Buffer.from("{}") }], host: there, store: recorded(null) }).step();
+      expect(told[0]).toContain("ignored 3: it was journalled in a way that this version can not read");
+    });
+
     it("asks nothing of a host that must not be called", async () => {
       const setting: Setting = {
         claims: [claim],

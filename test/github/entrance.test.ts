@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { BUILD_ORDER } from "../../src/core/build-order.ts";
+import { FOUND } from "../../src/core/found.ts";
 import type { Answer, IncomingDelivery } from "../../src/engine/ports.ts";
 import { createGithubEntrance, type GithubEntranceOptions } from "../../src/github/entrance.ts";
 
@@ -175,7 +176,9 @@ describe("the GitHub entrance", () => {
   });
 
   it("takes no order of a build, which only this program journals", () => {
-    expect(statusOf(send(push, { headers: { "x-github-event": BUILD_ORDER } }))).toBe(400);
+    for (const ours of [BUILD_ORDER, FOUND]) {
+      expect(statusOf(send(push, { headers: { "x-github-event": ours } }))).toBe(400);
+    }
   });
 
   it.each([undefined, "", "push ", "Push", "push.created", "a".repeat(65), "pu\nsh", ["push", "push"]])(
