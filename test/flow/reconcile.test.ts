@@ -535,26 +535,66 @@ describe("while nothing is heard or done", () => {
     await expectNothingMore();
   });
 
-  it.each([
+  describe.each([
+    ["the instance", async () => "instance"],
     ["its installation", () => onlyInstallation(world)],
     ["its repository", async () => `repositories/github/default/${repository.id}`],
-  ] as const)("because %s is paused, what nobody told of waits, and is built once it is resumed", async (_, where) => {
-    await begin();
-    const at = await where();
-    await post(world, `${at}/pause`);
-    const old = await untold("main", "old");
-    await find();
-    const sha = await untold("main", "paused");
-    await find();
-    for (const { decisions } of await found(2)) expect(decisions.map(({ reason }) => reason)).toEqual(["paused"]);
-    expect(await builds()).toHaveLength(1);
-    const resumed = await post<Resumed>(world, `${at}/resume`);
-    expect(resumed.lanes).toMatchObject([{ lane: "refs/heads/main", sha }]);
-    expect(await concluded(sha)).toBe("success");
-    expect(await builds()).toHaveLength(2);
-    expect(repository.checkRuns(old)).toEqual([]);
-    await find();
-    expect(await published("edge")).toBe(digestOf(sha));
+  ] as const)("because %s is paused,", (_, where) => {
+    it("nothing is looked at, and what nobody told of is built once it is resumed", async () => {
+      await begin();
+      const at = await where();
+      await post(world, `${at}/pause`);
+      const [asked, begun] = [world.github.gitCalls.length, looks.begun.length];
+      const kept = await world.github.push(repository, change("topic", "kept"));
+      await processed(kept.delivery.guid);
+      const old = await untold("main", "old");
+      world.clock.advance(BUSY_MS);
+      const sha = await untold("main", "paused");
+      await processed((await world.github.push(repository, change("topic", "too"))).delivery.guid);
+      expect([world.github.gitCalls.length, looks.begun.length]).toEqual([asked, begun]);
+      let resumed: Resumed | null = null;
+      await find(
+        lookAfter(async () => {
+          resumed = await post<Resumed>(world, `${at}/resume`);
+        }),
+      );
+      expect(resumed).toMatchObject({ lanes: [{ lane: "refs/heads/topic" }] });
+      await found(1);
+      expect(await concluded(sha)).toBe("success");
+      await expectNothingMore();
+      expect(await builds()).toHaveLength(3);
+      expect([repository.checkRuns(old), repository.checkRuns(kept.sha)]).toEqual([[], []]);
+      expect(await published("edge")).toBe(digestOf(sha));
+    });
+
+    it("what was found before waits, and is built once it is resumed", async () => {
+      await begin();
+      const at = await where();
+      let held = true;
+      wrap = (parts) => ({
+        ...parts,
+        store: {
+          ...parts.store,
+          async claimDeliveries(options) {
+            return held ? [] : parts.store.claimDeliveries(options);
+          },
+        },
+      });
+      await world.restart();
+      const sha = await untold("main", "later");
+      await find();
+      await post(world, `${at}/pause`);
+      held = false;
+      const [delivery] = await found(1);
+      expect(delivery?.decisions.map(({ reason }) => reason)).toEqual(["paused"]);
+      expect(await builds()).toHaveLength(1);
+      const resumed = await post<Resumed>(world, `${at}/resume`);
+      expect(resumed.lanes).toMatchObject([{ lane: "refs/heads/main", sha }]);
+      expect(await concluded(sha)).toBe("success");
+      await find();
+      expect(await builds()).toHaveLength(2);
+      expect(await published("edge")).toBe(digestOf(sha));
+    });
   });
 });
 
