@@ -535,11 +535,11 @@ describe("while nothing is heard or done", () => {
     await expectNothingMore();
   });
 
-  describe.each([
-    ["the instance", async () => "instance"],
+  describe.each<readonly [string, () => Promise<string>]>([
+    ["the instance", () => Promise.resolve("instance")],
     ["its installation", () => onlyInstallation(world)],
-    ["its repository", async () => `repositories/github/default/${repository.id}`],
-  ] as const)("because %s is paused,", (_, where) => {
+    ["its repository", () => Promise.resolve(`repositories/github/default/${repository.id}`)],
+  ])("because %s is paused,", (_, where) => {
     it("nothing is looked at, and what nobody told of is built once it is resumed", async () => {
       await begin();
       const at = await where();
