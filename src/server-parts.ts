@@ -98,6 +98,8 @@ export interface ServerSettings
     readonly everyMs: number;
     /** How long what hosts tell may take to arrive. */
     readonly graceMs: number;
+    /** From one repository to the next; left out: the usual. */
+    readonly spacingMs?: number;
   };
   readonly stopGraceMs?: number;
 }

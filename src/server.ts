@@ -167,7 +167,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     signal: stopping.signal,
     onFetched: metrics.fetched,
   });
-  const { everyMs: comparingMs, graceMs } = settings.comparing ?? COMPARING;
+  const { everyMs: comparingMs, ...comparing } = settings.comparing ?? COMPARING;
   const reconciler = createReconciler({
     hosts: parts.hosts.flatMap(({ refs }, index) => {
       const host = hosts[index];
@@ -178,7 +178,7 @@ export async function startServer(parts: Parts, settings: ServerSettings): Promi
     pauses,
     clock,
     log,
-    graceMs,
+    ...comparing,
     signal: stopping.signal,
     onFound: metrics.found,
   });

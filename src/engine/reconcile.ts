@@ -3,6 +3,7 @@
  * of them. What nobody told of is journalled, and planned like a push.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { kindOfRef } from "../core/build-order.ts";
 import { FOUND, foundText } from "../core/found.ts";
 import { failed, type HostId, hostKey, type Outcome, ok, type RefChange, type Repository } from "../core/model.ts";
@@ -24,6 +25,8 @@ import { streamOf } from "./streams.ts";
 
 /** Looked at at the same time: builds are what hosts are there for. */
 const AT_ONCE = 4;
+/** From one look to the next, on average: each may want a token, and hosts count how many are made in a minute. */
+const SPACING_MS = 500;
 /** Longer than one look takes. */
 const LEASE_MS = 10 * 60_000;
 /** When a delivery about the repository waits, what it tells is waited for. */
@@ -45,6 +48,10 @@ export interface ReconcilerOptions {
   readonly log: Logger;
   /** How long what hosts tell may take to arrive; left out: {@link GRACE_MS}. */
   readonly graceMs?: number;
+  /** Left out: {@link SPACING_MS}. */
+  readonly spacingMs?: number;
+  /** Left out: as long as it says, or until the signal. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Ends a look soon; it counts as one that failed. */
   readonly signal: AbortSignal;
   /** Called with how many changes were journalled. */
@@ -62,12 +69,16 @@ interface Looked {
 
 /** `step` looks at some repositories whose turn it is, and answers whether there were any. */
 export function createReconciler(options: ReconcilerOptions): { step(): Promise<boolean> } {
-  const { hosts, store, pauses, clock, log, signal, graceMs = GRACE_MS } = options;
+  const { hosts, store, pauses, clock, log, signal } = options;
+  const { graceMs = GRACE_MS, spacingMs = SPACING_MS, wait = waitFor } = options;
 
   async function step(): Promise<boolean> {
     if (signal.aborted) return false;
     const claimed = await store.claimComparisons({ limit: AT_ONCE, leaseMs: LEASE_MS });
+    const begun = clock.now();
     await Promise.all(claimed.map(compareOne));
+    const rest = claimed.length * spacingMs - (clock.now() - begun);
+    if (rest > 0) await wait(rest, signal);
     return claimed.length > 0;
   }
 
@@ -206,6 +217,12 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
   }
 
   return { step };
+}
+
+async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
 }
 
 function changeOf({ ref, before, tip }: Untold, now: Tip | null): RefChange {

@@ -42,6 +42,8 @@ interface Bench {
   journal: IncomingDelivery[];
   found: number[];
   asked: string[];
+  waits: number[];
+  onRead(): void;
   lines: Line[];
   stopping: AbortController;
   step(): Promise<boolean>;
@@ -117,6 +119,7 @@ function createBench(): Bench {
         },
         refs: {
           async read(url, credential) {
+            bench.onRead();
             bench.asked.push(`read ${url} as ${credential.username}`);
             return bench.reading ?? ok<Refs>(new Map(bench.refs));
           },
@@ -131,6 +134,9 @@ function createBench(): Bench {
     pauses,
     clock,
     log,
+    wait: async (ms) => {
+      bench.waits.push(ms);
+    },
     signal: stopping.signal,
     onFound: (count) => bench.found.push(count),
   });
@@ -150,6 +156,8 @@ function createBench(): Bench {
     journal: [],
     found: [],
     asked: [],
+    waits: [],
+    onRead: () => undefined,
     lines,
     stopping,
     step,
@@ -316,6 +324,19 @@ describe("comparing branches and tags", () => {
     expect(new Set(bench.journal.flatMap((one) => foundIn(one)?.changes.map(({ ref }) => ref) ?? [])).size).toBe(
       MAX_AT_ONCE + 3,
     );
+  });
+
+  it("leaves some time between repositories, counted from where it began", async () => {
+    bench.claims.push(claimed(), claimed(), claimed());
+    await bench.step();
+    await bench.step();
+    bench.onRead = () => bench.clock.advance(700);
+    bench.claims.push(claimed(), claimed());
+    await bench.step();
+    bench.onRead = () => bench.clock.advance(200);
+    bench.claims.push(claimed(), claimed());
+    await bench.step();
+    expect(bench.waits).toEqual([1_500, 600]);
   });
 
   it.each<[string, Partial<ClaimedRepository>]>([

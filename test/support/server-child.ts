@@ -72,7 +72,7 @@ async function main(input: ServerChildInput): Promise<void> {
       builds: { concurrency: 4, network: "none", timeoutSeconds: 60, memoryBytes: 1024 ** 3, logBytes: 1024 ** 2 },
       retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       leaseMs: input.leaseMs,
-      comparing,
+      comparing: { ...comparing, spacingMs: 0 },
     },
   );
   process.stdout.write(`${running.url}\n`);

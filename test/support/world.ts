@@ -185,7 +185,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       retention: { bodiesDays: 30, deliveriesDays: 400, uninstalledDays: 30 },
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
       ...(options.missedMs === undefined ? {} : { missedMs: options.missedMs }),
-      comparing: options.comparing ?? { everyMs: 3_600_000, graceMs: 120_000 },
+      comparing: { spacingMs: 0, ...(options.comparing ?? { everyMs: 3_600_000, graceMs: 120_000 }) },
       stopGraceMs: options.stopGraceMs ?? 50,
     });
     github.setWebhook({ url: `${running.url}/webhooks/github`, secret: SECRET });
