@@ -29,6 +29,11 @@ export interface ToldPlace {
   readonly before: Sha | null;
   /** Null: it was told that it is gone. */
   readonly after: Sha | null;
+  /**
+   * Where it was when it was last judged which images a change of it concerns; null: it never was. What was pushed while
+   * nothing could be built is judged afterwards, and of several pushes the newest stands for all.
+   */
+  readonly judged: Sha | null;
   /** One of its moves was found, not told: what tells of it may still come, after all that followed. */
   readonly found: boolean;
 }

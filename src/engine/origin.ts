@@ -64,23 +64,6 @@ export async function whatHolds(
   return ok(moves.every(({ lane }) => held.has(lane)) ? event : onlyLanes(event, held));
 }
 
-/** Paths count from where the branch or tag was told to be: what nobody told of before this change is part of it. */
-export function sinceTold<H extends Pick<Host, "changedPaths">>(store: Pick<Store, "toldPlaces">, host: H): H {
-  return {
-    ...host,
-    async changedPaths(installation, repository, change) {
-      const { ref, after } = change;
-      if (change.kind === "pull_request" || change.before === null) {
-        return host.changedPaths(installation, repository, change);
-      }
-      const before = (await store.toldPlaces(repository, [ref])).get(ref)?.after ?? null;
-      // The same told twice changed what it changed the first time.
-      const asTold = before === null || before === after;
-      return host.changedPaths(installation, repository, asTold ? change : { ...change, before });
-    },
-  };
-}
-
 async function judge(
   store: Parameters<typeof whatHolds>[0],
   event: Moving,
@@ -122,14 +105,16 @@ function comparedWith(move: LaneMove, place: ToldPlace | undefined, found: boole
   return follows(move, place) ? "holds" : "unsure";
 }
 
-function isThere({ after, commit }: LaneMove, place: ToldPlace): boolean {
+type Where = Pick<ToldPlace, "before" | "after">;
+
+function isThere({ after, commit }: LaneMove, place: Where): boolean {
   return isWhere(place, after === null ? null : { object: after, commit: commit ?? after });
 }
 
-function follows({ before }: LaneMove, { after }: ToldPlace): boolean {
+function follows({ before }: LaneMove, { after }: Where): boolean {
   return after !== null && after === before;
 }
 
-function precedes({ after }: LaneMove, { before }: ToldPlace): boolean {
+function precedes({ after }: LaneMove, { before }: Where): boolean {
   return before !== null && before === after;
 }

@@ -27,10 +27,11 @@ import { digestsOf, gather } from "./gather.ts";
 import type { Installations, RepositoryStanding } from "./installations.ts";
 import { backoff, isoTime } from "./loop.ts";
 import { planOrder } from "./orders.ts";
-import { type Origin, originOf, overText, sinceTold, whatHolds } from "./origin.ts";
+import { type Origin, originOf, overText, whatHolds } from "./origin.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
 import type { Moving } from "./replay.ts";
+import { sinceJudged } from "./since-judged.ts";
 import type { ClaimedDelivery, DeliveryOutcome, PlanRecord, RequestWriter, Store } from "./store-port.ts";
 
 /** Deliveries worked on at the same time, and for how long one is ours before another worker may take it. */
@@ -273,7 +274,7 @@ export function createProcessor(options: ProcessorOptions): { step(): Promise<bo
     const namespace = known.value?.namespace ?? null;
     const owners = async (images: readonly string[]) =>
       namespace === null ? new Map() : store.imageOwners(namespace, event.repository, images);
-    const gathered = await gather(sinceTold(store, host), event, standing, owners);
+    const gathered = await gather(sinceJudged(store, host), event, standing, owners);
     if (!gathered.ok) return gathered;
     const { changes, imageOwners } = gathered.value;
     const facts = {

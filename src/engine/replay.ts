@@ -24,6 +24,7 @@ import { isoTime } from "./loop.ts";
 import type { BuildCounts, PauseStore, Replayed, WaitingLane } from "./pause-port.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, Logger } from "./ports.ts";
+import { sinceJudged } from "./since-judged.ts";
 import type { Store } from "./store-port.ts";
 
 export interface Replay {
@@ -65,7 +66,7 @@ const MAX_PREVIEWED = 50;
 
 export interface ReplayOptions {
   readonly store: Pick<PauseStore, "waitingLanes" | "countBuilds" | "replayDeliveries"> &
-    Pick<Store, "deliveryBody" | "imageOwners">;
+    Pick<Store, "deliveryBody" | "imageOwners" | "toldPlaces">;
   readonly hosts: readonly Asked[];
   readonly pauses: Pauses;
   readonly clock: Clock;
@@ -206,7 +207,7 @@ async function planned(
   const event = seen.kind === "seen" ? { ...told, repository: seen.repository } : told;
   const { namespace, policy } = installation;
   const stands = { installation, link: "linked" } as const;
-  const gathered = await gather(host, event, { ...stands, attempts: 0 }, async (images) =>
+  const gathered = await gather(sinceJudged(store, host), event, { ...stands, attempts: 0 }, async (images) =>
     namespace === null ? new Map() : store.imageOwners(namespace, event.repository, images),
   );
   if (!gathered.ok) return gathered;

@@ -74,7 +74,7 @@ export function createComparisons({ database, clock }: StoreParts): ReconcileSto
       for (let from = 0; from < lanes.length; from += CHUNK) {
         const chunk = lanes.slice(from, from + CHUNK);
         const rows = await database.query(
-          `SELECT ref, before_sha, after_sha, found FROM refs
+          `SELECT ref, before_sha, after_sha, judged_sha, found FROM refs
            WHERE repository = $1 AND ref IN (${marks(2, chunk.length)})`,
           [hostKey(repository), ...chunk],
         );
@@ -168,10 +168,17 @@ function latest(one: number | null, other: number | null): number | null {
   return one === null || other === null ? (one ?? other) : Math.max(one, other);
 }
 
+/** Empty: it never was. NULL, as before it was recorded: where it is. */
+export function judgedOf(row: Row): Sha | null {
+  const judged = textOrNull(row, "judged_sha") ?? textOrNull(row, "after_sha");
+  return judged === "" ? null : (judged as Sha | null);
+}
+
 function toPlace(row: Row): ToldPlace {
   return {
     before: textOrNull(row, "before_sha") as Sha | null,
     after: textOrNull(row, "after_sha") as Sha | null,
+    judged: judgedOf(row),
     found: flag(row, "found"),
   };
 }

@@ -19,9 +19,14 @@ import { integer, text, textOrNull } from "./rows.ts";
  * other change starts a generation, which it tells. Moving away and back is thus not "the same work again". What a pull
  * request was before is said by some of its events only, so its head alone tells them apart: null once it was closed, and
  * where nobody knows it, which is no change. `found`: see {@link PlanRecord}; it stays with the lane, because what was told of
- * it to nobody may be told at any time after.
+ * it to nobody may be told at any time after. `judged`: see {@link ToldPlace}.
  */
-export async function advanceLane(sql: Sql, repository: string, change: Change, found: boolean): Promise<boolean> {
+export async function advanceLane(
+  sql: Sql,
+  repository: string,
+  change: Change,
+  { found, judged }: { readonly found: boolean; readonly judged: boolean },
+): Promise<boolean> {
   if (change.kind === "pull_request" && change.after === null && !change.pull.closed) return false;
   const lane = laneOf(change);
   const rows = await sql.query("SELECT before_sha, after_sha FROM refs WHERE repository = $1 AND ref = $2", [
@@ -29,14 +34,21 @@ export async function advanceLane(sql: Sql, repository: string, change: Change, 
     lane,
   ]);
   const last = rows[0];
-  if (last !== undefined && textOrNull(last, "after_sha") === change.after) {
-    if (change.kind === "pull_request" || textOrNull(last, "before_sha") === change.before) return false;
+  const same =
+    last !== undefined &&
+    textOrNull(last, "after_sha") === change.after &&
+    (change.kind === "pull_request" || textOrNull(last, "before_sha") === change.before);
+  if (same) {
+    if (judged)
+      await sql.query("UPDATE refs SET judged_sha = after_sha WHERE repository = $1 AND ref = $2", [repository, lane]);
+    return false;
   }
   await sql.query(
-    `INSERT INTO refs (repository, ref, generation, before_sha, after_sha, found) VALUES ($1, $2, 1, $3, $4, $5)
+    `INSERT INTO refs (repository, ref, generation, before_sha, after_sha, found, judged_sha) VALUES ($1, $2, 1, $3, $4, $5, $6)
      ON CONFLICT (repository, ref) DO UPDATE SET generation = refs.generation + 1,
-       before_sha = excluded.before_sha, after_sha = excluded.after_sha, found = refs.found OR excluded.found`,
-    [repository, lane, change.before, change.after, found],
+       before_sha = excluded.before_sha, after_sha = excluded.after_sha, found = refs.found OR excluded.found,
+       judged_sha = CASE WHEN CAST($7 AS BOOLEAN) THEN excluded.judged_sha ELSE COALESCE(refs.judged_sha, refs.after_sha, '') END`,
+    [repository, lane, change.before, change.after, found, (judged ? change.after : change.before) ?? "", judged],
   );
   return true;
 }

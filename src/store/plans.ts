@@ -1,3 +1,4 @@
+import { isJudged } from "../core/judged.ts";
 import { type Hold, hostKey, laneOf, laneOfBuild, type PlannedBuild, type Sha, type Skip } from "../core/model.ts";
 import { closedGate, type Refusal } from "../core/refusals.ts";
 import type { NewBuild, PlanRecord, Store } from "../engine/store-port.ts";
@@ -39,7 +40,7 @@ export function createPlans({ database, clock, newId }: StoreParts): Pick<Store,
         const now = clock.now();
         const closed = await closedSince(sql, record);
         const foreign = await isForeign(sql, record);
-        const ended = foreign ? [] : await recordChanges(sql, record, now);
+        const ended = foreign ? [] : await recordChanges(sql, record, { closed: closed !== null, now });
         const recorded =
           closed === null ? await recordRequests(sql, delivery, record, { now, newId }) : recordRefusal(record, closed);
         // A delivery is always told what became of it; checks are not, where the commits are another account's, or where
@@ -120,7 +121,11 @@ async function isForeign(sql: Sql, { repository, installation }: PlanRecord): Pr
  * Also where nothing is built: lanes move on all the same, so that what comes next is compared with the truth. Answers the
  * commits of builds that came to an end with that.
  */
-async function recordChanges(sql: Sql, record: PlanRecord, now: number): Promise<readonly Commit[]> {
+async function recordChanges(
+  sql: Sql,
+  record: PlanRecord,
+  { closed, now }: { readonly closed: boolean; readonly now: number },
+): Promise<readonly Commit[]> {
   const { repository, installation, cancel } = record;
   if (repository.provider !== installation.provider || repository.host !== installation.host) {
     throw new Error("an installation covers repositories of its own host only");
@@ -134,7 +139,8 @@ async function recordChanges(sql: Sql, record: PlanRecord, now: number): Promise
   }
   await recordFiles(sql, record);
   for (const change of record.changes) {
-    const moved = await advanceLane(sql, key, change, record.found === true);
+    const judged = !closed && isJudged(record.plan, laneOf(change));
+    const moved = await advanceLane(sql, key, change, { found: record.found === true, judged });
     if (moved && change.kind === "pull_request") ended.push(...(await voidHolds(sql, key, laneOf(change), now)));
   }
   return ended;

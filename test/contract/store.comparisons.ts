@@ -583,13 +583,42 @@ export function comparisonsContract(opened: Opened): void {
       await planned([pull(3, "p")], { skips: [skip(pull(3, "p"), null)] });
       const at = await store.toldPlaces(ONE, lanes);
       expect([...at].toSorted()).toEqual([
-        ["refs/heads/gone", { before: sha("x"), after: null, found: true }],
-        [MAIN, { before: sha("a"), after: sha("b"), found: false }],
-        [tag, { before: null, after: sha("t"), found: true }],
+        ["refs/heads/gone", { before: sha("x"), after: null, judged: null, found: true }],
+        [MAIN, { before: sha("a"), after: sha("b"), judged: sha("b"), found: false }],
+        [tag, { before: null, after: sha("t"), judged: sha("t"), found: true }],
       ]);
       expect(await store.toldPlaces(ONE, [])).toEqual(new Map());
       expect(await store.toldPlaces(TWO, lanes)).toEqual(new Map());
       expect(await store.toldPlaces({ ...ONE, host: "ghes" }, lanes)).toEqual(new Map());
+    });
+
+    it("and where they were judged last: not what was paused, until it is planned again", async () => {
+      const { store } = opened();
+      const judged = async () => (await store.toldPlaces(ONE, [MAIN])).get(MAIN)?.judged;
+      await planned([change("b", "c")], { skips: [skip(change("b", "c"), null, "paused")] });
+      expect(await judged()).toEqual(sha("b"));
+      await planned([change("c", "d")], { skips: [skip(change("c", "d"), "api")] });
+      expect(await judged()).toEqual(sha("d"));
+      for (const [before, after] of [
+        ["d", "e"],
+        ["e", "f"],
+      ] as const) {
+        const moved = change(before, after);
+        await planned([moved], { skips: [skip(moved, null, "paused")] });
+        expect(await judged()).toEqual(sha("d"));
+      }
+      // The newest of them, once more.
+      await planned([change("e", "f")], { skips: [skip(change("e", "f"), "api")] });
+      expect(await judged()).toEqual(sha("f"));
+    });
+
+    it("and that a branch that was made while nothing could be built was never judged", async () => {
+      const { store } = opened();
+      const judged = async () => (await store.toldPlaces(ONE, [MAIN])).get(MAIN)?.judged;
+      for (const moved of [change(null, "a"), change("a", "b")]) {
+        await planned([moved], { skips: [skip(moved, null, "suspended")] });
+        expect(await judged()).toBeNull();
+      }
     });
 
     it("and whether one of their moves was found, whatever is told once more or afterwards", async () => {
@@ -598,9 +627,9 @@ export function comparisonsContract(opened: Opened): void {
       await push("a", "b", { found: true });
       // The host tells what was found already: it is no other move.
       await push("a", "b");
-      expect(await place()).toEqual({ before: sha("a"), after: sha("b"), found: true });
+      expect(await place()).toEqual({ before: sha("a"), after: sha("b"), judged: sha("b"), found: true });
       await push("b", "c");
-      expect(await place()).toEqual({ before: sha("b"), after: sha("c"), found: true });
+      expect(await place()).toEqual({ before: sha("b"), after: sha("c"), judged: sha("c"), found: true });
     });
 
     it("and does not take for found what was told before", async () => {
@@ -608,9 +637,9 @@ export function comparisonsContract(opened: Opened): void {
       const place = async () => (await store.toldPlaces(ONE, [MAIN])).get(MAIN);
       await push("a", "b");
       await push("a", "b", { found: true });
-      expect(await place()).toEqual({ before: sha("a"), after: sha("b"), found: false });
+      expect(await place()).toEqual({ before: sha("a"), after: sha("b"), judged: sha("b"), found: false });
       await push("b", "c", { found: true });
-      expect(await place()).toEqual({ before: sha("b"), after: sha("c"), found: true });
+      expect(await place()).toEqual({ before: sha("b"), after: sha("c"), judged: sha("c"), found: true });
     });
 
     it("of many at once", async () => {

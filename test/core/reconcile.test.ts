@@ -35,7 +35,10 @@ function refs(of: Readonly<Record<string, string>>): Refs {
 
 function told(of: Readonly<Record<string, string | null>>, found = false): ReadonlyMap<string, ToldPlace> {
   return new Map(
-    Object.entries(of).map(([ref, at]) => [ref, { before: null, after: at === null ? null : sha(at), found }]),
+    Object.entries(of).map(([ref, at]) => [
+      ref,
+      { before: null, after: at === null ? null : sha(at), judged: null, found },
+    ]),
   );
 }
 

@@ -281,7 +281,8 @@ describe("processing", () => {
   });
 
   describe("of what was found", () => {
-    const FOUND_PLACE: ToldPlace = { before: null, after: sha("y"), found: true };
+    type Place = Omit<ToldPlace, "judged">;
+    const FOUND_PLACE: Place = { before: null, after: sha("y"), found: true };
     const { delivery } = claimOf("3");
     const body = Buffer.from(foundText({ repository: repository("1"), changes: [change("a", "b")] }));
     const claim = { delivery: { ...delivery, event: FOUND }, body };
@@ -290,17 +291,18 @@ describe("processing", () => {
     const overTold = "ignored 1: nothing to do: what it tells was found before it came, or has moved on since";
     const at = (commit: string) => ({ tip: async () => ok({ commit: sha(commit), committedAt: null, message: "" }) });
 
-    function recorded(place: ToldPlace | null): Partial<ProcessorOptions["store"]> {
+    function recorded(place: Place | null): Partial<ProcessorOptions["store"]> {
       return {
         repositoryOf: async () => ({
           repository: { ...repository("1"), link: "linked" },
           installation: INSTALLATION,
         }),
-        toldPlaces: async (_of, lanes) => new Map(place === null ? [] : lanes.map((lane) => [lane, place])),
+        toldPlaces: async (_of, lanes) =>
+          new Map(place === null ? [] : lanes.map((lane) => [lane, { ...place, judged: place.after }])),
       };
     }
 
-    it.each<[string, ToldPlace | null, Partial<Host>, string]>([
+    it.each<[string, Place | null, Partial<Host>, string]>([
       ["plans what nothing was ever told of", null, {}, "planned 3"],
       ["plans what follows what was told", { before: null, after: sha("a"), found: false }, {}, "planned 3"],
       ["drops what was told meanwhile", { before: sha("a"), after: sha("b"), found: false }, {}, overFound],
@@ -321,7 +323,7 @@ describe("processing", () => {
       );
     });
 
-    it.each<[string, ToldPlace | null, Partial<Host>, string]>([
+    it.each<[string, Place | null, Partial<Host>, string]>([
       ["is planned where nothing was found", { ...FOUND_PLACE, found: false }, {}, "planned 1"],
       ["has nothing to say where it was found already", { ...FOUND_PLACE, after: sha("b") }, {}, overTold],
       ["is planned where it follows what was found", { ...FOUND_PLACE, after: sha("a") }, {}, "planned 1"],

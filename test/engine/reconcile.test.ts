@@ -244,7 +244,7 @@ describe("comparing branches and tags", () => {
 
   it("believes what was told, also while it looked", async () => {
     bench.refs.set(MAIN, tip("b"));
-    bench.told.set(MAIN, { before: sha("a"), after: sha("b"), found: false });
+    bench.told.set(MAIN, { before: sha("a"), after: sha("b"), judged: sha("b"), found: false });
     const { refs, suspects } = await lookTwice();
     expect([refs, suspects, bench.journal]).toEqual([null, [], []]);
     expect(bench.ends[0]?.refs).toEqual(bench.refs);
@@ -294,7 +294,7 @@ describe("comparing branches and tags", () => {
 
   it("tells what is gone, if it was told that it is there", async () => {
     bench.refs.delete(MAIN);
-    bench.told.set(MAIN, { before: null, after: sha("a"), found: false });
+    bench.told.set(MAIN, { before: null, after: sha("a"), judged: sha("a"), found: false });
     const end = await lookTwice();
     expect(end).toMatchObject({ refs: new Map(), found: 1 });
     expect(foundIn(bench.journal[0])?.changes).toMatchObject([
@@ -350,7 +350,7 @@ describe("comparing branches and tags", () => {
 
   it("believes no list of whoever has its name now", async () => {
     bench.refs = new Map([[V1, tip("x")]]);
-    bench.told.set(V1, { before: null, after: sha("x"), found: false });
+    bench.told.set(V1, { before: null, after: sha("x"), judged: sha("x"), found: false });
     bench.seen = ok({ ...NAMED, cloneUrl: "https://github.test/renamed/repository-1.git" });
     expect(await look()).toMatchObject({ refs: null, suspects: [], problem: "Its address has changed.", found: 0 });
   });

@@ -40,6 +40,7 @@ function replayOf({ lanes = [waiting("1")], events = [PUSH], host, options, body
       replayDeliveries: async () => ({ deliveries: ["9"], lanes, lost: [] }),
       deliveryBody: async () => body,
       imageOwners: async () => new Map([["api", "own"]]),
+      toldPlaces: async () => new Map(),
     },
     hosts: [hostOf(events, host)],
     pauses,
@@ -126,6 +127,7 @@ describe("a preview of what would be built", () => {
       replayDeliveries: () => Promise.reject(new Error("asked")),
       deliveryBody: async () => null,
       imageOwners: async () => new Map(),
+      toldPlaces: async () => new Map(),
     };
     const unknown = createReplay({ store, hosts: [], pauses: createPauses(clock), clock, log: recordingLog().log });
     expect(await unknown.preview(SCOPE)).toBeNull();

@@ -483,6 +483,7 @@ COLUMN refs.generation bigint NOT NULL
 COLUMN refs.before_sha text
 COLUMN refs.after_sha text
 COLUMN refs.found boolean NOT NULL DEFAULT false
+COLUMN refs.judged_sha text
 CONSTRAINT refs FOREIGN KEY (repository) REFERENCES repositories(key)
 CONSTRAINT refs PRIMARY KEY (repository, ref)
 CREATE UNIQUE INDEX refs_pkey ON public.refs USING btree (repository, ref)

@@ -480,7 +480,7 @@ CREATE TABLE refs (
   ref TEXT NOT NULL,
   generation BIGINT NOT NULL,
   before_sha TEXT,
-  after_sha TEXT, found BOOLEAN NOT NULL DEFAULT FALSE,
+  after_sha TEXT, found BOOLEAN NOT NULL DEFAULT FALSE, judged_sha TEXT,
   PRIMARY KEY (repository, ref)
 );
 

@@ -3,7 +3,8 @@ import type { Migration } from "../migrate.ts";
 /**
  * Of each repository whose branches and tags are compared: when it is looked at next (`wanted_at`: what somebody wished for
  * while it was looked at), how that went, when a push of it was planned by a file of ours last (`used_at`), and what nobody has
- * told of yet. What they were at the last look is in a table of its own, as it is large and the rest is written often. `found` of a ref: one of its changes was found, and not told.
+ * told of yet. What they were at the last look is in a table of its own, as it is large and the rest is written often. `found` of a ref: one of its changes was found, and not told. `judged_sha`: where it
+ * was when it was last judged what a change of it builds; empty: it never was; NULL: where it is.
  */
 const statements = ({ id, bytes }: { readonly id: string; readonly bytes: string }): readonly string[] => [
   `CREATE TABLE comparisons (
@@ -32,6 +33,7 @@ const statements = ({ id, bytes }: { readonly id: string; readonly bytes: string
   )`,
   "CREATE INDEX found_changes_time ON found_changes (found_at)",
   "ALTER TABLE refs ADD COLUMN found BOOLEAN NOT NULL DEFAULT FALSE",
+  "ALTER TABLE refs ADD COLUMN judged_sha TEXT",
 ];
 
 export const comparisons: Migration = {
