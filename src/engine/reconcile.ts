@@ -134,13 +134,16 @@ export function createReconciler(options: ReconcilerOptions): { step(): Promise<
     return compare(place, { ...claimed, repository: repository.value, refs: claimed.refs }, read.value, at);
   }
 
-  /** With its address, which nothing may have told yet, or which may be that of another one by now. */
+  /**
+   * With its address, which nothing may have told yet, or which may be that of another one by now. What is remembered first
+   * is not compared with anything, and must be its own.
+   */
   async function located(
     { host }: ComparedHost,
-    { installation, repository, failures }: ClaimedRepository,
+    { installation, repository, refs, failures }: ClaimedRepository,
   ): Promise<Outcome<Repository>> {
     const { cloneUrl, fullName } = repository;
-    if (failures === 0 && cloneUrl.endsWith(`/${fullName}.git`)) return ok(repository);
+    if (refs !== null && failures === 0 && cloneUrl.endsWith(`/${fullName}.git`)) return ok(repository);
     return await present(host, installation, repository);
   }
 

@@ -187,7 +187,7 @@ describe("comparing branches and tags", () => {
   it("only remembers them the first time", async () => {
     bench.refs.set(V1, tip("t", "a"));
     expect(await look({ refs: null })).toMatchObject({ refs: bench.refs, suspects: [], problem: null, found: 0 });
-    expect(bench.asked).toEqual([`read ${NAMED.cloneUrl} as x-access-token`]);
+    expect(bench.asked).toEqual(["repository", `read ${NAMED.cloneUrl} as x-access-token`]);
     expect(bench.journal).toEqual([]);
   });
 
@@ -343,6 +343,7 @@ describe("comparing branches and tags", () => {
     ["of which nothing was ever told", { repository: { ...NAMED, cloneUrl: "" } }],
     ["that was renamed since", { repository: { ...NAMED, cloneUrl: "https://github.test/acme/former.git" } }],
     ["whose last look failed", { failures: 1 }],
+    ["that was never compared", { refs: null }],
   ])("asks for the address of a repository %s", async (_what, more) => {
     await look(more);
     expect(bench.asked).toEqual(["repository", `read ${NAMED.cloneUrl} as x-access-token`]);
