@@ -14,7 +14,7 @@ import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, IncomingDelivery } from "./ports.ts";
 import { refNow } from "./ref-now.ts";
 import type { Delivery, RequestWriter, Store } from "./store-port.ts";
-import { streamOf } from "./streams.ts";
+import { ownDelivery } from "./streams.ts";
 
 export interface BuildActions {
   /** A queued or held build is canceled at once, a running one asked to stop. Audited. */
@@ -185,24 +185,16 @@ interface Ordered {
   readonly by: Decider;
 }
 
-/** In the stream that the repository's pushes come in, so that what was pushed before is planned before. */
 function deliveryOf({ installation, repository, ref, image, by }: Ordered, now: number): IncomingDelivery {
-  const { provider, host, id, fullName } = repository;
+  const { provider, host } = repository;
   // A token's id, or an operator's, is nobody's at the host.
   const actor = by.kind === "person" && by.provider === provider && by.host === host ? actorOf(by) : null;
-  return {
-    provider,
-    host,
-    deliveryId: `build-${randomUUID()}`,
-    event: BUILD_ORDER,
-    action: null,
-    stream: streamOf(installation, repository),
-    repositoryId: id,
-    repositoryName: fullName,
-    installationId: installation.id,
-    receivedAt: now,
-    body: Buffer.from(orderText({ repository, ref, image, actor }), "utf8"),
-  };
+  const body = orderText({ repository, ref, image, actor });
+  return ownDelivery(
+    { installation, repository },
+    { deliveryId: `build-${randomUUID()}`, event: BUILD_ORDER, body },
+    now,
+  );
 }
 
 function entryOf({ installation, repository, ref, image, by }: Ordered): AuditEntry {

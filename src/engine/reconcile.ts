@@ -21,7 +21,7 @@ import type { Acceptance } from "./inbox.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Clock, Host, IncomingDelivery, Logger, Tip } from "./ports.ts";
 import type { ClaimedRepository, ComparisonEnd, ReconcileStore, RefReader } from "./reconcile-port.ts";
-import { streamOf } from "./streams.ts";
+import { ownDelivery } from "./streams.ts";
 
 /** Looked at at the same time: builds are what hosts are there for. */
 const AT_ONCE = 4;
@@ -244,25 +244,8 @@ function isSame(one: Refs, other: Refs): boolean {
   return one.size === other.size && [...one].every(([ref, { object }]) => other.get(ref)?.object === object);
 }
 
-/** In the stream that the repository's pushes come in, so that what was told before is planned before. */
-function deliveryOf(
-  { installation, repository }: Pick<ClaimedRepository, "installation" | "repository">,
-  changes: readonly RefChange[],
-  now: number,
-): IncomingDelivery {
-  const { provider, host, id, fullName } = repository;
-  return {
-    provider,
-    host,
-    // The same may be found again: what moved there and back was told in between.
-    deliveryId: `found-${randomUUID()}`,
-    event: FOUND,
-    action: null,
-    stream: streamOf(installation, repository),
-    repositoryId: id,
-    repositoryName: fullName,
-    installationId: installation.id,
-    receivedAt: now,
-    body: Buffer.from(foundText({ repository, changes }), "utf8"),
-  };
+function deliveryOf(claimed: ClaimedRepository, changes: readonly RefChange[], now: number): IncomingDelivery {
+  // The same may be found again: what moved there and back was told in between.
+  const deliveryId = `found-${randomUUID()}`;
+  return ownDelivery(claimed, { deliveryId, event: FOUND, body: foundText({ ...claimed, changes }) }, now);
 }
